@@ -1,0 +1,394 @@
+//! Settings: each is a flag of the command line, an environment variable and a key of `qingdan.toml`, in that
+//! order of precedence. The table [`KEYS`] is the only list of them.
+//!
+//! An unknown key or a value that cannot be read stops the start and says which key it is, where it stands and what is allowed.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use anyhow::{Context, Result, anyhow, bail};
+use ipnet::IpNet;
+
+/// One setting.
+pub struct Key {
+    /// The key in `qingdan.toml`; the flag is `--` with dashes, the variable `QINGDAN_` in capitals.
+    pub name: &'static str,
+    /// The value when nothing is set; empty for none.
+    pub default: &'static str,
+    /// What a value looks like.
+    pub allowed: &'static str,
+    /// What the setting does.
+    pub help: &'static str,
+}
+
+const fn key(name: &'static str, default: &'static str, allowed: &'static str, help: &'static str) -> Key {
+    Key { name, default, allowed, help }
+}
+
+/// Every setting there is.
+pub const KEYS: &[Key] = &[
+    key("listen", "127.0.0.1:8080", "an IP address with a port, such as 127.0.0.1:8080", "where the service listens"),
+    key("data_dir", "./data", "a folder; it is created, private to its owner", "where everything that the service keeps lives"),
+    key("datasets_dir", "./datasets", "a folder with dataset.toml entries", "what the first start imports"),
+    key("database_url", "", "sqlite:PATH or postgres://USER:PASSWORD@HOST/DATABASE", "the database; by default SQLite in the data folder"),
+    key("store_url", "", "file:PATH", "where data files are kept; by default in the data folder"),
+    key(
+        "public_url",
+        "",
+        "an http or https address without a path, such as https://data.example.org",
+        "the address that callers use: issuer and audience of tokens; by default http://LISTEN",
+    ),
+    key(
+        "trusted_proxies",
+        "",
+        "addresses or networks, comma-separated, such as 10.0.0.0/8,127.0.0.1",
+        "peers whose X-Forwarded-For and Forwarded headers are believed",
+    ),
+    key(
+        "operator_password",
+        "",
+        "12 to 200 characters",
+        "password of the operator made at the first start; by default one is made and printed once",
+    ),
+    key("master_key", "", "64 hexadecimal characters", "seals signing keys and keys pseudonyms; by default made once in DATA_DIR/secrets"),
+    key("body_limit_bytes", "1048576", "a whole number from 1024 to 1073741824", "the largest JSON body that is read"),
+    key("shutdown_seconds", "30", "a whole number from 0 to 3600", "how long running downloads may go on after SIGTERM"),
+    key("workers", "0", "a whole number from 0 to 256", "HTTP workers; 0 means one for each core"),
+    key("query_memory_bytes", "536870912", "a whole number from 16777216 to 1099511627776", "memory of all queries together"),
+    key("limits_anonymous_per_second", "10", "a whole number from 1 to 1000000", "requests a second of an anonymous address"),
+    key("limits_anonymous_burst", "50", "a whole number from 1 to 1000000", "requests at once of an anonymous address"),
+    key(
+        "limits_anonymous_bytes_per_day",
+        "20000000000",
+        "a whole number from 1 to 1000000000000000",
+        "bytes a day of an anonymous address",
+    ),
+    key("limits_anonymous_queries", "1", "a whole number from 1 to 10000", "queries at once of an anonymous address"),
+    key("limits_anonymous_query_seconds", "10", "a whole number from 1 to 86400", "wall time of an anonymous query"),
+    key("limits_firm_per_second", "100", "a whole number from 1 to 1000000", "requests a second of a firm"),
+    key("limits_firm_burst", "500", "a whole number from 1 to 1000000", "requests at once of a firm"),
+    key("limits_firm_bytes_per_day", "1000000000000", "a whole number from 1 to 1000000000000000", "bytes a day of a firm"),
+    key("limits_firm_queries", "8", "a whole number from 1 to 10000", "queries at once of a firm"),
+    key("limits_firm_query_seconds", "60", "a whole number from 1 to 86400", "wall time of a firm's query"),
+    key("limits_staff_per_second", "50", "a whole number from 1 to 1000000", "requests a second of a person with a role"),
+    key("limits_staff_burst", "200", "a whole number from 1 to 1000000", "requests at once of a person with a role"),
+    key(
+        "limits_login_per_minute",
+        "10",
+        "a whole number from 1 to 1000000",
+        "log-ins, registrations and token requests a minute of one address",
+    ),
+];
+
+/// Environment variables that begin like ours but belong to the command-line examples.
+const CLIENT_VARIABLES: &[&str] = &["QINGDAN_URL", "QINGDAN_LOG"];
+
+/// A text that must not be printed or logged.
+#[derive(Clone)]
+pub struct Secret(String);
+
+impl Secret {
+    /// The text itself; every use is a place to look at.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("(secret)")
+    }
+}
+
+/// The limits of one tier.
+#[derive(Debug, Clone, Copy)]
+pub struct TierLimits {
+    /// Requests a second, refilled steadily.
+    pub per_second: u32,
+    /// Requests at once.
+    pub burst: u32,
+    /// Bytes of data a day.
+    pub bytes_per_day: u64,
+    /// Queries at once.
+    pub queries: usize,
+    /// Wall time of one query.
+    pub query_seconds: u64,
+}
+
+/// All settings, read and checked.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Where the service listens.
+    pub listen: SocketAddr,
+    /// Where everything that the service keeps lives.
+    pub data_dir: PathBuf,
+    /// What the first start imports.
+    pub datasets_dir: PathBuf,
+    /// `sqlite:PATH` or `postgres://…`.
+    pub database_url: Secret,
+    /// The folder of the object store.
+    pub store_dir: PathBuf,
+    /// Issuer and audience of tokens, without a slash at its end; set once the port is known.
+    pub public_url: Option<String>,
+    /// Peers whose forwarding headers are believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// The first operator's password, where it was given.
+    pub operator_password: Option<Secret>,
+    /// The master key, where it was given.
+    pub master_key: Option<Secret>,
+    /// The largest JSON body.
+    pub body_limit_bytes: usize,
+    /// How long downloads may go on after SIGTERM.
+    pub shutdown_seconds: u64,
+    /// HTTP workers; 0 means one for each core.
+    pub workers: usize,
+    /// Memory of all queries together.
+    pub query_memory_bytes: usize,
+    /// Anonymous addresses.
+    pub anonymous: TierLimits,
+    /// Registered firms.
+    pub firm: TierLimits,
+    /// People with a role.
+    pub staff: TierLimits,
+    /// Log-ins, registrations and token requests a minute of one address.
+    pub login_per_minute: u32,
+}
+
+/// The text of every setting and where it was found.
+struct Values(BTreeMap<&'static str, (String, String)>);
+
+impl Values {
+    fn text(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(|(text, _)| text.as_str()).filter(|text| !text.is_empty())
+    }
+
+    fn wrong(&self, name: &str) -> anyhow::Error {
+        let from = self.0.get(name).map_or("default", |(_, from)| from.as_str());
+        let allowed = KEYS.iter().find(|key| key.name == name).map_or("", |key| key.allowed);
+        let shown = if is_secret(name) { "the value" } else { self.text(name).unwrap_or("an empty value") };
+        anyhow!("setting `{name}` ({from}): `{shown}` is not allowed; allowed is {allowed}")
+    }
+
+    fn parse<T: FromStr>(&self, name: &str) -> Result<T> {
+        self.text(name).and_then(|text| text.trim().parse().ok()).ok_or_else(|| self.wrong(name))
+    }
+
+    fn number(&self, name: &str) -> Result<u64> {
+        let value: u64 = self.parse(name)?;
+        let allowed = KEYS.iter().find(|key| key.name == name).map_or("", |key| key.allowed);
+        let bounds: Vec<u64> = allowed.split_whitespace().filter_map(|word| word.parse().ok()).collect();
+        match bounds.as_slice() {
+            [low, high] if value < *low || value > *high => Err(self.wrong(name)),
+            _ => Ok(value),
+        }
+    }
+
+    fn small(&self, name: &str) -> Result<u32> {
+        u32::try_from(self.number(name)?).map_err(|_| self.wrong(name))
+    }
+
+    fn size(&self, name: &str) -> Result<usize> {
+        usize::try_from(self.number(name)?).map_err(|_| self.wrong(name))
+    }
+
+    fn tier(&self, tier: &str) -> Result<TierLimits> {
+        Ok(TierLimits {
+            per_second: self.small(&format!("limits_{tier}_per_second"))?,
+            burst: self.small(&format!("limits_{tier}_burst"))?,
+            bytes_per_day: self.number(&format!("limits_{tier}_bytes_per_day"))?,
+            queries: self.size(&format!("limits_{tier}_queries"))?,
+            query_seconds: self.number(&format!("limits_{tier}_query_seconds"))?,
+        })
+    }
+}
+
+fn is_secret(name: &str) -> bool {
+    matches!(name, "operator_password" | "master_key" | "database_url")
+}
+
+impl Settings {
+    /// Reads the settings from flags, environment variables and, where it exists, a `qingdan.toml`.
+    ///
+    /// # Errors
+    /// When a key is unknown or a value is not allowed; the message names the key, its place and what is allowed.
+    pub fn load(flags: &BTreeMap<String, String>, env: impl Iterator<Item = (String, String)>, file: Option<&Path>) -> Result<Self> {
+        let mut values = BTreeMap::new();
+        for key in KEYS {
+            values.insert(key.name, (key.default.to_owned(), "default".to_owned()));
+        }
+        if let Some(path) = file {
+            read_file(path, &mut values)?;
+        }
+        for (variable, text) in env.filter(|(variable, _)| variable.starts_with("QINGDAN_")) {
+            if CLIENT_VARIABLES.contains(&variable.as_str()) {
+                continue;
+            }
+            let name = variable.trim_start_matches("QINGDAN_").to_lowercase();
+            set(&mut values, &name, text, format!("environment variable {variable}"))?;
+        }
+        for (name, text) in flags {
+            set(&mut values, name, text.clone(), format!("flag --{}", name.replace('_', "-")))?;
+        }
+        Self::check(&Values(values))
+    }
+
+    fn check(values: &Values) -> Result<Self> {
+        let data_dir: PathBuf = values.parse("data_dir")?;
+        let firm = values.tier("firm")?;
+        let staff = TierLimits { per_second: values.small("limits_staff_per_second")?, burst: values.small("limits_staff_burst")?, ..firm };
+        Ok(Settings {
+            listen: values.parse("listen")?,
+            datasets_dir: values.parse("datasets_dir")?,
+            database_url: database_url(values, &data_dir)?,
+            store_dir: store_dir(values, &data_dir)?,
+            public_url: public_url(values)?,
+            trusted_proxies: trusted_proxies(values)?,
+            operator_password: operator_password(values)?,
+            master_key: master_key(values)?,
+            body_limit_bytes: values.size("body_limit_bytes")?,
+            shutdown_seconds: values.number("shutdown_seconds")?,
+            workers: values.size("workers")?,
+            query_memory_bytes: values.size("query_memory_bytes")?,
+            anonymous: values.tier("anonymous")?,
+            firm,
+            staff,
+            login_per_minute: values.small("limits_login_per_minute")?,
+            data_dir,
+        })
+    }
+}
+
+fn set(values: &mut BTreeMap<&'static str, (String, String)>, name: &str, text: String, from: String) -> Result<()> {
+    let Some(key) = KEYS.iter().find(|key| key.name == name) else {
+        let allowed: Vec<&str> = KEYS.iter().map(|key| key.name).collect();
+        bail!("unknown setting `{name}` ({from}); the settings are: {}", allowed.join(", "));
+    };
+    values.insert(key.name, (text, from));
+    Ok(())
+}
+
+fn read_file(path: &Path, values: &mut BTreeMap<&'static str, (String, String)>) -> Result<()> {
+    let text = crate::storage::read_text(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let table: toml::Table = text.parse().with_context(|| format!("{} is not TOML", path.display()))?;
+    for (name, value) in table {
+        let text = match value {
+            toml::Value::String(text) => text,
+            toml::Value::Integer(number) => number.to_string(),
+            toml::Value::Boolean(_) | toml::Value::Float(_) | toml::Value::Datetime(_) | toml::Value::Table(_) | toml::Value::Array(_) => {
+                bail!("setting `{name}` ({}): give a text or a whole number", path.display())
+            }
+        };
+        set(values, &name, text, path.display().to_string())?;
+    }
+    Ok(())
+}
+
+fn database_url(values: &Values, data_dir: &Path) -> Result<Secret> {
+    let url = match values.text("database_url") {
+        None => format!("sqlite:{}", data_dir.join("qingdan.sqlite").display()),
+        Some(url) if url.starts_with("sqlite:") && url.len() > "sqlite:".len() => url.to_owned(),
+        Some(url) if url.starts_with("postgres://") || url.starts_with("postgresql://") => url.to_owned(),
+        Some(_) => return Err(values.wrong("database_url")),
+    };
+    Ok(Secret(url))
+}
+
+fn store_dir(values: &Values, data_dir: &Path) -> Result<PathBuf> {
+    match values.text("store_url") {
+        None => Ok(data_dir.join("store")),
+        Some(url) => match url.strip_prefix("file:") {
+            Some(path) if !path.is_empty() => Ok(PathBuf::from(path.trim_start_matches("//"))),
+            _ => Err(values.wrong("store_url")),
+        },
+    }
+}
+
+fn public_url(values: &Values) -> Result<Option<String>> {
+    let Some(text) = values.text("public_url") else { return Ok(None) };
+    let url = url::Url::parse(text).map_err(|_| values.wrong("public_url"))?;
+    let plain = url.path() == "/" && url.query().is_none() && url.fragment().is_none() && url.has_host();
+    if !plain || !matches!(url.scheme(), "http" | "https") {
+        return Err(values.wrong("public_url"));
+    }
+    Ok(Some(url.as_str().trim_end_matches('/').to_owned()))
+}
+
+fn trusted_proxies(values: &Values) -> Result<Vec<IpNet>> {
+    let text = values.text("trusted_proxies").unwrap_or_default();
+    text.split(',')
+        .map(str::trim)
+        .filter(|part| !part.is_empty())
+        .map(|part| part.parse::<IpNet>().or_else(|_| part.parse::<IpAddr>().map(IpNet::from)).map_err(|_| values.wrong("trusted_proxies")))
+        .collect()
+}
+
+fn operator_password(values: &Values) -> Result<Option<Secret>> {
+    let Some(text) = values.text("operator_password") else { return Ok(None) };
+    let length = text.chars().count();
+    if !(12..=200).contains(&length) {
+        return Err(values.wrong("operator_password"));
+    }
+    Ok(Some(Secret(text.to_owned())))
+}
+
+fn master_key(values: &Values) -> Result<Option<Secret>> {
+    let Some(text) = values.text("master_key") else { return Ok(None) };
+    if text.len() != 64 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return Err(values.wrong("master_key"));
+    }
+    Ok(Some(Secret(text.to_owned())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(flags: &[(&str, &str)], env: &[(&str, &str)], file: Option<&str>) -> Result<Settings> {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("qingdan.toml");
+        if let Some(text) = file {
+            std::fs::write(&path, text).unwrap();
+        }
+        let flags = flags.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
+        let env = env.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned()));
+        Settings::load(&flags, env, file.map(|_| path.as_path()))
+    }
+
+    #[test]
+    fn flag_beats_variable_beats_file() {
+        let file = Some("shutdown_seconds = 1\nworkers = 1\nlisten = '127.0.0.1:1'");
+        let settings = load(&[("workers", "3")], &[("QINGDAN_WORKERS", "2"), ("QINGDAN_SHUTDOWN_SECONDS", "2")], file).unwrap();
+        assert_eq!(settings.workers, 3);
+        assert_eq!(settings.shutdown_seconds, 2);
+        assert_eq!(settings.listen.port(), 1);
+    }
+
+    #[test]
+    fn every_mistake_names_its_key_and_what_is_allowed() {
+        let cases = [
+            (load(&[("listen", "here")], &[], None), "setting `listen` (flag --listen): `here` is not allowed; allowed is an IP address"),
+            (load(&[], &[("QINGDAN_LISTN", "x")], None), "unknown setting `listn` (environment variable QINGDAN_LISTN)"),
+            (load(&[], &[], Some("lissten = 'x'")), "unknown setting `lissten`"),
+            (load(&[], &[], Some("workers = 300")), "a whole number from 0 to 256"),
+            (load(&[("database_url", "mysql://x")], &[], None), "sqlite:PATH or postgres://"),
+            (load(&[("store_url", "ftp://x")], &[], None), "allowed is file:PATH"),
+            (load(&[("public_url", "https://x/y")], &[], None), "setting `public_url`"),
+            (load(&[("trusted_proxies", "10.0.0.0/8,nobody")], &[], None), "setting `trusted_proxies`"),
+            (load(&[("master_key", "abc")], &[], None), "64 hexadecimal"),
+        ];
+        for (result, wanted) in cases {
+            let message = result.expect_err(wanted).to_string();
+            assert!(message.contains(wanted), "{message}");
+        }
+    }
+
+    #[test]
+    fn a_secret_is_never_shown() {
+        let message = load(&[("operator_password", "short")], &[], None).unwrap_err().to_string();
+        assert!(!message.contains("`short`"), "{message}");
+        let settings = load(&[("operator_password", "a long enough one")], &[], None).unwrap();
+        assert!(!format!("{settings:?}").contains("long enough"));
+    }
+}
