@@ -1,0 +1,17 @@
+DROP TABLE usage_days;
+DROP TABLE ledger;
+DROP TABLE exports;
+DROP TABLE releases;
+DROP TABLE grants;
+DROP TABLE agreements;
+DROP TABLE applications;
+DROP TABLE signing_keys;
+DROP TABLE assertions;
+DROP TABLE clients;
+DROP TABLE sessions;
+DROP TABLE people;
+DROP TABLE firms;
+DROP TABLE versions;
+DROP TABLE datasets;
+DROP TABLE themes;
+DROP TABLE publishers;

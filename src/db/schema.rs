@@ -1,0 +1,254 @@
+//! The tables as Diesel sees them: portable types only, one list for both databases. Written by hand, checked by a test
+//! that selects every column on both.
+
+diesel::table! {
+    publishers (slug) {
+        slug -> Text,
+        name_zh -> Text,
+        name_en -> Text,
+        uscc -> Nullable<Text>,
+        contact_json -> Text,
+    }
+}
+
+diesel::table! {
+    themes (slug) {
+        slug -> Text,
+        name_zh -> Text,
+        name_en -> Text,
+        position -> Integer,
+    }
+}
+
+diesel::table! {
+    datasets (id) {
+        id -> Text,
+        slug -> Text,
+        publisher -> Text,
+        theme -> Text,
+        open_type -> Text,
+        entry_json -> Text,
+        entry_sha256 -> Text,
+        version -> Nullable<Integer>,
+        created_at -> Timestamp,
+        updated_at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    versions (id) {
+        id -> Text,
+        dataset_id -> Text,
+        number -> Integer,
+        source_sha256 -> Text,
+        fields_json -> Text,
+        object_sha256 -> Text,
+        size_bytes -> BigInt,
+        row_count -> BigInt,
+        created_at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    firms (id) {
+        id -> Text,
+        uscc -> Text,
+        name -> Text,
+        contact_name -> Text,
+        contact_email -> Text,
+        contact_phone -> Nullable<Text>,
+        status -> Text,
+        status_reason -> Nullable<Text>,
+        created_at -> Timestamp,
+        decided_at -> Nullable<Timestamp>,
+    }
+}
+
+diesel::table! {
+    people (id) {
+        id -> Text,
+        username -> Text,
+        display_name -> Text,
+        password_hash -> Text,
+        one_time_password -> Bool,
+        roles -> Text,
+        publisher -> Nullable<Text>,
+        firm_id -> Nullable<Text>,
+        status -> Text,
+        created_at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    sessions (token_sha256) {
+        token_sha256 -> Text,
+        person_id -> Text,
+        created_at -> Timestamp,
+        expires_at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    clients (id) {
+        id -> Text,
+        firm_id -> Text,
+        name -> Text,
+        method -> Text,
+        public_jwk_json -> Nullable<Text>,
+        secret_sha256 -> Nullable<Text>,
+        status -> Text,
+        created_at -> Timestamp,
+        revoked_at -> Nullable<Timestamp>,
+    }
+}
+
+diesel::table! {
+    assertions (jti_sha256) {
+        jti_sha256 -> Text,
+        expires_at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    signing_keys (kid) {
+        kid -> Text,
+        sealed_private -> Binary,
+        public_jwk_json -> Text,
+        created_at -> Timestamp,
+        retired_at -> Nullable<Timestamp>,
+    }
+}
+
+diesel::table! {
+    applications (id) {
+        id -> Text,
+        firm_id -> Text,
+        dataset_id -> Text,
+        purpose -> Text,
+        fields_json -> Text,
+        modes_json -> Text,
+        term_days -> Integer,
+        safeguards -> Text,
+        status -> Text,
+        submitted_by -> Text,
+        submitted_at -> Timestamp,
+        decided_by -> Nullable<Text>,
+        decided_at -> Nullable<Timestamp>,
+        reason -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    agreements (id) {
+        id -> Text,
+        application_id -> Text,
+        firm_id -> Text,
+        text -> Text,
+        sha256 -> Text,
+        policy_json -> Text,
+        status -> Text,
+        signature -> Nullable<Text>,
+        signed_by -> Nullable<Text>,
+        signed_at -> Nullable<Timestamp>,
+        created_at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    grants (id) {
+        id -> Text,
+        agreement_id -> Text,
+        firm_id -> Text,
+        dataset_id -> Text,
+        policy_json -> Text,
+        modes_json -> Text,
+        status -> Text,
+        starts_at -> Timestamp,
+        expires_at -> Timestamp,
+        revoked_at -> Nullable<Timestamp>,
+        reason -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    releases (id) {
+        id -> Text,
+        dataset_id -> Text,
+        version_id -> Text,
+        receiver -> Text,
+        fields_json -> Text,
+        object_sha256 -> Text,
+        size_bytes -> BigInt,
+        row_count -> BigInt,
+        created_at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    exports (release_id, format) {
+        release_id -> Text,
+        format -> Text,
+        object_sha256 -> Text,
+        size_bytes -> BigInt,
+        created_at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    ledger (seq) {
+        seq -> BigInt,
+        moment -> Text,
+        kind -> Text,
+        actor -> Text,
+        subject -> Text,
+        detail_json -> Text,
+        previous_hash -> Text,
+        hash -> Text,
+    }
+}
+
+diesel::table! {
+    usage_days (caller, day) {
+        caller -> Text,
+        day -> Text,
+        bytes -> BigInt,
+    }
+}
+
+diesel::joinable!(datasets -> publishers (publisher));
+diesel::joinable!(datasets -> themes (theme));
+diesel::joinable!(versions -> datasets (dataset_id));
+diesel::joinable!(people -> publishers (publisher));
+diesel::joinable!(people -> firms (firm_id));
+diesel::joinable!(sessions -> people (person_id));
+diesel::joinable!(clients -> firms (firm_id));
+diesel::joinable!(applications -> firms (firm_id));
+diesel::joinable!(applications -> datasets (dataset_id));
+diesel::joinable!(agreements -> applications (application_id));
+diesel::joinable!(agreements -> firms (firm_id));
+diesel::joinable!(grants -> agreements (agreement_id));
+diesel::joinable!(grants -> firms (firm_id));
+diesel::joinable!(grants -> datasets (dataset_id));
+diesel::joinable!(releases -> datasets (dataset_id));
+diesel::joinable!(releases -> versions (version_id));
+diesel::joinable!(exports -> releases (release_id));
+
+diesel::allow_tables_to_appear_in_same_query!(
+    publishers,
+    themes,
+    datasets,
+    versions,
+    firms,
+    people,
+    sessions,
+    clients,
+    assertions,
+    signing_keys,
+    applications,
+    agreements,
+    grants,
+    releases,
+    exports,
+    ledger,
+    usage_days,
+);
