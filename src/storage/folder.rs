@@ -1,0 +1,195 @@
+//! The data folder: private to its owner, used by one process at a time, with a place for files in the making.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+
+use crate::crypto::Sha256;
+use crate::error::Result;
+
+/// The data folder, locked for as long as this value lives.
+pub struct DataFolder {
+    path: PathBuf,
+    /// The lock goes when the file is closed, also after a crash.
+    _lock: File,
+}
+
+impl DataFolder {
+    /// Makes the folder where it is missing, closes it to everybody else, and locks it.
+    ///
+    /// # Errors
+    /// When another process uses it, or it cannot be made.
+    pub fn open(path: &Path) -> anyhow::Result<Self> {
+        create_private_dir(path)?;
+        let lock = private_file().create(true).truncate(false).write(true).open(path.join("lock"))?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => bail!(
+                "the data folder {} is in use by another qingdan process; stop that one first, or give another data_dir",
+                path.display()
+            ),
+            Err(TryLockError::Error(cause)) => return Err(cause).context("cannot lock the data folder"),
+        }
+        let folder = DataFolder { path: path.to_owned(), _lock: lock };
+        folder.clear_scratch()?;
+        Ok(folder)
+    }
+
+    /// The folder for files in the making.
+    pub fn scratch(&self) -> PathBuf {
+        self.path.join("scratch")
+    }
+
+    /// Reads a secret, or makes it once and keeps it readable to the owner alone.
+    ///
+    /// # Errors
+    /// When it cannot be read or written.
+    pub fn secret(&self, name: &str, make: impl FnOnce() -> Result<String>) -> anyhow::Result<String> {
+        let dir = self.path.join("secrets");
+        create_private_dir(&dir)?;
+        let path = dir.join(name);
+        match fs::read_to_string(&path) {
+            Ok(text) => Ok(text.trim().to_owned()),
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => {
+                let text = make()?;
+                // Written beside and renamed, so that a crash leaves no half key.
+                let beside = dir.join(format!("{name}.new"));
+                let mut file = private_file().create(true).truncate(true).write(true).open(&beside)?;
+                file.write_all(text.as_bytes())?;
+                file.sync_all()?;
+                fs::rename(&beside, &path)?;
+                File::open(&dir)?.sync_all()?;
+                Ok(text)
+            }
+            Err(cause) => Err(cause).with_context(|| format!("cannot read {}", path.display())),
+        }
+    }
+
+    /// What a crash left half made is of no use to anybody.
+    fn clear_scratch(&self) -> anyhow::Result<()> {
+        let dir = self.scratch();
+        create_private_dir(&dir)?;
+        for entry in fs::read_dir(&dir)? {
+            let path = entry?.path();
+            if path.is_dir() { fs::remove_dir_all(&path)? } else { fs::remove_file(&path)? }
+        }
+        Ok(())
+    }
+}
+
+/// Makes a folder that only its owner can enter; one that exists is closed to others.
+pub(super) fn create_private_dir(path: &Path) -> anyhow::Result<()> {
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(path).with_context(|| format!("cannot make the folder {}", path.display()))?;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o700))
+        .with_context(|| format!("cannot close the folder {} to others", path.display()))
+}
+
+fn private_file() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.mode(0o600);
+    options
+}
+
+/// Reads a whole text file.
+///
+/// # Errors
+/// When it cannot be read or is not UTF-8.
+pub fn read_text(path: &Path) -> io::Result<String> {
+    fs::read_to_string(path)
+}
+
+/// Opens a file for reading from its start.
+///
+/// # Errors
+/// When it cannot be opened.
+pub fn open_file(path: &Path) -> io::Result<File> {
+    File::open(path)
+}
+
+/// A file in the making. It is removed when it is dropped.
+#[derive(Debug)]
+pub struct Scratch {
+    path: PathBuf,
+}
+
+impl Scratch {
+    pub(super) fn create(dir: &Path) -> Result<Self> {
+        let path = dir.join(uuid::Uuid::new_v4().to_string());
+        private_file().create_new(true).write(true).open(&path)?;
+        Ok(Scratch { path })
+    }
+
+    /// Opens the file for writing from its start.
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    pub fn writer(&self) -> Result<File> {
+        Ok(private_file().write(true).truncate(true).open(&self.path)?)
+    }
+
+    pub(super) async fn reader(&self) -> Result<tokio::fs::File> {
+        Ok(tokio::fs::File::open(&self.path).await?)
+    }
+
+    /// SHA-256 and size of what is in the file.
+    pub(super) fn digest(&self) -> Result<(String, u64)> {
+        Ok(digest_file(&self.path)?)
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        if let Err(cause) = fs::remove_file(&self.path) {
+            tracing::warn!(error = %cause, "a scratch file could not be removed; the next start removes it");
+        }
+    }
+}
+
+/// The names of the folders in `dir`, in order; hidden ones are left out.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn list_folders(dir: &Path) -> io::Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in fs::read_dir(dir)? {
+        let entry = entry?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if entry.file_type()?.is_dir() && !name.starts_with('.') {
+            names.push(name);
+        }
+    }
+    names.sort();
+    Ok(names)
+}
+
+/// SHA-256 and size of a file.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn digest_file(path: &Path) -> io::Result<(String, u64)> {
+    let mut file = File::open(path)?;
+    let mut digest = Sha256::default();
+    let mut buffer = vec![0; 1 << 18];
+    let mut size = 0;
+    loop {
+        let read = file.read(&mut buffer)?;
+        if read == 0 {
+            return Ok((digest.finish(), size));
+        }
+        digest.update(&buffer[..read]);
+        size += read as u64;
+    }
+}
+
+/// Writes a text file beside its place and renames it, so that it is never half written.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn write_text(path: &Path, text: &str) -> io::Result<()> {
+    let beside = path.with_extension("new");
+    fs::write(&beside, text)?;
+    fs::rename(&beside, path)
+}
