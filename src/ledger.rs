@@ -1,0 +1,202 @@
+//! The ledger: everything that happens is one entry, and entries chain by hash.
+//!
+//! The hash of an entry is the SHA-256 of the JSON array `[seq, moment, kind, actor, subject, detail, previous_hash]`, where
+//! `detail` is the text of a JSON object and stands in the array as a string. The first entry's `previous_hash` is 64 zeros.
+//! Entries name firms, people and things by id; names, addresses and other personal data never go in.
+
+use diesel::prelude::*;
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::crypto::sha256_hex;
+use crate::db::schema::ledger;
+use crate::db::{Conn, lock_ledger};
+use crate::error::Result;
+
+/// What the first entry follows.
+pub const GENESIS: &str = "0000000000000000000000000000000000000000000000000000000000000000";
+
+/// How many entries a check reads at a time.
+const BATCH: i64 = 1000;
+
+/// What happened: the closed list of an entry's kinds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum Kind {
+    ServiceInitialized,
+    DatasetCreated,
+    DatasetUpdated,
+    VersionPublished,
+    ReleaseMade,
+    PersonCreated,
+    PasswordChanged,
+    SessionStarted,
+    SessionRefused,
+    SessionEnded,
+    FirmRegistered,
+    FirmApproved,
+    FirmRefused,
+    FirmRevoked,
+    ClientRegistered,
+    ClientRevoked,
+    TokenIssued,
+    TokenRefused,
+    ApplicationSubmitted,
+    ApplicationApproved,
+    ApplicationRefused,
+    AgreementDrawn,
+    AgreementSigned,
+    GrantCreated,
+    GrantRevoked,
+    ReadAllowed,
+    ReadRefused,
+}
+
+impl Kind {
+    /// The kind as it stands in an entry: `noun.verb`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Kind::ServiceInitialized => "service.initialized",
+            Kind::DatasetCreated => "dataset.created",
+            Kind::DatasetUpdated => "dataset.updated",
+            Kind::VersionPublished => "version.published",
+            Kind::ReleaseMade => "release.made",
+            Kind::PersonCreated => "person.created",
+            Kind::PasswordChanged => "person.password_changed",
+            Kind::SessionStarted => "session.started",
+            Kind::SessionRefused => "session.refused",
+            Kind::SessionEnded => "session.ended",
+            Kind::FirmRegistered => "firm.registered",
+            Kind::FirmApproved => "firm.approved",
+            Kind::FirmRefused => "firm.refused",
+            Kind::FirmRevoked => "firm.revoked",
+            Kind::ClientRegistered => "client.registered",
+            Kind::ClientRevoked => "client.revoked",
+            Kind::TokenIssued => "token.issued",
+            Kind::TokenRefused => "token.refused",
+            Kind::ApplicationSubmitted => "application.submitted",
+            Kind::ApplicationApproved => "application.approved",
+            Kind::ApplicationRefused => "application.refused",
+            Kind::AgreementDrawn => "agreement.drawn",
+            Kind::AgreementSigned => "agreement.signed",
+            Kind::GrantCreated => "grant.created",
+            Kind::GrantRevoked => "grant.revoked",
+            Kind::ReadAllowed => "read.allowed",
+            Kind::ReadRefused => "read.refused",
+        }
+    }
+}
+
+/// One entry.
+#[derive(Debug, Clone, Queryable, Selectable, Insertable, Serialize, utoipa::ToSchema)]
+#[diesel(table_name = ledger)]
+pub struct LedgerEntry {
+    /// Place in the chain, from 1, without gaps.
+    pub seq: i64,
+    /// When it happened, in UTC to the microsecond.
+    pub moment: String,
+    /// What happened, `noun.verb`.
+    pub kind: String,
+    /// Who did it: `person:ID`, `client:ID`, `anonymous` or `service`.
+    pub actor: String,
+    /// What it happened to: `dataset:SLUG`, `grant:ID` and the like.
+    pub subject: String,
+    /// The particulars: the text of a JSON object, exactly as it went into the hash.
+    pub detail_json: String,
+    /// The hash of the entry before.
+    pub previous_hash: String,
+    /// The hash of this entry.
+    pub hash: String,
+}
+
+impl LedgerEntry {
+    fn computed_hash(&self) -> Result<String> {
+        let parts = (self.seq, &self.moment, &self.kind, &self.actor, &self.subject, &self.detail_json, &self.previous_hash);
+        Ok(sha256_hex(serde_json::to_string(&parts)?.as_bytes()))
+    }
+}
+
+/// Adds an entry to the chain, in the caller's transaction.
+///
+/// # Errors
+/// When the database does not take it.
+pub fn append(conn: &mut Conn, kind: Kind, actor: &str, subject: &str, detail: &Value) -> Result<LedgerEntry> {
+    lock_ledger(conn)?;
+    let last: Option<(i64, String)> = ledger::table.order(ledger::seq.desc()).select((ledger::seq, ledger::hash)).first(conn).optional()?;
+    let (seq, previous_hash) = last.unwrap_or((0, GENESIS.to_owned()));
+    let mut entry = LedgerEntry {
+        seq: seq + 1,
+        moment: crate::clock::format(crate::clock::now()),
+        kind: kind.as_str().to_owned(),
+        actor: actor.to_owned(),
+        subject: subject.to_owned(),
+        detail_json: detail.to_string(),
+        previous_hash,
+        hash: String::new(),
+    };
+    entry.hash = entry.computed_hash()?;
+    diesel::insert_into(ledger::table).values(&entry).execute(conn)?;
+    Ok(entry)
+}
+
+/// Entries after `after`, oldest first, and how many there are in all.
+///
+/// # Errors
+/// When the database does not answer.
+pub fn list(conn: &mut Conn, after: i64, limit: i64) -> Result<(Vec<LedgerEntry>, i64)> {
+    let entries = ledger::table.filter(ledger::seq.gt(after)).order(ledger::seq).limit(limit).load(conn)?;
+    let total = ledger::table.count().get_result(conn)?;
+    Ok((entries, total))
+}
+
+/// What a check of the chain found.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Every entry follows from the one before.
+    Whole {
+        /// How many entries there are.
+        entries: i64,
+        /// The last entry's hash.
+        head: String,
+    },
+    /// The first entry that does not hold.
+    Broken {
+        /// Its place.
+        seq: i64,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+/// Checks the whole chain, oldest entry first.
+///
+/// # Errors
+/// When the database does not answer.
+pub fn verify(conn: &mut Conn) -> Result<Verdict> {
+    let (mut seq, mut head) = (0, GENESIS.to_owned());
+    loop {
+        let entries: Vec<LedgerEntry> = ledger::table.filter(ledger::seq.gt(seq)).order(ledger::seq).limit(BATCH).load(conn)?;
+        if entries.is_empty() {
+            return Ok(Verdict::Whole { entries: seq, head });
+        }
+        for entry in entries {
+            if let Some(reason) = fault(&entry, seq + 1, &head)? {
+                return Ok(Verdict::Broken { seq: if entry.seq == seq + 1 { entry.seq } else { seq + 1 }, reason });
+            }
+            (seq, head) = (entry.seq, entry.hash);
+        }
+    }
+}
+
+fn fault(entry: &LedgerEntry, seq: i64, head: &str) -> Result<Option<String>> {
+    if entry.seq != seq {
+        return Ok(Some(format!("it is missing; the next one there is {}", entry.seq)));
+    }
+    if entry.previous_hash != head {
+        return Ok(Some("its previous_hash is not the hash of the entry before".to_owned()));
+    }
+    if entry.computed_hash()? != entry.hash {
+        return Ok(Some("its hash does not match its content".to_owned()));
+    }
+    Ok(None)
+}
