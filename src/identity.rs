@@ -1,0 +1,119 @@
+//! Who is who: people with roles, firms, their clients, and the tokens and keys that prove it.
+
+pub mod clients;
+pub mod firms;
+pub mod jwk;
+pub mod keys;
+pub mod password;
+pub mod people;
+pub mod tokens;
+pub mod uscc;
+
+use std::net::IpAddr;
+
+use crate::error::{Error, Result};
+
+pub use people::Role;
+
+/// Who makes a request, and from where. 调用方
+#[derive(Debug, Clone)]
+pub struct Caller {
+    /// The address that the request comes from, behind trusted proxies only.
+    pub address: IpAddr,
+    /// Who it is.
+    pub identity: Identity,
+}
+
+/// Who a caller is.
+#[derive(Debug, Clone)]
+pub enum Identity {
+    /// Nobody in particular.
+    Anonymous,
+    /// A firm's client with an access token.
+    Client(ClientIdentity),
+    /// A person with a session.
+    Person(PersonIdentity),
+}
+
+/// A firm's client.
+#[derive(Debug, Clone)]
+pub struct ClientIdentity {
+    /// The client.
+    pub client_id: String,
+    /// Its firm.
+    pub firm_id: String,
+    /// The grant that the token is for.
+    pub grant_id: Option<String>,
+}
+
+/// A person of the public body, or of a firm.
+#[derive(Debug, Clone)]
+pub struct PersonIdentity {
+    /// The person.
+    pub id: String,
+    /// The digest of the session's token, which names the session.
+    pub session: String,
+    /// What the person may do here; empty for a person of a firm.
+    pub roles: Vec<Role>,
+    /// The publisher whose datasets a steward edits.
+    pub publisher: Option<String>,
+    /// The firm of a firm's person.
+    pub firm_id: Option<String>,
+    /// Whether nothing but a change of password is allowed.
+    pub one_time_password: bool,
+}
+
+impl Caller {
+    /// The caller as it stands in the ledger: an id, never a name or an address.
+    pub fn actor(&self) -> String {
+        match &self.identity {
+            Identity::Anonymous => "anonymous".to_owned(),
+            Identity::Client(client) => format!("client:{}", client.client_id),
+            Identity::Person(person) => format!("person:{}", person.id),
+        }
+    }
+
+    /// The person, whose one-time password is changed already.
+    ///
+    /// # Errors
+    /// When the caller is none.
+    pub fn person(&self) -> Result<&PersonIdentity> {
+        match &self.identity {
+            Identity::Person(person) if person.one_time_password => Err(Error::PasswordChangeRequired),
+            Identity::Person(person) => Ok(person),
+            Identity::Client(_) => Err(Error::Forbidden("this is for people; a client's token does not do it".to_owned())),
+            Identity::Anonymous => Err(Error::Unauthenticated("log in first: POST /api/v1/sessions".to_owned())),
+        }
+    }
+
+    /// The person, who has one of these roles.
+    ///
+    /// # Errors
+    /// When the caller has none of them.
+    pub fn with_role(&self, roles: &[Role]) -> Result<&PersonIdentity> {
+        let person = self.person()?;
+        if person.roles.iter().any(|role| roles.contains(role)) {
+            return Ok(person);
+        }
+        let names: Vec<&str> = roles.iter().map(|role| role.as_str()).collect();
+        Err(Error::Forbidden(format!("this needs the role {}", names.join(" or "))))
+    }
+
+    /// The firm that the caller acts for.
+    ///
+    /// # Errors
+    /// When the caller is no firm.
+    pub fn firm(&self) -> Result<&str> {
+        match &self.identity {
+            Identity::Client(client) => Ok(&client.firm_id),
+            Identity::Person(_) => self
+                .person()?
+                .firm_id
+                .as_deref()
+                .ok_or_else(|| Error::Forbidden("this is for firms; log in as a person of a firm".to_owned())),
+            Identity::Anonymous => Err(Error::Unauthenticated(
+                "take a token (POST /oauth2/token) or log in as a person of the firm (POST /api/v1/sessions)".to_owned(),
+            )),
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! Clients: the credentials with which a firm's programs come. 接入凭证
+
+use chrono::NaiveDateTime;
+use diesel::prelude::*;
+use serde::Serialize;
+use serde_json::json;
+use utoipa::ToSchema;
+
+use super::firms;
+use super::jwk::PublicKey;
+use crate::clock::now_naive;
+use crate::crypto::{random_token, sha256_hex};
+use crate::db::Conn;
+use crate::db::schema::clients;
+use crate::error::{Error, Result};
+use crate::ledger::{self, Kind};
+
+/// A firm's client.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct Client {
+    /// Its `client_id`.
+    pub id: String,
+    /// Its firm.
+    pub firm_id: String,
+    /// What the firm calls it.
+    pub name: String,
+    /// How it proves itself: `private_key_jwt` or `client_secret`.
+    pub method: String,
+    /// Its public key.
+    #[schema(value_type = Option<Object>)]
+    pub public_jwk: Option<serde_json::Value>,
+    /// `active` or `revoked`.
+    pub status: String,
+    /// When it was registered.
+    #[schema(value_type = String, format = DateTime)]
+    #[serde(serialize_with = "crate::clock::serialize")]
+    pub created_at: NaiveDateTime,
+    /// When it was revoked.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    #[serde(serialize_with = "crate::clock::serialize_option")]
+    pub revoked_at: Option<NaiveDateTime>,
+}
+
+#[derive(Queryable, Selectable, Insertable)]
+#[diesel(table_name = clients)]
+struct ClientRow {
+    id: String,
+    firm_id: String,
+    name: String,
+    method: String,
+    public_jwk_json: Option<String>,
+    secret_sha256: Option<String>,
+    status: String,
+    created_at: NaiveDateTime,
+    revoked_at: Option<NaiveDateTime>,
+}
+
+impl TryFrom<&ClientRow> for Client {
+    type Error = Error;
+
+    fn try_from(row: &ClientRow) -> Result<Self> {
+        Ok(Client {
+            id: row.id.clone(),
+            firm_id: row.firm_id.clone(),
+            name: row.name.clone(),
+            method: row.method.clone(),
+            public_jwk: row.public_jwk_json.as_deref().map(serde_json::from_str).transpose()?,
+            status: row.status.clone(),
+            created_at: row.created_at,
+            revoked_at: row.revoked_at,
+        })
+    }
+}
+
+/// How a new client will prove itself.
+pub enum NewClient {
+    /// By signing with the private half of this key.
+    Key(PublicKey),
+    /// By a secret that is made here.
+    Secret,
+}
+
+/// The method of clients with a key.
+pub const PRIVATE_KEY_JWT: &str = "private_key_jwt";
+
+/// The method of clients with a secret.
+pub const CLIENT_SECRET: &str = "client_secret";
+
+/// Registers a client of an approved firm. The secret, if it has one, is answered this once and kept as a digest.
+///
+/// # Errors
+/// When the firm is not approved.
+pub fn register(conn: &mut Conn, actor: &str, firm_id: &str, name: &str, new: NewClient) -> Result<(Client, Option<String>)> {
+    firms::require_approved(conn, firm_id)?;
+    let (method, jwk, secret) = match new {
+        NewClient::Key(key) => (PRIVATE_KEY_JWT, Some(key.to_jwk().to_string()), None),
+        NewClient::Secret => (CLIENT_SECRET, None, Some(random_token("qdc_")?)),
+    };
+    let row = ClientRow {
+        id: uuid::Uuid::now_v7().to_string(),
+        firm_id: firm_id.to_owned(),
+        name: name.to_owned(),
+        method: method.to_owned(),
+        public_jwk_json: jwk,
+        secret_sha256: secret.as_ref().map(|secret| sha256_hex(secret.as_bytes())),
+        status: "active".to_owned(),
+        created_at: now_naive(),
+        revoked_at: None,
+    };
+    diesel::insert_into(clients::table).values(&row).execute(conn)?;
+    ledger::append(conn, Kind::ClientRegistered, actor, &format!("client:{}", row.id), &json!({ "firm": firm_id, "method": method }))?;
+    Ok(((&row).try_into()?, secret))
+}
+
+/// The clients of a firm, oldest first.
+///
+/// # Errors
+/// When the database does not answer.
+pub fn list(conn: &mut Conn, firm_id: &str) -> Result<Vec<Client>> {
+    let rows: Vec<ClientRow> =
+        clients::table.filter(clients::firm_id.eq(firm_id)).order(clients::id).select(ClientRow::as_select()).load(conn)?;
+    rows.iter().map(Client::try_from).collect()
+}
+
+/// One client.
+///
+/// # Errors
+/// When there is none.
+pub fn find(conn: &mut Conn, id: &str) -> Result<Client> {
+    let row: Option<ClientRow> = clients::table.find(id).select(ClientRow::as_select()).first(conn).optional()?;
+    row.as_ref().ok_or_else(|| Error::not_found("client", id))?.try_into()
+}
+
+/// The digest of a client's secret, if it has one.
+///
+/// # Errors
+/// When the database does not answer.
+pub fn secret_sha256(conn: &mut Conn, id: &str) -> Result<Option<String>> {
+    Ok(clients::table.find(id).select(clients::secret_sha256).first::<Option<String>>(conn).optional()?.flatten())
+}
+
+/// Ends a client: its tokens stop at the next request.
+///
+/// # Errors
+/// When it has ended already.
+pub fn revoke(conn: &mut Conn, actor: &str, id: &str) -> Result<Client> {
+    let changed = diesel::update(clients::table.find(id).filter(clients::status.eq("active")))
+        .set((clients::status.eq("revoked"), clients::revoked_at.eq(now_naive())))
+        .execute(conn)?;
+    let client = find(conn, id)?;
+    if changed == 0 {
+        return Err(Error::Conflict("the client is revoked already".to_owned()));
+    }
+    ledger::append(conn, Kind::ClientRevoked, actor, &format!("client:{id}"), &json!({ "firm": client.firm_id }))?;
+    Ok(client)
+}
+
+/// The client and its firm, when both may act.
+///
+/// # Errors
+/// When either may not.
+pub fn require_active(conn: &mut Conn, id: &str) -> Result<Client> {
+    let refused = || Error::Unauthenticated("the client or its firm is unknown, revoked, or not approved".to_owned());
+    let Ok(client) = find(conn, id) else { return Err(refused()) };
+    let firm = firms::find(conn, &client.firm_id)?;
+    if client.status == "active" && firm.status == firms::APPROVED { Ok(client) } else { Err(refused()) }
+}

@@ -1,0 +1,151 @@
+//! Firms: who registered, and what the operator decided. 人工智能企业
+
+use chrono::NaiveDateTime;
+use diesel::prelude::*;
+use serde::Serialize;
+use serde_json::json;
+use utoipa::ToSchema;
+
+use crate::clock::now_naive;
+use crate::db::schema::firms;
+use crate::db::{Conn, on_duplicate};
+use crate::error::{Error, Result};
+use crate::ledger::{self, Kind};
+
+/// A registered organisation.
+#[derive(Debug, Clone, Queryable, Selectable, Insertable, Serialize, ToSchema)]
+#[diesel(table_name = firms)]
+pub struct Firm {
+    /// Never changes.
+    pub id: String,
+    /// Its 统一社会信用代码.
+    pub uscc: String,
+    /// Its registered name.
+    pub name: String,
+    /// The person to talk to.
+    pub contact_name: String,
+    /// That person's e-mail address.
+    pub contact_email: String,
+    /// That person's telephone number.
+    pub contact_phone: Option<String>,
+    /// `pending`, `approved`, `refused` or `revoked`.
+    pub status: String,
+    /// Why the operator decided so.
+    pub status_reason: Option<String>,
+    /// When it registered.
+    #[schema(value_type = String, format = DateTime)]
+    #[serde(serialize_with = "crate::clock::serialize")]
+    pub created_at: NaiveDateTime,
+    /// When the operator decided.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    #[serde(serialize_with = "crate::clock::serialize_option")]
+    pub decided_at: Option<NaiveDateTime>,
+}
+
+/// The state of a firm that may act.
+pub const APPROVED: &str = "approved";
+
+/// What a firm says of itself.
+pub struct NewFirm {
+    /// Its registered name.
+    pub name: String,
+    /// Its 统一社会信用代码, checked already.
+    pub uscc: String,
+    /// The person to talk to.
+    pub contact_name: String,
+    /// That person's e-mail address.
+    pub contact_email: String,
+    /// That person's telephone number.
+    pub contact_phone: Option<String>,
+}
+
+/// Registers a firm; it waits for the operator.
+///
+/// # Errors
+/// When the code is registered already.
+pub fn register(conn: &mut Conn, new: NewFirm) -> Result<Firm> {
+    let firm = Firm {
+        id: uuid::Uuid::now_v7().to_string(),
+        uscc: new.uscc,
+        name: new.name,
+        contact_name: new.contact_name,
+        contact_email: new.contact_email,
+        contact_phone: new.contact_phone,
+        status: "pending".to_owned(),
+        status_reason: None,
+        created_at: now_naive(),
+        decided_at: None,
+    };
+    diesel::insert_into(firms::table)
+        .values(&firm)
+        .execute(conn)
+        .map_err(on_duplicate("a firm with this 统一社会信用代码 is registered already"))?;
+    ledger::append(conn, Kind::FirmRegistered, "anonymous", &format!("firm:{}", firm.id), &json!({ "uscc": firm.uscc }))?;
+    Ok(firm)
+}
+
+/// One firm.
+///
+/// # Errors
+/// When there is none.
+pub fn find(conn: &mut Conn, id: &str) -> Result<Firm> {
+    let firm: Option<Firm> = firms::table.find(id).select(Firm::as_select()).first(conn).optional()?;
+    firm.ok_or_else(|| Error::not_found("firm", id))
+}
+
+/// Firms after the one named `after`, by id, and how many there are in all.
+///
+/// # Errors
+/// When the database does not answer.
+pub fn list(conn: &mut Conn, after: Option<&str>, limit: i64) -> Result<(Vec<Firm>, i64)> {
+    let total = firms::table.count().get_result(conn)?;
+    let mut query = firms::table.into_boxed::<<Conn as Connection>::Backend>();
+    if let Some(after) = after {
+        query = query.filter(firms::id.gt(after.to_owned()));
+    }
+    Ok((query.order(firms::id).limit(limit).select(Firm::as_select()).load(conn)?, total))
+}
+
+/// The firm, when it may act.
+///
+/// # Errors
+/// When it is not approved.
+pub fn require_approved(conn: &mut Conn, id: &str) -> Result<Firm> {
+    let firm = find(conn, id)?;
+    if firm.status == APPROVED {
+        return Ok(firm);
+    }
+    Err(Error::Forbidden(format!("the firm is {}; it may act once the operator has approved it", firm.status)))
+}
+
+/// What the operator makes of a firm.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FirmStep {
+    /// From `pending` to `approved`.
+    Approve,
+    /// From `pending` to `refused`.
+    Refuse,
+    /// From `approved` to `revoked`: its tokens stop at the next request.
+    Revoke,
+}
+
+/// Moves a firm one step on.
+///
+/// # Errors
+/// When the firm is not in the state that the step starts from.
+pub fn step(conn: &mut Conn, actor: &str, id: &str, step: FirmStep, reason: Option<&str>) -> Result<Firm> {
+    let (from, to, kind) = match step {
+        FirmStep::Approve => ("pending", APPROVED, Kind::FirmApproved),
+        FirmStep::Refuse => ("pending", "refused", Kind::FirmRefused),
+        FirmStep::Revoke => (APPROVED, "revoked", Kind::FirmRevoked),
+    };
+    let firm = find(conn, id)?;
+    let changed = diesel::update(firms::table.find(id).filter(firms::status.eq(from)))
+        .set((firms::status.eq(to), firms::status_reason.eq(reason), firms::decided_at.eq(now_naive())))
+        .execute(conn)?;
+    if changed == 0 {
+        return Err(Error::Conflict(format!("the firm is {}, not {from}", firm.status)));
+    }
+    ledger::append(conn, kind, actor, &format!("firm:{id}"), &json!({ "reason": reason }))?;
+    find(conn, id)
+}

@@ -1,0 +1,110 @@
+//! Public keys of clients: Ed25519 or P-256, as JWK (RFC 7517), and signatures made with them.
+
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, ED25519, UnparsedPublicKey};
+use jsonwebtoken::jwk::Jwk;
+use jsonwebtoken::{Algorithm, DecodingKey};
+use serde_json::{Value, json};
+
+use crate::crypto::{base64url, unbase64url};
+use crate::error::{Error, Result};
+
+/// A client's public key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PublicKey {
+    /// `kty` OKP, `crv` Ed25519; signs with EdDSA.
+    Ed25519([u8; 32]),
+    /// `kty` EC, `crv` P-256; signs with ES256. The two coordinates.
+    P256([u8; 32], [u8; 32]),
+}
+
+impl PublicKey {
+    /// Reads a JWK. Private and secret keys are refused, so that nobody hands us one by mistake.
+    ///
+    /// # Errors
+    /// Says what is asked, at `pointer`.
+    pub fn parse(pointer: &str, jwk: &Value) -> Result<Self> {
+        let text = |name: &str| jwk.get(name).and_then(Value::as_str).unwrap_or_default();
+        for private in ["d", "k", "p", "q"] {
+            if jwk.get(private).is_some() {
+                return Err(Error::invalid(
+                    format!("{pointer}/{private}"),
+                    "this is a private key; keep it, and send the public half only",
+                ));
+            }
+        }
+        let coordinate = |name: &str| -> Result<[u8; 32]> {
+            let bytes = unbase64url(text(name)).and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
+            bytes.ok_or_else(|| Error::invalid(format!("{pointer}/{name}"), "give 32 bytes in base64url without padding"))
+        };
+        let key = match (text("kty"), text("crv")) {
+            ("OKP", "Ed25519") => PublicKey::Ed25519(coordinate("x")?),
+            ("EC", "P-256") => PublicKey::P256(coordinate("x")?, coordinate("y")?),
+            _ => return Err(Error::invalid(pointer, "give a public JWK with kty OKP and crv Ed25519, or kty EC and crv P-256")),
+        };
+        key.decoding_key().map_err(|_not_on_curve| Error::invalid(pointer, "these numbers are no key of that curve"))?;
+        Ok(key)
+    }
+
+    /// The key as a JWK with nothing but its public members.
+    pub fn to_jwk(&self) -> Value {
+        match self {
+            PublicKey::Ed25519(x) => json!({ "kty": "OKP", "crv": "Ed25519", "x": base64url(x) }),
+            PublicKey::P256(x, y) => json!({ "kty": "EC", "crv": "P-256", "x": base64url(x), "y": base64url(y) }),
+        }
+    }
+
+    /// The one algorithm that this key signs with; a token's header has no say in it.
+    pub fn algorithm(&self) -> Algorithm {
+        match self {
+            PublicKey::Ed25519(_) => Algorithm::EdDSA,
+            PublicKey::P256(..) => Algorithm::ES256,
+        }
+    }
+
+    /// The key as the JWT library wants it.
+    ///
+    /// # Errors
+    /// When the numbers are no key.
+    pub fn decoding_key(&self) -> Result<DecodingKey> {
+        let jwk: Jwk = serde_json::from_value(self.to_jwk())?;
+        DecodingKey::from_jwk(&jwk).map_err(Error::internal)
+    }
+
+    fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
+        match self {
+            PublicKey::Ed25519(x) => UnparsedPublicKey::new(&ED25519, x).verify(message, signature).is_ok(),
+            PublicKey::P256(x, y) => {
+                let point = [&[4u8], x.as_slice(), y.as_slice()].concat();
+                UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point).verify(message, signature).is_ok()
+            }
+        }
+    }
+
+    /// Checks a JWS in compact form with detached payload (RFC 7515, appendix F) over `payload`.
+    ///
+    /// # Errors
+    /// Says what is wrong with it, at `pointer`.
+    pub fn verify_detached(&self, pointer: &str, jws: &str, payload: &[u8]) -> Result<()> {
+        let wrong = |detail: &str| Error::invalid(pointer, detail);
+        let parts: Vec<&str> = jws.trim().split('.').collect();
+        let [header_part, "", signature_part] = parts.as_slice() else {
+            return Err(wrong("give a JWS in compact form with detached payload: header..signature"));
+        };
+        let header = unbase64url(header_part).and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok());
+        let header = header.ok_or_else(|| wrong("the header is no base64url JSON"))?;
+        let wanted = format!("{:?}", self.algorithm());
+        if header.get("alg").and_then(Value::as_str) != Some(wanted.as_str()) {
+            return Err(wrong(&format!("the client's key signs with {wanted}; the header says otherwise")));
+        }
+        if header.get("crit").is_some() || header.get("b64").is_some() {
+            return Err(wrong("the header must not have crit or b64"));
+        }
+        let signature = unbase64url(signature_part).ok_or_else(|| wrong("the signature is no base64url"))?;
+        let message = format!("{header_part}.{}", base64url(payload));
+        if self.verifies(message.as_bytes(), &signature) {
+            Ok(())
+        } else {
+            Err(wrong("the signature does not belong to this text and this client's key"))
+        }
+    }
+}

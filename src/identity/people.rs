@@ -1,0 +1,329 @@
+//! People: who works for the public body and in which roles, who acts for a firm, and their sessions.
+
+use chrono::{Duration, NaiveDateTime};
+use diesel::prelude::*;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use utoipa::ToSchema;
+
+use super::{PersonIdentity, password};
+use crate::clock::now_naive;
+use crate::crypto::{random_token, sha256_hex};
+use crate::db::schema::{people, publishers, sessions};
+use crate::db::{Conn, on_duplicate};
+use crate::error::{Error, Result};
+use crate::ledger::{self, Kind};
+
+/// How long a session lasts.
+const SESSION_HOURS: i64 = 12;
+
+/// What a person of the public body may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Edits one publisher's datasets.
+    Steward,
+    /// Decides applications and publications, never on own work.
+    Reviewer,
+    /// Keeps firms, keys, settings and limits.
+    Operator,
+    /// Reads the ledger.
+    Auditor,
+}
+
+impl Role {
+    /// The role as it is written everywhere.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Role::Steward => "steward",
+            Role::Reviewer => "reviewer",
+            Role::Operator => "operator",
+            Role::Auditor => "auditor",
+        }
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        [Role::Steward, Role::Reviewer, Role::Operator, Role::Auditor].into_iter().find(|role| role.as_str() == text)
+    }
+}
+
+#[derive(Queryable, Selectable, Insertable)]
+#[diesel(table_name = people)]
+struct PersonRow {
+    id: String,
+    username: String,
+    display_name: String,
+    password_hash: String,
+    one_time_password: bool,
+    roles: String,
+    publisher: Option<String>,
+    firm_id: Option<String>,
+    status: String,
+    created_at: NaiveDateTime,
+}
+
+/// A person as others see them.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct Person {
+    /// Never changes.
+    pub id: String,
+    /// The name to log in with.
+    pub username: String,
+    /// The name that is shown.
+    pub display_name: String,
+    /// What the person may do.
+    pub roles: Vec<Role>,
+    /// The publisher whose datasets a steward edits.
+    pub publisher: Option<String>,
+    /// The firm of a firm's person.
+    pub firm_id: Option<String>,
+    /// Whether the password must be changed before anything else.
+    pub one_time_password: bool,
+}
+
+impl From<&PersonRow> for Person {
+    fn from(row: &PersonRow) -> Self {
+        Person {
+            id: row.id.clone(),
+            username: row.username.clone(),
+            display_name: row.display_name.clone(),
+            roles: row.roles.split(',').filter_map(Role::parse).collect(),
+            publisher: row.publisher.clone(),
+            firm_id: row.firm_id.clone(),
+            one_time_password: row.one_time_password,
+        }
+    }
+}
+
+/// Who is to be added. The password is hashed already, since hashing takes long.
+pub struct NewPerson {
+    /// The name to log in with.
+    pub username: String,
+    /// The name that is shown.
+    pub display_name: String,
+    /// The argon2id hash.
+    pub password_hash: String,
+    /// Whether the password must be changed before anything else.
+    pub one_time_password: bool,
+    /// What the person may do.
+    pub roles: Vec<Role>,
+    /// The publisher of a steward.
+    pub publisher: Option<String>,
+    /// The firm of a firm's person.
+    pub firm_id: Option<String>,
+}
+
+/// Whether a text can be a username.
+///
+/// # Errors
+/// Says what is asked.
+pub fn check_username(pointer: &str, username: &str) -> Result<()> {
+    let proper = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'.' | b'-' | b'_' | b'@');
+    if (3..=100).contains(&username.len()) && username.bytes().all(proper) {
+        return Ok(());
+    }
+    Err(Error::invalid(pointer, "use 3 to 100 lower-case letters, digits and . - _ @"))
+}
+
+/// Whether there is nobody yet.
+///
+/// # Errors
+/// When the database does not answer.
+pub fn is_empty(conn: &mut Conn) -> Result<bool> {
+    let count: i64 = people::table.count().get_result(conn)?;
+    Ok(count == 0)
+}
+
+/// Adds a person.
+///
+/// # Errors
+/// When the username is taken, or a steward's publisher does not exist.
+pub fn create(conn: &mut Conn, actor: &str, new: NewPerson) -> Result<Person> {
+    if let Some(slug) = &new.publisher {
+        let known: i64 = publishers::table.filter(publishers::slug.eq(slug)).count().get_result(conn)?;
+        if known == 0 {
+            return Err(Error::invalid("/publisher", format!("there is no publisher `{slug}`")));
+        }
+    }
+    let roles: Vec<&str> = new.roles.iter().map(|role| role.as_str()).collect();
+    let row = PersonRow {
+        id: uuid::Uuid::now_v7().to_string(),
+        username: new.username,
+        display_name: new.display_name,
+        password_hash: new.password_hash,
+        one_time_password: new.one_time_password,
+        roles: roles.join(","),
+        publisher: new.publisher,
+        firm_id: new.firm_id,
+        status: "active".to_owned(),
+        created_at: now_naive(),
+    };
+    diesel::insert_into(people::table)
+        .values(&row)
+        .execute(conn)
+        .map_err(on_duplicate(format!("the username `{}` is taken", row.username)))?;
+    let detail = json!({ "roles": roles, "publisher": row.publisher, "firm": row.firm_id });
+    ledger::append(conn, Kind::PersonCreated, actor, &format!("person:{}", row.id), &detail)?;
+    Ok((&row).into())
+}
+
+/// Everybody with a role, by username.
+///
+/// # Errors
+/// When the database does not answer.
+pub fn list_staff(conn: &mut Conn) -> Result<Vec<Person>> {
+    let rows: Vec<PersonRow> =
+        people::table.filter(people::firm_id.is_null()).order(people::username).select(PersonRow::as_select()).load(conn)?;
+    Ok(rows.iter().map(Person::from).collect())
+}
+
+/// One person.
+///
+/// # Errors
+/// When there is none.
+pub fn find(conn: &mut Conn, id: &str) -> Result<Person> {
+    let row: Option<PersonRow> = people::table.find(id).select(PersonRow::as_select()).first(conn).optional()?;
+    row.as_ref().map(Person::from).ok_or_else(|| Error::not_found("person", id))
+}
+
+/// The id and password hash behind a username, if there is one.
+///
+/// # Errors
+/// When the database does not answer.
+pub fn credentials(conn: &mut Conn, username: &str) -> Result<Option<(String, String)>> {
+    Ok(people::table
+        .filter(people::username.eq(username))
+        .filter(people::status.eq("active"))
+        .select((people::id, people::password_hash))
+        .first(conn)
+        .optional()?)
+}
+
+/// The password hash of a person.
+///
+/// # Errors
+/// When there is no such person.
+pub fn password_hash(conn: &mut Conn, id: &str) -> Result<(String, String)> {
+    Ok(people::table.find(id).select((people::username, people::password_hash)).first(conn)?)
+}
+
+/// Starts a session; the token is shown this once and kept as a digest.
+///
+/// # Errors
+/// When the database does not take it.
+pub fn start_session(conn: &mut Conn, person_id: &str) -> Result<(String, NaiveDateTime, Person)> {
+    let person = find(conn, person_id)?;
+    let token = random_token("qds_")?;
+    let now = now_naive();
+    let expires_at = now + Duration::hours(SESSION_HOURS);
+    diesel::delete(sessions::table.filter(sessions::expires_at.lt(now))).execute(conn)?;
+    diesel::insert_into(sessions::table)
+        .values((
+            sessions::token_sha256.eq(sha256_hex(token.as_bytes())),
+            sessions::person_id.eq(person_id),
+            sessions::created_at.eq(now),
+            sessions::expires_at.eq(expires_at),
+        ))
+        .execute(conn)?;
+    ledger::append(conn, Kind::SessionStarted, &format!("person:{person_id}"), &format!("person:{person_id}"), &json!({}))?;
+    Ok((token, expires_at, person))
+}
+
+/// Writes down that somebody gave a wrong password for a person that exists.
+///
+/// # Errors
+/// When the database does not take it.
+pub fn refuse_session(conn: &mut Conn, person_id: &str) -> Result<()> {
+    ledger::append(conn, Kind::SessionRefused, "anonymous", &format!("person:{person_id}"), &json!({}))?;
+    Ok(())
+}
+
+/// The person behind a session's token, as long as the session lasts.
+///
+/// # Errors
+/// When the token is unknown or has expired.
+pub fn resume_session(conn: &mut Conn, token: &str) -> Result<PersonIdentity> {
+    let session = sha256_hex(token.as_bytes());
+    let row: Option<PersonRow> = sessions::table
+        .inner_join(people::table)
+        .filter(sessions::token_sha256.eq(&session))
+        .filter(sessions::expires_at.gt(now_naive()))
+        .filter(people::status.eq("active"))
+        .select(PersonRow::as_select())
+        .first(conn)
+        .optional()?;
+    let row = row.ok_or_else(|| Error::Unauthenticated("the session is unknown or has expired; log in again".to_owned()))?;
+    let person = Person::from(&row);
+    Ok(PersonIdentity {
+        id: person.id,
+        session,
+        roles: person.roles,
+        publisher: person.publisher,
+        firm_id: person.firm_id,
+        one_time_password: person.one_time_password,
+    })
+}
+
+/// Ends a session.
+///
+/// # Errors
+/// When the database does not take it.
+pub fn end_session(conn: &mut Conn, person: &PersonIdentity) -> Result<()> {
+    diesel::delete(sessions::table.find(&person.session)).execute(conn)?;
+    ledger::append(conn, Kind::SessionEnded, &format!("person:{}", person.id), &format!("person:{}", person.id), &json!({}))?;
+    Ok(())
+}
+
+/// Sets a person's own password and ends their other sessions.
+///
+/// # Errors
+/// When the database does not take it.
+pub fn set_password(conn: &mut Conn, person: &PersonIdentity, hash: &str) -> Result<()> {
+    diesel::update(people::table.find(&person.id))
+        .set((people::password_hash.eq(hash), people::one_time_password.eq(false)))
+        .execute(conn)?;
+    diesel::delete(sessions::table.filter(sessions::person_id.eq(&person.id)).filter(sessions::token_sha256.ne(&person.session)))
+        .execute(conn)?;
+    ledger::append(conn, Kind::PasswordChanged, &format!("person:{}", person.id), &format!("person:{}", person.id), &json!({}))?;
+    Ok(())
+}
+
+/// The first operator, made when there is nobody yet.
+///
+/// # Errors
+/// When the database does not take it.
+pub fn create_first_operator(conn: &mut Conn, hash: String, one_time: bool) -> Result<Person> {
+    let new = NewPerson {
+        username: "operator".to_owned(),
+        display_name: "Operator".to_owned(),
+        password_hash: hash,
+        one_time_password: one_time,
+        roles: vec![Role::Operator],
+        publisher: None,
+        firm_id: None,
+    };
+    create(conn, "service", new)
+}
+
+/// Rules for the roles of a new person: stewards have a publisher, and only they.
+///
+/// # Errors
+/// Says which rule is broken.
+pub fn check_roles(roles: &[Role], publisher: Option<&str>) -> Result<()> {
+    if roles.is_empty() {
+        return Err(Error::invalid("/roles", "give at least one of steward, reviewer, operator, auditor"));
+    }
+    match (roles.contains(&Role::Steward), publisher) {
+        (true, None) => Err(Error::invalid("/publisher", "a steward edits one publisher's datasets: give its slug")),
+        (false, Some(_)) => Err(Error::invalid("/publisher", "only a steward has a publisher")),
+        _ => Ok(()),
+    }
+}
+
+/// Checks a username and password, taking the same time whether or not the name exists.
+///
+/// # Errors
+/// When the stored hash cannot be read.
+pub fn verify_login(password: &str, known: Option<&(String, String)>) -> Result<bool> {
+    password::verify(password, known.map(|(_, hash)| hash.as_str()))
+}

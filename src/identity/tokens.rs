@@ -1,0 +1,272 @@
+//! Tokens: OAuth 2 client credentials (RFC 6749 §4.4) proved by a signed assertion (RFC 7523) or a secret, and access tokens
+//! as JWTs (RFC 9068) that may be bound to one grant (RFC 9396).
+
+use chrono::{DateTime, Duration, Utc};
+use diesel::prelude::*;
+use jsonwebtoken::{Algorithm, Header, Validation, dangerous, decode, decode_header, encode};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::clients::{self, Client};
+use super::jwk::PublicKey;
+use super::keys::KeyRing;
+use crate::clock::now;
+use crate::crypto::sha256_hex;
+use crate::db::Conn;
+use crate::db::schema::assertions;
+use crate::error::{Error, Result};
+use crate::ledger::{self, Kind};
+
+/// How long an access token lasts.
+pub const ACCESS_TOKEN_SECONDS: i64 = 900;
+
+/// How far clocks may differ.
+const LEEWAY_SECONDS: u64 = 30;
+
+/// The longest time that an assertion may be valid for.
+const ASSERTION_SECONDS: i64 = 600;
+
+/// The `type` of our authorization details (RFC 9396).
+pub const GRANT_DETAIL: &str = "qingdan_grant";
+
+/// One authorization detail: the token is for this grant.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AuthorizationDetail {
+    /// `qingdan_grant`.
+    #[serde(rename = "type")]
+    pub detail_type: String,
+    /// The grant's id.
+    pub grant: String,
+    /// The dataset's slug; answered by us, and checked when it is given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dataset: Option<String>,
+}
+
+/// What an access token says (RFC 9068 §2.2).
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct AccessClaims {
+    iss: String,
+    aud: String,
+    sub: String,
+    /// The client.
+    pub client_id: String,
+    /// Its firm.
+    pub firm: String,
+    /// The token's own name.
+    pub jti: String,
+    iat: i64,
+    exp: i64,
+    /// The grant that it is for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authorization_details: Option<Vec<AuthorizationDetail>>,
+}
+
+/// A new access token.
+pub struct AccessToken {
+    /// The JWT.
+    pub token: String,
+    /// What it is for.
+    pub authorization_details: Option<Vec<AuthorizationDetail>>,
+}
+
+/// Makes an access token.
+///
+/// # Errors
+/// When signing or writing fails.
+pub fn issue(conn: &mut Conn, keys: &KeyRing, issuer: &str, client: &Client, detail: Option<AuthorizationDetail>) -> Result<AccessToken> {
+    let at = now().timestamp();
+    let claims = AccessClaims {
+        iss: issuer.to_owned(),
+        aud: issuer.to_owned(),
+        sub: client.id.clone(),
+        client_id: client.id.clone(),
+        firm: client.firm_id.clone(),
+        jti: uuid::Uuid::now_v7().to_string(),
+        iat: at,
+        exp: at + ACCESS_TOKEN_SECONDS,
+        authorization_details: detail.map(|detail| vec![detail]),
+    };
+    let mut header = Header::new(Algorithm::EdDSA);
+    header.typ = Some("at+jwt".to_owned());
+    header.kid = Some(keys.kid.clone());
+    let token = encode(&header, &claims, keys.signing()).map_err(Error::internal)?;
+    let grant = claims.authorization_details.as_ref().and_then(|details| details.first()).map(|detail| detail.grant.clone());
+    let detail = json!({ "jti": claims.jti, "grant": grant });
+    ledger::append(conn, Kind::TokenIssued, &format!("client:{}", client.id), &format!("client:{}", client.id), &detail)?;
+    Ok(AccessToken { token, authorization_details: claims.authorization_details })
+}
+
+/// Checks an access token: signature, type, issuer, audience, times. Whether its client may still act is another question.
+///
+/// # Errors
+/// When anything about it is wrong; the answer never says what, beyond "expired".
+pub fn verify_access(keys: &KeyRing, issuer: &str, token: &str) -> Result<AccessClaims> {
+    let refused = || Error::Unauthenticated("the access token is not valid here".to_owned());
+    let header = decode_header(token).map_err(|_malformed| refused())?;
+    let typed =
+        header.typ.as_deref().is_some_and(|typ| typ.eq_ignore_ascii_case("at+jwt") || typ.eq_ignore_ascii_case("application/at+jwt"));
+    if !typed || header.crit.is_some() {
+        return Err(refused());
+    }
+    let key = header.kid.as_deref().and_then(|kid| keys.verifying(kid)).ok_or_else(refused)?;
+    let mut validation = validation(Algorithm::EdDSA);
+    validation.set_issuer(&[issuer]);
+    validation.set_audience(&[issuer]);
+    validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
+    let claims = decode::<AccessClaims>(token, key, &validation)
+        .map_err(|cause| match cause.kind() {
+            jsonwebtoken::errors::ErrorKind::ExpiredSignature => {
+                Error::Unauthenticated("the access token has expired; take a new one".to_owned())
+            }
+            _ => refused(),
+        })?
+        .claims;
+    if claims.iat > now().timestamp() + LEEWAY_SECONDS as i64 || claims.sub != claims.client_id {
+        return Err(refused());
+    }
+    Ok(claims)
+}
+
+fn validation(algorithm: Algorithm) -> Validation {
+    let mut validation = Validation::new(algorithm);
+    validation.leeway = LEEWAY_SECONDS;
+    validation.validate_nbf = true;
+    validation
+}
+
+/// How a client proves itself at the token endpoint.
+pub enum Proof {
+    /// A JWT signed with its private key.
+    Assertion(String),
+    /// Its id and secret.
+    Secret(String, String),
+}
+
+#[derive(Deserialize)]
+struct AssertionSubject {
+    sub: String,
+}
+
+#[derive(Deserialize)]
+struct AssertionClaims {
+    iss: String,
+    sub: String,
+    jti: String,
+    exp: i64,
+    #[serde(default)]
+    iat: Option<i64>,
+}
+
+/// Works out which client it is. `audiences` are the names by which an assertion may address us.
+///
+/// A refusal is a value and not an error, so that its ledger entry stays.
+///
+/// # Errors
+/// When the database does not answer.
+pub fn authenticate(conn: &mut Conn, audiences: &[String], proof: &Proof) -> Result<std::result::Result<Client, String>> {
+    let (claimed, outcome) = match proof {
+        Proof::Secret(id, secret) => (id.clone(), check_secret(conn, id, secret)?),
+        Proof::Assertion(assertion) => {
+            let Ok(subject) = dangerous::insecure_decode_claims::<AssertionSubject>(assertion) else {
+                return Ok(Err("client_assertion is not a JWT with the claim sub".to_owned()));
+            };
+            let outcome = check_assertion(conn, audiences, &subject.sub, assertion)?;
+            (subject.sub, outcome)
+        }
+    };
+    if let Err(reason) = &outcome
+        && clients::find(conn, &claimed).is_ok()
+    {
+        let detail = json!({ "reason": reason });
+        ledger::append(conn, Kind::TokenRefused, "anonymous", &format!("client:{claimed}"), &detail)?;
+    }
+    Ok(outcome)
+}
+
+type Outcome = std::result::Result<Client, String>;
+
+fn check_secret(conn: &mut Conn, id: &str, secret: &str) -> Result<Outcome> {
+    let wrong = || Ok(Err("the client is unknown or the secret is wrong".to_owned()));
+    let stored = clients::secret_sha256(conn, id)?;
+    let given = sha256_hex(secret.as_bytes());
+    // Digests of 256-bit random secrets: their comparison gives nothing away, and still takes the same time.
+    let same = stored.is_some_and(|stored| aws_lc_rs::constant_time::verify_slices_are_equal(stored.as_bytes(), given.as_bytes()).is_ok());
+    if !same {
+        return wrong();
+    }
+    match clients::require_active(conn, id) {
+        Ok(client) => Ok(Ok(client)),
+        Err(Error::Unauthenticated(reason)) => Ok(Err(reason)),
+        Err(other) => Err(other),
+    }
+}
+
+fn check_assertion(conn: &mut Conn, audiences: &[String], id: &str, assertion: &str) -> Result<Outcome> {
+    let client = match clients::require_active(conn, id) {
+        Ok(client) => client,
+        Err(Error::Unauthenticated(reason)) => return Ok(Err(reason)),
+        Err(other) => return Err(other),
+    };
+    let Some(jwk) = &client.public_jwk else {
+        return Ok(Err("this client proves itself by its secret".to_owned()));
+    };
+    let key = PublicKey::parse("", jwk)?;
+    // The algorithm comes from the registered key, never from the assertion's header.
+    let mut validation = validation(key.algorithm());
+    validation.set_audience(audiences);
+    validation.set_issuer(&[id]);
+    validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
+    let claims = match decode::<AssertionClaims>(assertion, &key.decoding_key()?, &validation) {
+        Ok(data) => data.claims,
+        Err(cause) => return Ok(Err(assertion_fault(&cause, &audiences[0]))),
+    };
+    if claims.iss != claims.sub {
+        return Ok(Err("client_assertion: iss and sub must both be the client_id".to_owned()));
+    }
+    let at = now().timestamp();
+    if claims.exp > at + ASSERTION_SECONDS + LEEWAY_SECONDS as i64 {
+        return Ok(Err(format!("client_assertion: exp must lie within {ASSERTION_SECONDS} s from now")));
+    }
+    if claims.iat.is_some_and(|iat| iat > at + LEEWAY_SECONDS as i64) {
+        return Ok(Err("client_assertion: iat lies in the future".to_owned()));
+    }
+    if !remember(conn, &client.id, &claims)? {
+        return Ok(Err("client_assertion: this jti was used already; sign a new one for each request".to_owned()));
+    }
+    Ok(Ok(client))
+}
+
+fn assertion_fault(cause: &jsonwebtoken::errors::Error, audience: &str) -> String {
+    use jsonwebtoken::errors::ErrorKind;
+    match cause.kind() {
+        ErrorKind::ExpiredSignature => "client_assertion has expired".to_owned(),
+        ErrorKind::InvalidAudience => format!("client_assertion: aud must be `{audience}`"),
+        ErrorKind::MissingRequiredClaim(claim) => format!("client_assertion: the claim `{claim}` is missing"),
+        _ => "client_assertion is not signed with the client's registered key, or its claims iss, sub, aud, exp, jti are not right"
+            .to_owned(),
+    }
+}
+
+/// Writes down that an assertion was used; `false` when it was used before.
+fn remember(conn: &mut Conn, client_id: &str, claims: &AssertionClaims) -> Result<bool> {
+    let at = now();
+    diesel::delete(assertions::table.filter(assertions::expires_at.lt(at.naive_utc()))).execute(conn)?;
+    let key = sha256_hex(format!("{client_id}\n{}", claims.jti).as_bytes());
+    let known: i64 = assertions::table.find(&key).count().get_result(conn)?;
+    if known > 0 {
+        return Ok(false);
+    }
+    let until = DateTime::<Utc>::from_timestamp(claims.exp, 0).unwrap_or(at) + Duration::seconds(LEEWAY_SECONDS as i64 + 1);
+    let inserted = diesel::insert_into(assertions::table)
+        .values((assertions::jti_sha256.eq(key), assertions::expires_at.eq(until.naive_utc())))
+        .execute(conn);
+    match inserted {
+        Ok(_) => Ok(true),
+        // Another replica was first: the transaction ends here, and the caller with it.
+        Err(diesel::result::Error::DatabaseError(diesel::result::DatabaseErrorKind::UniqueViolation, _)) => {
+            Err(Error::Conflict("client_assertion: this jti is being used at this moment".to_owned()))
+        }
+        Err(other) => Err(other.into()),
+    }
+}
