@@ -1,0 +1,170 @@
+//! How a cell of text is read as a value. Each reader takes exactly one spelling of a value, so that what is written out
+//! again is what was read.
+
+use chrono::{NaiveDate, NaiveDateTime};
+
+/// Digits that an inferred whole number may have; longer ones are identifiers.
+const INFERRED_INTEGER_DIGITS: usize = 15;
+
+/// Digits that a decimal holds in all.
+pub const DECIMAL_DIGITS: u8 = 38;
+
+/// A whole number without leading zeros, plus sign or spaces.
+pub fn integer(text: &str) -> Option<i64> {
+    if !is_plain_integer(text) || text == "-0" {
+        return None;
+    }
+    text.parse().ok()
+}
+
+fn is_plain_integer(text: &str) -> bool {
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()) && (digits == "0" || !digits.starts_with('0'))
+}
+
+/// A decimal number as an integer of `10^-scale`; more digits behind the point than `scale` are refused.
+pub fn decimal(text: &str, scale: usize) -> Option<i128> {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    let point = whole.len() < text.len();
+    let proper = is_plain_integer(whole) && fraction.bytes().all(|byte| byte.is_ascii_digit()) && point != fraction.is_empty();
+    if !proper || fraction.len() > scale {
+        return None;
+    }
+    let digits = format!("{whole}{fraction:0<scale$}");
+    if digits.trim_start_matches('-').len() > usize::from(DECIMAL_DIGITS) {
+        return None;
+    }
+    digits.parse().ok()
+}
+
+/// A double; infinities and "nan" are refused.
+pub fn number(text: &str) -> Option<f64> {
+    let plain = text.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b'-' | b'+' | b'e' | b'E'));
+    text.parse().ok().filter(|value: &f64| plain && value.is_finite())
+}
+
+/// `true` or `false`.
+pub fn boolean(text: &str) -> Option<bool> {
+    match text {
+        "true" => Some(true),
+        "false" => Some(false),
+        _ => None,
+    }
+}
+
+/// A day as `YYYY-MM-DD`.
+pub fn date(text: &str) -> Option<NaiveDate> {
+    if text.len() != 10 {
+        return None;
+    }
+    NaiveDate::parse_from_str(text, "%Y-%m-%d").ok()
+}
+
+/// A moment as `YYYY-MM-DDTHH:MM:SS`, with up to six digits of a second's fraction.
+pub fn datetime(text: &str) -> Option<NaiveDateTime> {
+    if !(19..=26).contains(&text.len()) {
+        return None;
+    }
+    NaiveDateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S%.f").ok()
+}
+
+/// The types that every value of a column has allowed so far.
+#[derive(Debug, Clone)]
+pub struct Guess {
+    seen: bool,
+    integer: bool,
+    decimal: Option<usize>,
+    number: bool,
+    boolean: bool,
+    date: bool,
+    datetime: bool,
+}
+
+impl Default for Guess {
+    fn default() -> Self {
+        Guess { seen: false, integer: true, decimal: None, number: true, boolean: true, date: true, datetime: true }
+    }
+}
+
+impl Guess {
+    /// Looks at one value that is not empty.
+    pub fn look(&mut self, text: &str) {
+        let scale = text.split_once('.').map_or(0, |(_, fraction)| fraction.len());
+        // One decimal scale for the whole column, or none: `1.5` and `1.50` are told apart only as text.
+        let fits = scale > 0 && decimal(text, scale).is_some();
+        self.decimal = if !self.seen { fits.then_some(scale) } else { self.decimal.filter(|known| fits && *known == scale) };
+        self.seen = true;
+        self.integer &= text.len() <= INFERRED_INTEGER_DIGITS && integer(text).is_some();
+        self.number &= number(text).is_some_and(|value| value.to_string() == text);
+        self.boolean &= boolean(text).is_some();
+        self.date &= date(text).is_some();
+        self.datetime &= datetime(text).is_some();
+    }
+
+    /// The narrowest type that keeps every value exactly, with the scale of a decimal.
+    pub fn conclude(&self) -> (super::FieldType, Option<i8>) {
+        use super::FieldType;
+        let scale = self.decimal.and_then(|scale| i8::try_from(scale).ok());
+        let kind = match self {
+            Guess { seen: false, .. } => FieldType::String,
+            Guess { boolean: true, .. } => FieldType::Boolean,
+            Guess { integer: true, .. } => FieldType::Integer,
+            Guess { date: true, .. } => FieldType::Date,
+            Guess { datetime: true, .. } => FieldType::Datetime,
+            Guess { decimal: Some(_), .. } => FieldType::Decimal,
+            Guess { number: true, .. } if !self.integer => FieldType::Number,
+            Guess { .. } => FieldType::String,
+        };
+        (kind, if kind == FieldType::Decimal { scale } else { None })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::FieldType;
+    use super::*;
+
+    fn guess(values: &[&str]) -> FieldType {
+        let mut guess = Guess::default();
+        values.iter().for_each(|value| guess.look(value));
+        guess.conclude().0
+    }
+
+    #[test]
+    fn inference_keeps_what_a_number_would_lose() {
+        let cases: &[(&[&str], FieldType)] = &[
+            (&["1", "-20", "0"], FieldType::Integer),
+            (&["007", "12"], FieldType::String),
+            (&["310104003001", "310104003002"], FieldType::Integer),
+            (&["110105194912310021"], FieldType::String),
+            (&["1.50", "2.25"], FieldType::Decimal),
+            (&["1.5", "2.25"], FieldType::Number),
+            (&["1.5", "2.50"], FieldType::String),
+            (&["3.10105E+17"], FieldType::String),
+            (&["true", "false"], FieldType::Boolean),
+            (&["True"], FieldType::String),
+            (&["2024-02-29"], FieldType::Date),
+            (&["2023-02-29"], FieldType::String),
+            (&["2024-02-29T10:00:00"], FieldType::Datetime),
+            (&["1", "x"], FieldType::String),
+            (&["+1"], FieldType::String),
+            (&["-0"], FieldType::String),
+            (&[], FieldType::String),
+            (&["1234567890123456"], FieldType::String),
+        ];
+        for (values, wanted) in cases {
+            assert_eq!(guess(values), *wanted, "{values:?}");
+        }
+    }
+
+    #[test]
+    fn decimals_are_exact() {
+        assert_eq!(decimal("12.5", 2), Some(1250));
+        assert_eq!(decimal("-0.05", 2), Some(-5));
+        assert_eq!(decimal("12.345", 2), None);
+        assert_eq!(decimal("12.", 2), None);
+        assert_eq!(decimal(".5", 2), None);
+        assert_eq!(decimal("1e3", 2), None);
+        assert_eq!(decimal(&"9".repeat(39), 0), None);
+    }
+}
