@@ -1,0 +1,16 @@
+//! The open list: publishers, themes, datasets and their versions. Knows nothing of files or formats (`intake`) and
+//! nothing of who may read what (`access`).
+
+mod check;
+mod entry;
+mod folder;
+mod policy;
+mod store;
+
+pub use entry::{Entry, Field, FieldType, OpenType, ReleaseRule, Sensitivity, Text, UpdateFrequency, with_types};
+pub use folder::{Folder, FolderEntry, Mistake, read_folder};
+pub use policy::{Policy, PolicyField, may_leave};
+pub use store::{
+    Dataset, DatasetFilter, DatasetPage, EntryChange, NewVersion, Publisher, PublisherContact, Theme, Version, VersionRow, add_version,
+    find, is_empty, latest_version, list, publishers, put_entry, put_publisher, put_theme, themes, version, versions,
+};

@@ -1,0 +1,133 @@
+//! What an entry must hold, beyond its shape: one rule, one sentence.
+
+use super::entry::{Entry, Field, FieldType, OpenType, ReleaseRule, Sensitivity, Text};
+use super::policy::may_leave;
+use super::store::{Publisher, Theme};
+
+type Faults = Vec<(String, String)>;
+
+/// Every rule that the entry breaks: the key, and what is wrong with it.
+pub fn check_entry(entry: &Entry, publishers: &[Publisher], themes: &[Theme]) -> Faults {
+    let mut faults = Faults::new();
+    check_texts(entry, &mut faults);
+    if !publishers.iter().any(|publisher| publisher.slug == entry.publisher) {
+        faults.push(("publisher".to_owned(), format!("`{}` is not in publishers.toml", entry.publisher)));
+    }
+    if !themes.iter().any(|theme| theme.slug == entry.theme) {
+        faults.push(("theme".to_owned(), format!("`{}` is not in themes.toml", entry.theme)));
+    }
+    check_open_type(entry, &mut faults);
+    check_data(entry, &mut faults);
+    for (at, field) in entry.fields.iter().enumerate() {
+        check_field(entry, at, field, &mut faults);
+    }
+    faults
+}
+
+fn check_texts(entry: &Entry, faults: &mut Faults) {
+    let texts = [
+        ("title", Some(&entry.title)),
+        ("description", Some(&entry.description)),
+        ("open_type_reason", entry.open_type_reason.as_ref()),
+        ("conditions", entry.conditions.as_ref()),
+    ];
+    for (key, text) in texts {
+        if let Some(Text { zh, en }) = text
+            && (zh.trim().is_empty() || en.trim().is_empty())
+        {
+            faults.push((key.to_owned(), "both zh and en need a text".to_owned()));
+        }
+    }
+}
+
+fn check_open_type(entry: &Entry, faults: &mut Faults) {
+    let conditional = entry.open_type == OpenType::Conditional;
+    let kind = entry.open_type.as_str();
+    let mut fault = |key: &str, detail: String| faults.push((key.to_owned(), detail));
+    if entry.open_type != OpenType::Unconditional && entry.open_type_reason.is_none() {
+        fault("open_type_reason", format!("a {kind} entry says why it is not open to everybody"));
+    }
+    if conditional && entry.conditions.is_none() {
+        fault("conditions", "a conditional entry says what it asks of an applicant".to_owned());
+    }
+    if !conditional && entry.conditions.is_some() {
+        fault("conditions", format!("only a conditional entry has conditions; this one is {kind}"));
+    }
+    match entry.max_term_days {
+        Some(_) if !conditional => fault("max_term_days", format!("only a conditional entry has a term; this one is {kind}")),
+        Some(days) if !(1..=3650).contains(&days) => fault("max_term_days", "give 1 to 3650 days".to_owned()),
+        Some(_) | None => {}
+    }
+}
+
+fn check_data(entry: &Entry, faults: &mut Faults) {
+    let closed = entry.open_type == OpenType::Closed;
+    let mut fault = |key: &str, detail: &str| faults.push((key.to_owned(), detail.to_owned()));
+    match &entry.data {
+        Some(_) if closed => fault("data", "a closed entry has no data file"),
+        None if !closed => fault("data", "name the data file beside this one"),
+        Some(name) if name.contains(['/', '\\']) || name.starts_with('.') || name.is_empty() => {
+            fault("data", "give the name of a file in the same folder, without a path");
+        }
+        Some(name) if !name.ends_with(".csv") => fault("data", "the file must be a .csv"),
+        Some(_) | None => {}
+    }
+    if !closed {
+        if entry.fields.is_empty() {
+            fault("fields", "describe each column of the data file in a [[fields]]");
+        }
+        if entry.source.as_deref().is_none_or(|source| source.trim().is_empty()) {
+            fault("source", "say where the data comes from");
+        }
+    }
+    match entry.licence.as_deref() {
+        None if !closed => fault("licence", "name a licence: an SPDX identifier such as CC-BY-4.0, or an https address"),
+        Some(licence) if !is_licence(licence) => fault("licence", "neither an SPDX identifier such as CC-BY-4.0 nor an https address"),
+        Some(_) | None => {}
+    }
+}
+
+fn is_licence(text: &str) -> bool {
+    if text.starts_with("https://") {
+        return url::Url::parse(text).is_ok_and(|url| url.has_host());
+    }
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'+'))
+}
+
+fn check_field(entry: &Entry, at: usize, field: &Field, faults: &mut Faults) {
+    let mut fault = |key: &str, detail: &str| faults.push((format!("fields[{at}].{key}"), format!("field `{}`: {detail}", field.name)));
+    if field.name.trim().is_empty() || field.name.trim() != field.name {
+        fault("name", "give the column's name, without spaces around it");
+    }
+    if entry.fields[..at].iter().any(|other| other.name == field.name) {
+        fault("name", "the name stands twice");
+    }
+    match (field.field_type, field.scale) {
+        (Some(FieldType::Decimal), None) => fault("scale", "a decimal needs scale, the digits behind its point"),
+        (Some(FieldType::Decimal), Some(scale)) if !(0..=30).contains(&scale) => fault("scale", "give 0 to 30 digits"),
+        (Some(FieldType::Decimal), Some(_)) | (_, None) => {}
+        (_, Some(_)) => fault("scale", "only a decimal has a scale"),
+    }
+    match entry.open_type {
+        OpenType::Conditional => {
+            if field.sensitivity == Sensitivity::Direct && !matches!(field.release, ReleaseRule::Drop | ReleaseRule::Pseudonym) {
+                fault("release", "a direct identifier never leaves as it is: choose drop or pseudonym");
+            }
+            if field.release == ReleaseRule::Year && field.field_type != Some(FieldType::Date) {
+                fault("release", "only a field declared as date can be cut to its year");
+            }
+            if at == 0 && !entry.fields.iter().any(may_leave) {
+                fault("release", "at least one field of the dataset has to leave");
+            }
+        }
+        OpenType::Unconditional => {
+            if matches!(field.sensitivity, Sensitivity::Direct | Sensitivity::Sensitive) {
+                fault("sensitivity", "a dataset with such a field cannot be open to everybody");
+            }
+            if field.release != ReleaseRule::Keep {
+                fault("release", "only a conditional dataset has rules for releases");
+            }
+        }
+        OpenType::Closed => {}
+    }
+}

@@ -1,0 +1,189 @@
+//! One entry of the open list, as a curator writes it and as everybody reads it.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+pub use crate::intake::FieldType;
+
+/// A text in both languages of the service.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Text {
+    /// Chinese.
+    pub zh: String,
+    /// English.
+    pub en: String,
+}
+
+/// How far a dataset is open. 开放类型
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OpenType {
+    /// 无条件开放: anybody may read it, without registration.
+    Unconditional,
+    /// 有条件开放: a registered firm may apply for it and reads a release made for its grant.
+    Conditional,
+    /// 非开放: it is named, and not given out.
+    Closed,
+}
+
+impl OpenType {
+    /// The type as it is written everywhere.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            OpenType::Unconditional => "unconditional",
+            OpenType::Conditional => "conditional",
+            OpenType::Closed => "closed",
+        }
+    }
+}
+
+/// How often the publisher promises new data. 更新频率
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum UpdateFrequency {
+    Realtime,
+    Daily,
+    Weekly,
+    Monthly,
+    Quarterly,
+    HalfYearly,
+    Yearly,
+    Irregular,
+    Never,
+}
+
+/// What a field says about a person.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Sensitivity {
+    /// Nothing.
+    None,
+    /// With other fields it may single somebody out. 准标识符
+    Quasi,
+    /// It names somebody. 直接标识符
+    Direct,
+    /// It is sensitive personal information. 敏感个人信息
+    Sensitive,
+}
+
+/// What happens to a field when a release is made for a grant.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ReleaseRule {
+    /// It stays as it is.
+    #[default]
+    Keep,
+    /// It is left out.
+    Drop,
+    /// It becomes a keyed hash; each grant has its own key, so that two firms cannot join.
+    Pseudonym,
+    /// Of a date, the year stays.
+    Year,
+}
+
+/// A column of a dataset. 数据项
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Field {
+    /// The column's name.
+    pub name: String,
+    /// Its type; left out in an entry file it is inferred from the whole data file.
+    #[serde(rename = "type", default, skip_serializing_if = "Option::is_none")]
+    pub field_type: Option<FieldType>,
+    /// Digits behind the point of a decimal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scale: Option<i8>,
+    /// Its title.
+    pub title: Text,
+    /// What it holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<Text>,
+    /// The unit of its values.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unit: Option<String>,
+    /// What it says about a person.
+    pub sensitivity: Sensitivity,
+    /// What happens to it in a release for a grant.
+    #[serde(default)]
+    pub release: ReleaseRule,
+}
+
+/// Search words in both languages.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Keywords {
+    /// Chinese.
+    #[serde(default)]
+    pub zh: Vec<String>,
+    /// English.
+    #[serde(default)]
+    pub en: Vec<String>,
+}
+
+/// One entry of the open list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Entry {
+    /// Its name.
+    pub title: Text,
+    /// What it holds. 摘要
+    pub description: Text,
+    /// The public body that owns it, by slug. 数据开放主体
+    pub publisher: String,
+    /// Its theme, by slug. 领域
+    pub theme: String,
+    /// How far it is open.
+    pub open_type: OpenType,
+    /// Why it is not open to everybody; given for conditional and closed entries.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub open_type_reason: Option<Text>,
+    /// What is asked of an applicant; given for conditional entries. 开放条件
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub conditions: Option<Text>,
+    /// The longest term of a grant, in days.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_term_days: Option<u32>,
+    /// How often new data is promised.
+    pub update_frequency: UpdateFrequency,
+    /// The licence: an SPDX identifier or an address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub licence: Option<String>,
+    /// Where the data comes from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    /// Search words.
+    #[serde(default)]
+    pub keywords: Keywords,
+    /// Whether the data is made up.
+    #[serde(default)]
+    pub synthetic: bool,
+    /// The data file beside the entry file; absent for a closed entry.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data: Option<String>,
+    /// The columns, in the file's order.
+    #[serde(default)]
+    pub fields: Vec<Field>,
+}
+
+impl Entry {
+    /// The longest term of a grant, in days.
+    pub fn max_term_days(&self) -> u32 {
+        self.max_term_days.unwrap_or(365)
+    }
+
+    /// The field of that name.
+    pub fn field(&self, name: &str) -> Option<&Field> {
+        self.fields.iter().find(|field| field.name == name)
+    }
+}
+
+/// The fields of an entry with the types of a version where the entry leaves them out.
+pub fn with_types(fields: Vec<Field>, version: &[Field]) -> Vec<Field> {
+    let typed = |field: Field| match version.iter().find(|known| known.name == field.name) {
+        Some(known) if field.field_type.is_none() => Field { field_type: known.field_type, scale: known.scale, ..field },
+        _ => field,
+    };
+    fields.into_iter().map(typed).collect()
+}

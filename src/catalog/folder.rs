@@ -1,0 +1,202 @@
+//! Reads a folder of entries (`publishers.toml`, `themes.toml`, `<slug>/dataset.toml`) and says of every mistake in which
+//! file, line and key it is. `datasets/README.md` documents the format.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use super::check::check_entry;
+use super::entry::{Entry, Text};
+use super::store::{Publisher, PublisherContact, Theme};
+use crate::identity::uscc;
+use crate::storage::{list_folders, read_text};
+
+/// One mistake in an entry or data file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mistake {
+    /// The file.
+    pub file: PathBuf,
+    /// The line, from 1.
+    pub line: Option<u64>,
+    /// The key or column.
+    pub key: Option<String>,
+    /// What is wrong and what would be right.
+    pub detail: String,
+}
+
+impl std::fmt::Display for Mistake {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.file.display())?;
+        if let Some(line) = self.line {
+            write!(f, ":{line}")?;
+        }
+        if let Some(key) = &self.key {
+            write!(f, ": {key}")?;
+        }
+        write!(f, ": {}", self.detail)
+    }
+}
+
+/// A dataset's entry as it was read, without mistakes.
+#[derive(Debug)]
+pub struct FolderEntry {
+    /// The folder's name.
+    pub slug: String,
+    /// The entry file.
+    pub file: PathBuf,
+    /// What it says.
+    pub entry: Entry,
+    /// The data file.
+    pub data: Option<PathBuf>,
+}
+
+/// Everything that a folder holds.
+#[derive(Debug, Default)]
+pub struct Folder {
+    /// The publishers.
+    pub publishers: Vec<Publisher>,
+    /// The themes, in the file's order.
+    pub themes: Vec<Theme>,
+    /// The entries without mistakes, by slug.
+    pub entries: Vec<FolderEntry>,
+    /// Every mistake.
+    pub mistakes: Vec<Mistake>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PublisherText {
+    name: Text,
+    #[serde(default)]
+    uscc: Option<String>,
+    #[serde(default)]
+    contact: PublisherContact,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ThemeText {
+    name: Text,
+}
+
+/// Reads the folder. Mistakes do not stop it: what is right is answered beside them.
+pub fn read_folder(dir: &Path) -> Folder {
+    let mut folder = Folder::default();
+    read_publishers(&dir.join("publishers.toml"), &mut folder);
+    read_themes(&dir.join("themes.toml"), &mut folder);
+    let slugs = match list_folders(dir) {
+        Ok(slugs) => slugs,
+        Err(cause) => {
+            folder.mistakes.push(Mistake { file: dir.to_owned(), line: None, key: None, detail: format!("cannot be read: {cause}") });
+            return folder;
+        }
+    };
+    for slug in slugs {
+        read_entry(dir, &slug, &mut folder);
+    }
+    folder
+}
+
+fn read_publishers(file: &Path, folder: &mut Folder) {
+    let Some((text, publishers)) = read_toml::<BTreeMap<String, PublisherText>>(file, &mut folder.mistakes) else { return };
+    for (slug, publisher) in publishers {
+        let mut mistake = |key: &str, detail: String| {
+            let line = find_line(&text, &format!("[{slug}]"), 0).and_then(|start| find_key(&text, key, start));
+            folder.mistakes.push(Mistake { file: file.to_owned(), line, key: Some(format!("{slug}.{key}")), detail });
+        };
+        if !is_slug(&slug) {
+            mistake("", SLUG_RULE.to_owned());
+            continue;
+        }
+        if let Some(Err(reason)) = publisher.uscc.as_deref().map(uscc::check) {
+            mistake("uscc", reason);
+            continue;
+        }
+        folder.publishers.push(Publisher { slug, name: publisher.name, uscc: publisher.uscc, contact: publisher.contact });
+    }
+}
+
+fn read_themes(file: &Path, folder: &mut Folder) {
+    let Some((text, themes)) = read_toml::<BTreeMap<String, ThemeText>>(file, &mut folder.mistakes) else { return };
+    let mut themes: Vec<Theme> = themes.into_iter().map(|(slug, theme)| Theme { slug, name: theme.name }).collect();
+    themes.sort_by_key(|theme| find_line(&text, &format!("[{}]", theme.slug), 0));
+    folder.themes = themes;
+}
+
+fn read_entry(dir: &Path, slug: &str, folder: &mut Folder) {
+    let file = dir.join(slug).join("dataset.toml");
+    if !is_slug(slug) {
+        folder.mistakes.push(Mistake { file, line: None, key: None, detail: format!("the folder's name is the slug: {SLUG_RULE}") });
+        return;
+    }
+    let Some((text, entry)) = read_toml::<Entry>(&file, &mut folder.mistakes) else { return };
+    let before = folder.mistakes.len();
+    for (key, detail) in check_entry(&entry, &folder.publishers, &folder.themes) {
+        let line = line_of_key(&text, &key);
+        folder.mistakes.push(Mistake { file: file.clone(), line, key: Some(key), detail });
+    }
+    if folder.mistakes.len() == before {
+        let data = entry.data.as_ref().map(|name| dir.join(slug).join(name));
+        folder.entries.push(FolderEntry { slug: slug.to_owned(), file, entry, data });
+    }
+}
+
+const SLUG_RULE: &str = "use lower-case letters, digits and single hyphens, at most 100 characters";
+
+fn is_slug(text: &str) -> bool {
+    let proper = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
+    text.len() <= 100 && text.split('-').all(proper)
+}
+
+fn read_toml<T: DeserializeOwned>(file: &Path, mistakes: &mut Vec<Mistake>) -> Option<(String, T)> {
+    let mut mistake = |line, key, detail| mistakes.push(Mistake { file: file.to_owned(), line, key, detail });
+    let text = match read_text(file) {
+        Ok(text) => text,
+        Err(cause) => {
+            mistake(None, None, format!("cannot be read: {cause}"));
+            return None;
+        }
+    };
+    match toml::from_str(&text) {
+        Ok(value) => Some((text, value)),
+        Err(cause) => {
+            let line = cause.span().map(|span| text[..span.start.min(text.len())].matches('\n').count() as u64 + 1);
+            let message = cause.message().to_owned();
+            // The parser names the key between backticks: "missing field `title`".
+            let key = message.split('`').nth(1).filter(|_| message.contains("field")).map(str::to_owned);
+            mistake(line, key, message);
+            None
+        }
+    }
+}
+
+/// The line of a key such as `licence` or `fields[2].release` (from 0), as far as the usual layout tells.
+fn line_of_key(text: &str, key: &str) -> Option<u64> {
+    let Some(rest) = key.strip_prefix("fields[") else {
+        return find_key(text, key, 0);
+    };
+    let (number, rest) = rest.split_once(']')?;
+    let mut line = 0;
+    for _ in 0..=number.parse::<usize>().ok()? {
+        line = find_line(text, "[[fields]]", line)?;
+    }
+    find_key(text, rest.trim_start_matches('.'), line).or(Some(line))
+}
+
+/// The first line after line `after` that begins with `start`.
+fn find_line(text: &str, start: &str, after: u64) -> Option<u64> {
+    (1..).zip(text.lines()).find(|(number, line)| *number > after && line.trim_start().starts_with(start)).map(|(number, _)| number)
+}
+
+/// The first line after line `after` that sets `key`, before the next table begins.
+fn find_key(text: &str, key: &str, after: u64) -> Option<u64> {
+    let sets = |line: &str| line.trim_start().strip_prefix(key).is_some_and(|rest| rest.trim_start().starts_with(['=', '.']));
+    (1..)
+        .zip(text.lines())
+        .skip_while(|(number, _)| *number <= after)
+        .take_while(|(_, line)| !line.starts_with('['))
+        .find(|(_, line)| sets(line))
+        .map(|(number, _)| number)
+}

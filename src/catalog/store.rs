@@ -1,0 +1,405 @@
+//! The open list in the database.
+
+use chrono::NaiveDateTime;
+use diesel::prelude::*;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use utoipa::ToSchema;
+
+use super::entry::{Entry, Field, OpenType, Text};
+use crate::clock::now_naive;
+use crate::crypto::sha256_hex;
+use crate::db::Conn;
+use crate::db::schema::{datasets, publishers, themes, versions};
+use crate::error::{Error, Result};
+use crate::ledger::{self, Kind};
+use crate::storage::Object;
+
+/// How to reach a publisher; what is not known is left out.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct PublisherContact {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub email: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phone: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+}
+
+/// A public body that opens data. 数据开放主体
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Publisher {
+    /// Its name in addresses.
+    pub slug: String,
+    /// Its name.
+    pub name: Text,
+    /// Its 统一社会信用代码, where it is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub uscc: Option<String>,
+    /// How to reach it.
+    pub contact: PublisherContact,
+}
+
+/// A theme of the list. 领域
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Theme {
+    /// Its name in addresses.
+    pub slug: String,
+    /// Its name.
+    pub name: Text,
+}
+
+/// One entry of the open list with its state.
+#[derive(Debug, Clone)]
+pub struct Dataset {
+    /// Never changes, also when the slug does.
+    pub id: String,
+    /// Its name in addresses.
+    pub slug: String,
+    /// What the curator wrote.
+    pub entry: Entry,
+    /// The publisher's name.
+    pub publisher_name: Text,
+    /// The newest version's number.
+    pub version: Option<i32>,
+    /// When it came into the list.
+    pub created_at: NaiveDateTime,
+    /// When it last changed.
+    pub updated_at: NaiveDateTime,
+}
+
+/// An immutable snapshot of a dataset's data.
+#[derive(Debug, Clone)]
+pub struct Version {
+    /// Never changes.
+    pub id: String,
+    /// The dataset that it belongs to.
+    pub dataset_id: String,
+    /// From 1.
+    pub number: i32,
+    /// Its columns with their types.
+    pub fields: Vec<Field>,
+    /// Its Parquet file.
+    pub object: Object,
+    /// How many rows it has.
+    pub row_count: i64,
+    /// When it was taken in.
+    pub created_at: NaiveDateTime,
+}
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = datasets)]
+struct DatasetRow {
+    id: String,
+    slug: String,
+    entry_json: String,
+    version: Option<i32>,
+    created_at: NaiveDateTime,
+    updated_at: NaiveDateTime,
+}
+
+/// A dataset with its publisher's names.
+type NamedRow = (DatasetRow, (String, String));
+
+impl TryFrom<NamedRow> for Dataset {
+    type Error = Error;
+
+    fn try_from((row, (zh, en)): NamedRow) -> Result<Self> {
+        Ok(Dataset {
+            publisher_name: Text { zh, en },
+            id: row.id,
+            slug: row.slug,
+            entry: serde_json::from_str(&row.entry_json)?,
+            version: row.version,
+            created_at: row.created_at,
+            updated_at: row.updated_at,
+        })
+    }
+}
+
+/// A version as the database keeps it.
+#[derive(Queryable, Selectable, Insertable)]
+#[diesel(table_name = versions)]
+#[expect(missing_docs, reason = "see Version")]
+pub struct VersionRow {
+    pub id: String,
+    pub dataset_id: String,
+    pub number: i32,
+    pub source_sha256: String,
+    pub fields_json: String,
+    pub object_sha256: String,
+    pub size_bytes: i64,
+    pub row_count: i64,
+    pub created_at: NaiveDateTime,
+}
+
+impl TryFrom<VersionRow> for Version {
+    type Error = Error;
+
+    fn try_from(row: VersionRow) -> Result<Self> {
+        Ok(Version {
+            id: row.id,
+            dataset_id: row.dataset_id,
+            number: row.number,
+            fields: serde_json::from_str(&row.fields_json)?,
+            object: Object { sha256: row.object_sha256, size_bytes: row.size_bytes as u64, format: "parquet".to_owned() },
+            row_count: row.row_count,
+            created_at: row.created_at,
+        })
+    }
+}
+
+/// Which datasets to list.
+#[derive(Debug, Clone, Default)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct DatasetFilter {
+    pub theme: Option<String>,
+    pub publisher: Option<String>,
+    pub open_type: Option<OpenType>,
+}
+
+/// A part of the list.
+pub struct DatasetPage {
+    /// The datasets, by slug.
+    pub datasets: Vec<Dataset>,
+    /// How many the filter matches in all.
+    pub total: i64,
+    /// Whether more follow.
+    pub more: bool,
+}
+
+/// Whether the list holds nothing yet.
+///
+/// # Errors
+/// When the database does not answer.
+pub fn is_empty(conn: &mut Conn) -> Result<bool> {
+    let count: i64 = datasets::table.count().get_result(conn)?;
+    Ok(count == 0)
+}
+
+/// Datasets that match, by slug, after the one named `after`.
+///
+/// # Errors
+/// When the database does not answer.
+pub fn list(conn: &mut Conn, filter: &DatasetFilter, after: Option<&str>, limit: i64) -> Result<DatasetPage> {
+    let matching = || {
+        let mut query = datasets::table.inner_join(publishers::table).into_boxed::<<Conn as Connection>::Backend>();
+        if let Some(theme) = &filter.theme {
+            query = query.filter(datasets::theme.eq(theme.clone()));
+        }
+        if let Some(publisher) = &filter.publisher {
+            query = query.filter(datasets::publisher.eq(publisher.clone()));
+        }
+        if let Some(open_type) = filter.open_type {
+            query = query.filter(datasets::open_type.eq(open_type.as_str()));
+        }
+        query
+    };
+    let total = matching().count().get_result(conn)?;
+    let mut page = matching();
+    if let Some(after) = after {
+        page = page.filter(datasets::slug.gt(after.to_owned()));
+    }
+    let columns = (DatasetRow::as_select(), (publishers::name_zh, publishers::name_en));
+    let mut rows: Vec<NamedRow> = page.order(datasets::slug).limit(limit + 1).select(columns).load(conn)?;
+    let more = rows.len() as i64 > limit;
+    rows.truncate(limit as usize);
+    let datasets = rows.into_iter().map(Dataset::try_from).collect::<Result<_>>()?;
+    Ok(DatasetPage { datasets, total, more })
+}
+
+/// The dataset of that name.
+///
+/// # Errors
+/// When there is none.
+pub fn find(conn: &mut Conn, slug: &str) -> Result<Dataset> {
+    let row: Option<NamedRow> = datasets::table
+        .inner_join(publishers::table)
+        .filter(datasets::slug.eq(slug))
+        .select((DatasetRow::as_select(), (publishers::name_zh, publishers::name_en)))
+        .first(conn)
+        .optional()?;
+    row.ok_or_else(|| Error::not_found("dataset", slug))?.try_into()
+}
+
+/// Every version of a dataset, newest first.
+///
+/// # Errors
+/// When the database does not answer.
+pub fn versions(conn: &mut Conn, dataset: &Dataset) -> Result<Vec<Version>> {
+    let rows: Vec<VersionRow> = versions::table
+        .filter(versions::dataset_id.eq(&dataset.id))
+        .order(versions::number.desc())
+        .select(VersionRow::as_select())
+        .load(conn)?;
+    rows.into_iter().map(Version::try_from).collect()
+}
+
+/// One version of a dataset.
+///
+/// # Errors
+/// When there is none of that number.
+pub fn version(conn: &mut Conn, dataset: &Dataset, number: i32) -> Result<Version> {
+    let row: Option<VersionRow> = versions::table
+        .filter(versions::dataset_id.eq(&dataset.id))
+        .filter(versions::number.eq(number))
+        .select(VersionRow::as_select())
+        .first(conn)
+        .optional()?;
+    row.ok_or_else(|| Error::not_found("version", number.to_string()))?.try_into()
+}
+
+/// The newest version, if there is any, and the digest of the file that it came from.
+///
+/// # Errors
+/// When the database does not answer.
+pub fn latest_version(conn: &mut Conn, dataset: &Dataset) -> Result<Option<(Version, String)>> {
+    let Some(number) = dataset.version else { return Ok(None) };
+    let version = version(conn, dataset, number)?;
+    let source = versions::table.find(&version.id).select(versions::source_sha256).first(conn)?;
+    Ok(Some((version, source)))
+}
+
+/// All publishers, by slug.
+///
+/// # Errors
+/// When the database does not answer.
+pub fn publishers(conn: &mut Conn) -> Result<Vec<Publisher>> {
+    type Row = (String, String, String, Option<String>, String);
+    let rows: Vec<Row> = publishers::table.order(publishers::slug).load(conn)?;
+    rows.into_iter()
+        .map(|(slug, zh, en, uscc, contact)| Ok(Publisher { slug, name: Text { zh, en }, uscc, contact: serde_json::from_str(&contact)? }))
+        .collect()
+}
+
+/// All themes, in the curators' order.
+///
+/// # Errors
+/// When the database does not answer.
+pub fn themes(conn: &mut Conn) -> Result<Vec<Theme>> {
+    let rows: Vec<(String, String, String)> =
+        themes::table.order((themes::position, themes::slug)).select((themes::slug, themes::name_zh, themes::name_en)).load(conn)?;
+    Ok(rows.into_iter().map(|(slug, zh, en)| Theme { slug, name: Text { zh, en } }).collect())
+}
+
+/// Adds or changes a publisher.
+///
+/// # Errors
+/// When the database does not take it.
+pub fn put_publisher(conn: &mut Conn, publisher: &Publisher) -> Result<()> {
+    let values = (
+        publishers::name_zh.eq(&publisher.name.zh),
+        publishers::name_en.eq(&publisher.name.en),
+        publishers::uscc.eq(&publisher.uscc),
+        publishers::contact_json.eq(serde_json::to_string(&publisher.contact)?),
+    );
+    if diesel::update(publishers::table.find(&publisher.slug)).set(values.clone()).execute(conn)? == 0 {
+        diesel::insert_into(publishers::table).values((publishers::slug.eq(&publisher.slug), values)).execute(conn)?;
+    }
+    Ok(())
+}
+
+/// Adds or changes a theme.
+///
+/// # Errors
+/// When the database does not take it.
+pub fn put_theme(conn: &mut Conn, theme: &Theme, position: i32) -> Result<()> {
+    let values = (themes::name_zh.eq(&theme.name.zh), themes::name_en.eq(&theme.name.en), themes::position.eq(position));
+    if diesel::update(themes::table.find(&theme.slug)).set(values).execute(conn)? == 0 {
+        diesel::insert_into(themes::table).values((themes::slug.eq(&theme.slug), values)).execute(conn)?;
+    }
+    Ok(())
+}
+
+/// What [`put_entry`] did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum EntryChange {
+    Created,
+    Updated,
+    Unchanged,
+}
+
+/// Adds or changes an entry, with its ledger entry.
+///
+/// # Errors
+/// When the database does not take it.
+pub fn put_entry(conn: &mut Conn, actor: &str, slug: &str, entry: &Entry) -> Result<(Dataset, EntryChange)> {
+    let entry_json = serde_json::to_string(entry)?;
+    let digest = sha256_hex(entry_json.as_bytes());
+    let known: Option<(String, String, String)> = datasets::table
+        .filter(datasets::slug.eq(slug))
+        .select((datasets::id, datasets::entry_sha256, datasets::open_type))
+        .first(conn)
+        .optional()?;
+    let now = now_naive();
+    let values = (
+        datasets::publisher.eq(&entry.publisher),
+        datasets::theme.eq(&entry.theme),
+        datasets::open_type.eq(entry.open_type.as_str()),
+        datasets::entry_json.eq(&entry_json),
+        datasets::entry_sha256.eq(&digest),
+        datasets::updated_at.eq(now),
+    );
+    let subject = format!("dataset:{slug}");
+    let change = match known {
+        Some((_, known, _)) if known == digest => EntryChange::Unchanged,
+        Some((id, _, before)) => {
+            diesel::update(datasets::table.find(id)).set(values).execute(conn)?;
+            let detail = json!({ "entry_sha256": digest, "open_type": entry.open_type, "open_type_before": before });
+            ledger::append(conn, Kind::DatasetUpdated, actor, &subject, &detail)?;
+            EntryChange::Updated
+        }
+        None => {
+            let id = uuid::Uuid::now_v7().to_string();
+            let row = (datasets::id.eq(id), datasets::slug.eq(slug), datasets::created_at.eq(now), values);
+            diesel::insert_into(datasets::table).values(row).execute(conn)?;
+            let detail = json!({ "entry_sha256": digest, "open_type": entry.open_type });
+            ledger::append(conn, Kind::DatasetCreated, actor, &subject, &detail)?;
+            EntryChange::Created
+        }
+    };
+    Ok((find(conn, slug)?, change))
+}
+
+/// What makes a version.
+pub struct NewVersion {
+    /// The digest of the file that it came from.
+    pub source_sha256: String,
+    /// Its columns with their types.
+    pub fields: Vec<Field>,
+    /// Its Parquet file, which is in the store already.
+    pub object: Object,
+    /// How many rows it has.
+    pub row_count: i64,
+}
+
+/// Adds a dataset's next version, with its ledger entry. From the end of the transaction on everybody sees it.
+///
+/// # Errors
+/// When the database does not take it.
+pub fn add_version(conn: &mut Conn, actor: &str, dataset: &Dataset, new: NewVersion) -> Result<Version> {
+    let last: Option<i32> =
+        versions::table.filter(versions::dataset_id.eq(&dataset.id)).select(diesel::dsl::max(versions::number)).first(conn)?;
+    let number = last.unwrap_or(0) + 1;
+    let row = VersionRow {
+        id: uuid::Uuid::now_v7().to_string(),
+        dataset_id: dataset.id.clone(),
+        number,
+        source_sha256: new.source_sha256,
+        fields_json: serde_json::to_string(&new.fields)?,
+        object_sha256: new.object.sha256,
+        size_bytes: new.object.size_bytes as i64,
+        row_count: new.row_count,
+        created_at: now_naive(),
+    };
+    diesel::insert_into(versions::table).values(&row).execute(conn)?;
+    diesel::update(datasets::table.find(&dataset.id))
+        .set((datasets::version.eq(number), datasets::updated_at.eq(row.created_at)))
+        .execute(conn)?;
+    let detail = json!({ "version": number, "object_sha256": row.object_sha256, "rows": row.row_count });
+    ledger::append(conn, Kind::VersionPublished, actor, &format!("dataset:{}", dataset.slug), &detail)?;
+    row.try_into()
+}
