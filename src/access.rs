@@ -1,0 +1,170 @@
+//! Who may read what: from a firm's application to a grant, and the check that stands before every read.
+//!
+//! Data is reached only through a [`Pass`], and only this room makes one. The check itself writes the ledger entry of a
+//! sensitive read, allowed or refused, so that neither can be forgotten.
+
+pub mod agreements;
+pub mod applications;
+pub mod grants;
+
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use utoipa::ToSchema;
+
+use crate::catalog::{self, Dataset, OpenType};
+use crate::db::Conn;
+use crate::error::{Error, Result};
+use crate::identity::{Caller, ClientIdentity, Identity, Role, clients};
+use crate::ledger::{self, Kind};
+use grants::Grant;
+
+/// In which way data is handed over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// Whole files.
+    Download,
+    /// Rows by query.
+    Api,
+}
+
+impl Mode {
+    /// The mode as it is written everywhere.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Mode::Download => "download",
+            Mode::Api => "api",
+        }
+    }
+}
+
+/// For whom a release was made.
+#[derive(Debug, Clone)]
+pub enum Receiver {
+    /// For everybody.
+    Public,
+    /// For the firm of one grant.
+    Grant(Grant),
+}
+
+/// Proof that the caller may read a dataset in one way. Only [`check_open`] and [`check_recorded`] make it.
+#[derive(Debug, Clone)]
+pub struct Pass {
+    dataset: Dataset,
+    receiver: Receiver,
+}
+
+impl Pass {
+    /// The dataset that may be read.
+    pub fn dataset(&self) -> &Dataset {
+        &self.dataset
+    }
+
+    /// For whom the release to be read was made.
+    pub fn receiver(&self) -> &Receiver {
+        &self.receiver
+    }
+
+    /// The name of the receiver in the table of releases: `public` or the grant's id.
+    pub fn receiver_name(&self) -> &str {
+        match &self.receiver {
+            Receiver::Public => "public",
+            Receiver::Grant(grant) => &grant.id,
+        }
+    }
+}
+
+/// A pass for the public release of an unconditional dataset, which anybody may read without a ledger entry.
+/// `None` means that reading this dataset is a matter for [`check_recorded`].
+///
+/// # Errors
+/// When there is no such dataset.
+pub fn check_open(conn: &mut Conn, slug: &str) -> Result<Option<Pass>> {
+    let dataset = catalog::find(conn, slug)?;
+    match dataset.entry.open_type {
+        OpenType::Unconditional => Ok(Some(Pass { dataset, receiver: Receiver::Public })),
+        OpenType::Conditional | OpenType::Closed => Ok(None),
+    }
+}
+
+/// Checks a read of a dataset that is not open to everybody, and writes the outcome into the ledger.
+///
+/// The outcome is a value inside the answer, so that the entry of a refusal is kept when the transaction ends.
+///
+/// # Errors
+/// When the database does not answer.
+pub fn check_recorded(conn: &mut Conn, caller: &Caller, slug: &str, version: Option<i32>, mode: Mode) -> Result<Result<Pass>> {
+    let outcome = decide(conn, caller, slug, mode);
+    let grant = match &outcome {
+        Ok(Pass { receiver: Receiver::Grant(grant), .. }) => Some(grant.id.clone()),
+        Ok(Pass { receiver: Receiver::Public, .. }) => None,
+        Err(Error::Internal(_) | Error::Unavailable(_)) => return outcome.map(Ok),
+        // Nobody in particular was refused: the request log has it, and a stranger cannot fill the ledger.
+        Err(_) if matches!(caller.identity, Identity::Anonymous) => return Ok(outcome),
+        Err(_) => match &caller.identity {
+            Identity::Client(client) => client.grant_id.clone(),
+            Identity::Anonymous | Identity::Person(_) => None,
+        },
+    };
+    let kind = if outcome.is_ok() { Kind::ReadAllowed } else { Kind::ReadRefused };
+    let version = version.or(outcome.as_ref().ok().and_then(|pass| pass.dataset.version));
+    let reason = outcome.as_ref().err().map(ToString::to_string);
+    let detail = json!({ "grant": grant, "mode": mode, "version": version, "reason": reason });
+    ledger::append(conn, kind, &caller.actor(), &format!("dataset:{slug}"), &detail)?;
+    Ok(outcome)
+}
+
+fn decide(conn: &mut Conn, caller: &Caller, slug: &str, mode: Mode) -> Result<Pass> {
+    let dataset = catalog::find(conn, slug)?;
+    match dataset.entry.open_type {
+        OpenType::Unconditional => Ok(Pass { dataset, receiver: Receiver::Public }),
+        OpenType::Closed => Err(Error::Forbidden(format!("`{slug}` is closed: it is listed by name, and not given out"))),
+        OpenType::Conditional => {
+            let receiver = Receiver::Grant(decide_conditional(conn, caller, &dataset, mode)?);
+            Ok(Pass { dataset, receiver })
+        }
+    }
+}
+
+fn decide_conditional(conn: &mut Conn, caller: &Caller, dataset: &Dataset, mode: Mode) -> Result<Grant> {
+    let slug = &dataset.slug;
+    let client: &ClientIdentity = match &caller.identity {
+        Identity::Anonymous => {
+            return Err(Error::Unauthenticated(format!(
+                "`{slug}` is conditional: register the firm, apply, and come with the token of a grant"
+            )));
+        }
+        Identity::Person(_) => return Err(Error::Forbidden(format!("`{slug}` is read with the token of a grant, not with a session"))),
+        Identity::Client(client) => client,
+    };
+    clients::require_active(conn, &client.client_id)?;
+    let Some(id) = &client.grant_id else {
+        return Err(Error::Forbidden("this token is not for a grant: ask for one with authorization_details".to_owned()));
+    };
+    let grant = grants::find(conn, id)?;
+    if grant.firm_id != client.firm_id {
+        return Err(Error::Forbidden("the token's grant belongs to another firm".to_owned()));
+    }
+    if grant.dataset_id != dataset.id {
+        return Err(Error::Forbidden(format!("the token's grant is not for `{slug}`")));
+    }
+    grants::require_in_force(&grant)?;
+    if !grant.modes.contains(&mode) {
+        return Err(Error::Forbidden(format!("the grant does not allow the mode `{}`", mode.as_str())));
+    }
+    Ok(grant)
+}
+
+/// The one firm to which the caller's view is limited; `None` for those who decide or audit and see every firm's.
+///
+/// # Errors
+/// When the caller sees nothing of this.
+fn firm_scope(caller: &Caller) -> Result<Option<String>> {
+    if let Identity::Person(person) = &caller.identity
+        && person.firm_id.is_none()
+    {
+        caller.with_role(&[Role::Reviewer, Role::Operator, Role::Auditor])?;
+        return Ok(None);
+    }
+    caller.firm().map(|firm| Some(firm.to_owned()))
+}

@@ -1,0 +1,203 @@
+//! Grants: what an approved application and a signed agreement give. 授权
+
+use chrono::{Duration, NaiveDateTime};
+use diesel::prelude::*;
+use serde::Serialize;
+use serde_json::json;
+use utoipa::ToSchema;
+
+use super::Mode;
+use super::agreements::Agreement;
+use super::applications;
+use crate::catalog::{self, Policy};
+use crate::clock::now_naive;
+use crate::db::Conn;
+use crate::db::schema::{datasets, grants};
+use crate::error::{Error, Result};
+use crate::identity::{Caller, Role};
+use crate::ledger::{self, Kind};
+
+/// What a firm may read, how, and until when.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct Grant {
+    /// Never changes.
+    pub id: String,
+    /// The agreement that it comes from.
+    pub agreement_id: String,
+    /// The firm that holds it.
+    pub firm_id: String,
+    /// The dataset, by slug.
+    pub dataset: String,
+    /// The dataset's id.
+    #[serde(skip)]
+    pub dataset_id: String,
+    /// What leaves, and how.
+    pub policy: Policy,
+    /// In which ways.
+    pub modes: Vec<Mode>,
+    /// `active` or `revoked`; an active one may still have expired.
+    pub status: String,
+    /// From when.
+    #[schema(value_type = String, format = DateTime)]
+    #[serde(serialize_with = "crate::clock::serialize")]
+    pub starts_at: NaiveDateTime,
+    /// Until when.
+    #[schema(value_type = String, format = DateTime)]
+    #[serde(serialize_with = "crate::clock::serialize")]
+    pub expires_at: NaiveDateTime,
+    /// When it was revoked.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    #[serde(serialize_with = "crate::clock::serialize_option")]
+    pub revoked_at: Option<NaiveDateTime>,
+    /// Why it was revoked.
+    pub reason: Option<String>,
+}
+
+#[derive(Queryable, Selectable, Insertable)]
+#[diesel(table_name = grants)]
+struct GrantRow {
+    id: String,
+    agreement_id: String,
+    firm_id: String,
+    dataset_id: String,
+    policy_json: String,
+    modes_json: String,
+    status: String,
+    starts_at: NaiveDateTime,
+    expires_at: NaiveDateTime,
+    revoked_at: Option<NaiveDateTime>,
+    reason: Option<String>,
+}
+
+fn view((row, dataset): (GrantRow, String)) -> Result<Grant> {
+    Ok(Grant {
+        id: row.id,
+        agreement_id: row.agreement_id,
+        firm_id: row.firm_id,
+        dataset,
+        dataset_id: row.dataset_id,
+        policy: serde_json::from_str(&row.policy_json)?,
+        modes: serde_json::from_str(&row.modes_json)?,
+        status: row.status,
+        starts_at: row.starts_at,
+        expires_at: row.expires_at,
+        revoked_at: row.revoked_at,
+        reason: row.reason,
+    })
+}
+
+/// Makes the grant of a signed agreement.
+///
+/// # Errors
+/// When the database does not take it.
+pub(super) fn create(conn: &mut Conn, agreement: &Agreement) -> Result<Grant> {
+    let application = applications::find(conn, &agreement.application_id)?;
+    let dataset = catalog::find(conn, &application.dataset)?;
+    let starts_at = now_naive();
+    let row = GrantRow {
+        id: uuid::Uuid::now_v7().to_string(),
+        agreement_id: agreement.id.clone(),
+        firm_id: agreement.firm_id.clone(),
+        dataset_id: dataset.id,
+        policy_json: serde_json::to_string(&agreement.policy)?,
+        modes_json: serde_json::to_string(&application.modes)?,
+        status: "active".to_owned(),
+        starts_at,
+        expires_at: starts_at + Duration::days(i64::from(application.term_days)),
+        revoked_at: None,
+        reason: None,
+    };
+    diesel::insert_into(grants::table).values(&row).execute(conn)?;
+    let detail = json!({ "agreement": row.agreement_id, "firm": row.firm_id, "dataset": dataset.slug, "term_days": application.term_days });
+    ledger::append(conn, Kind::GrantCreated, "service", &format!("grant:{}", row.id), &detail)?;
+    find(conn, &row.id)
+}
+
+/// The id of an agreement's grant, if it has one.
+///
+/// # Errors
+/// When the database does not answer.
+pub(super) fn id_for_agreement(conn: &mut Conn, agreement_id: &str) -> Result<Option<String>> {
+    Ok(grants::table.filter(grants::agreement_id.eq(agreement_id)).select(grants::id).first(conn).optional()?)
+}
+
+/// One grant.
+///
+/// # Errors
+/// When there is none.
+pub fn find(conn: &mut Conn, id: &str) -> Result<Grant> {
+    let row: Option<(GrantRow, String)> = grants::table
+        .inner_join(datasets::table)
+        .filter(grants::id.eq(id))
+        .select((GrantRow::as_select(), datasets::slug))
+        .first(conn)
+        .optional()?;
+    view(row.ok_or_else(|| Error::not_found("grant", id))?)
+}
+
+/// The grant, when the caller may see it.
+///
+/// # Errors
+/// When there is none, or it is another firm's.
+pub fn find_for(conn: &mut Conn, caller: &Caller, id: &str) -> Result<Grant> {
+    let only_firm = super::firm_scope(caller)?;
+    let grant = find(conn, id)?;
+    match only_firm {
+        Some(firm) if firm != grant.firm_id => Err(Error::not_found("grant", id)),
+        _ => Ok(grant),
+    }
+}
+
+/// The grants that the caller may see, oldest first, after the one named `after`; and how many there are in all.
+///
+/// # Errors
+/// When the caller may see none.
+pub fn list_for(conn: &mut Conn, caller: &Caller, after: Option<&str>, limit: i64) -> Result<(Vec<Grant>, i64)> {
+    let firm = super::firm_scope(caller)?;
+    let matching = || {
+        let mut query = grants::table.inner_join(datasets::table).into_boxed::<<Conn as Connection>::Backend>();
+        if let Some(firm) = &firm {
+            query = query.filter(grants::firm_id.eq(firm.clone()));
+        }
+        query
+    };
+    let total = matching().count().get_result(conn)?;
+    let mut page = matching();
+    if let Some(after) = after {
+        page = page.filter(grants::id.gt(after.to_owned()));
+    }
+    let rows: Vec<(GrantRow, String)> = page.order(grants::id).limit(limit).select((GrantRow::as_select(), datasets::slug)).load(conn)?;
+    Ok((rows.into_iter().map(view).collect::<Result<_>>()?, total))
+}
+
+/// Whether the grant gives anything at this moment.
+///
+/// # Errors
+/// When it is revoked or has expired.
+pub fn require_in_force(grant: &Grant) -> Result<()> {
+    if grant.status != "active" {
+        return Err(Error::Forbidden(format!("the grant is {}", grant.status)));
+    }
+    if grant.expires_at <= now_naive() {
+        return Err(Error::Forbidden("the grant's term is over; apply again".to_owned()));
+    }
+    Ok(())
+}
+
+/// Ends a grant before its term: its tokens stop at the next request.
+///
+/// # Errors
+/// When the caller may not, or it is revoked already.
+pub fn revoke(conn: &mut Conn, caller: &Caller, id: &str, reason: &str) -> Result<Grant> {
+    caller.with_role(&[Role::Operator, Role::Reviewer])?;
+    let grant = find(conn, id)?;
+    let changed = diesel::update(grants::table.find(id).filter(grants::status.eq("active")))
+        .set((grants::status.eq("revoked"), grants::revoked_at.eq(now_naive()), grants::reason.eq(reason)))
+        .execute(conn)?;
+    if changed == 0 {
+        return Err(Error::Conflict(format!("the grant is {} already", grant.status)));
+    }
+    let detail = json!({ "firm": grant.firm_id, "dataset": grant.dataset, "reason": reason });
+    ledger::append(conn, Kind::GrantRevoked, &caller.actor(), &format!("grant:{id}"), &detail)?;
+    find(conn, id)
+}
