@@ -1,0 +1,12 @@
+//! Releases: the immutable artefacts that readers see. 发布件
+//!
+//! Policy is applied here, when a release is made, and never when it is read. An unconditional dataset has one public
+//! release for each version, which shares the version's file; a conditional one has a release for each grant and version.
+
+mod materialise;
+mod publish;
+mod store;
+
+pub use materialise::materialise;
+pub use publish::{Outcome, Report, import_folder};
+pub use store::{Found, Release, find_for};

@@ -1,0 +1,167 @@
+//! Releases in the database.
+
+use chrono::NaiveDateTime;
+use diesel::prelude::*;
+use serde_json::json;
+
+use crate::access::{Pass, Receiver};
+use crate::catalog::{self, Dataset, Field, Version};
+use crate::clock::now_naive;
+use crate::db::Conn;
+use crate::db::schema::{releases, versions};
+use crate::error::{Error, Result};
+use crate::ledger::{self, Kind};
+use crate::storage::Object;
+
+/// A release that the holder of a pass may read. It can be had from a [`Pass`] only.
+#[derive(Debug, Clone)]
+pub struct Release {
+    id: String,
+    dataset: Dataset,
+    receiver: Receiver,
+    version: i32,
+    fields: Vec<Field>,
+    object: Object,
+    row_count: i64,
+    created_at: NaiveDateTime,
+}
+
+impl Release {
+    /// Its id.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// The dataset that it comes from.
+    pub fn dataset(&self) -> &Dataset {
+        &self.dataset
+    }
+
+    /// The version that it comes from.
+    pub fn version(&self) -> i32 {
+        self.version
+    }
+
+    /// Whether it was made for one grant.
+    pub fn is_sensitive(&self) -> bool {
+        matches!(self.receiver, Receiver::Grant(_))
+    }
+
+    /// Its columns.
+    pub fn fields(&self) -> &[Field] {
+        &self.fields
+    }
+
+    /// Its Parquet file.
+    pub fn object(&self) -> &Object {
+        &self.object
+    }
+
+    /// How many rows it has.
+    pub fn row_count(&self) -> i64 {
+        self.row_count
+    }
+
+    /// When it was made.
+    pub fn created_at(&self) -> NaiveDateTime {
+        self.created_at
+    }
+}
+
+/// What [`find_for`] found.
+pub enum Found {
+    /// The release.
+    Release(Box<Release>),
+    /// The version exists, and the grant's release of it has to be made first.
+    Missing(Box<Version>),
+}
+
+#[derive(Queryable, Selectable, Insertable)]
+#[diesel(table_name = releases)]
+struct ReleaseRow {
+    id: String,
+    dataset_id: String,
+    version_id: String,
+    receiver: String,
+    fields_json: String,
+    object_sha256: String,
+    size_bytes: i64,
+    row_count: i64,
+    created_at: NaiveDateTime,
+}
+
+/// The release that a pass opens, of the newest version or of one by number.
+///
+/// # Errors
+/// When there is no such version.
+pub fn find_for(conn: &mut Conn, pass: &Pass, number: Option<i32>) -> Result<Found> {
+    let dataset = pass.dataset();
+    let number = number.or(dataset.version).ok_or_else(|| Error::not_found("version of dataset", &dataset.slug))?;
+    let row: Option<ReleaseRow> = releases::table
+        .inner_join(versions::table)
+        .filter(releases::dataset_id.eq(&dataset.id))
+        .filter(versions::number.eq(number))
+        .filter(releases::receiver.eq(pass.receiver_name()))
+        .select(ReleaseRow::as_select())
+        .first(conn)
+        .optional()?;
+    if let Some(row) = row {
+        return Ok(Found::Release(Box::new(release(row, pass, number)?)));
+    }
+    let version = catalog::version(conn, dataset, number)?;
+    match pass.receiver() {
+        Receiver::Grant(_) => Ok(Found::Missing(Box::new(version))),
+        // A version from the time when the dataset was not open to everybody.
+        Receiver::Public => Err(Error::not_found("public release of version", number.to_string())),
+    }
+}
+
+fn release(row: ReleaseRow, pass: &Pass, version: i32) -> Result<Release> {
+    Ok(Release {
+        id: row.id,
+        dataset: pass.dataset().clone(),
+        receiver: pass.receiver().clone(),
+        version,
+        fields: serde_json::from_str(&row.fields_json)?,
+        object: Object { sha256: row.object_sha256, size_bytes: row.size_bytes as u64, format: "parquet".to_owned() },
+        row_count: row.row_count,
+        created_at: row.created_at,
+    })
+}
+
+/// What makes a release.
+pub(super) struct NewRelease<'a> {
+    pub version: &'a Version,
+    pub receiver: &'a str,
+    pub fields: &'a [Field],
+    pub object: &'a Object,
+    pub row_count: i64,
+}
+
+/// Writes a release down, with its ledger entry. One that exists already stays as it is.
+pub(super) fn add(conn: &mut Conn, slug: &str, new: &NewRelease<'_>) -> Result<()> {
+    let known: i64 = releases::table
+        .filter(releases::version_id.eq(&new.version.id))
+        .filter(releases::receiver.eq(new.receiver))
+        .count()
+        .get_result(conn)?;
+    if known > 0 {
+        return Ok(());
+    }
+    let row = ReleaseRow {
+        id: uuid::Uuid::now_v7().to_string(),
+        dataset_id: new.version.dataset_id.clone(),
+        version_id: new.version.id.clone(),
+        receiver: new.receiver.to_owned(),
+        fields_json: serde_json::to_string(new.fields)?,
+        object_sha256: new.object.sha256.clone(),
+        size_bytes: new.object.size_bytes as i64,
+        row_count: new.row_count,
+        created_at: now_naive(),
+    };
+    diesel::insert_into(releases::table).values(&row).execute(conn)?;
+    let detail =
+        json!({ "version": new.version.number, "receiver": new.receiver, "object_sha256": row.object_sha256, "rows": row.row_count });
+    ledger::append(conn, Kind::ReleaseMade, "service", &format!("dataset:{slug}"), &detail)?;
+    Ok(())
+}
