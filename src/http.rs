@@ -1,0 +1,107 @@
+//! The one route table, and every surface. Only this room and `app` know actix.
+//!
+//! A request goes: `caller::resolve` (id, caller, limits, log) → handler → domain function → answer or problem.
+
+mod caller;
+mod oauth;
+mod openapi;
+mod page;
+mod portal;
+mod problem;
+mod v1;
+
+use std::net::TcpListener;
+use std::sync::Arc;
+
+use actix_web::dev::Server;
+use actix_web::middleware::from_fn;
+use actix_web::{HttpServer, web};
+use utoipa_actix_web::service_config::ServiceConfig;
+use utoipa_actix_web::{AppExt, scope};
+
+use crate::app::App;
+
+pub use openapi::{document, document_json};
+
+/// Every documented route.
+fn routes(config: &mut ServiceConfig<'_>) {
+    config
+        .service(v1::operation::healthz)
+        .service(v1::operation::readyz)
+        .service(oauth::create_token)
+        .service(oauth::find_authorization_server)
+        .service(oauth::find_protected_resource)
+        .service(oauth::list_keys)
+        .service(
+            scope::scope("/api/v1")
+                .service(v1::datasets::list_datasets)
+                .service(v1::datasets::find_dataset)
+                .service(v1::datasets::list_versions)
+                .service(v1::datasets::list_publishers)
+                .service(v1::datasets::list_themes)
+                .service(v1::download::download_dataset)
+                .service(v1::rows::list_rows)
+                .service(v1::sessions::create_session)
+                .service(v1::sessions::end_session)
+                .service(v1::people::find_me)
+                .service(v1::people::set_my_password)
+                .service(v1::firms::create_firm)
+                .service(v1::firms::find_my_firm)
+                .service(v1::clients::list_clients)
+                .service(v1::clients::create_client)
+                .service(v1::clients::revoke_my_client)
+                .service(v1::applications::create_application)
+                .service(v1::applications::list_applications)
+                .service(v1::applications::find_application)
+                .service(v1::applications::decide_application)
+                .service(v1::agreements::find_agreement)
+                .service(v1::agreements::sign_agreement)
+                .service(v1::grants::list_grants)
+                .service(v1::grants::find_grant)
+                .service(v1::grants::revoke_grant)
+                .service(v1::ledger::list_ledger_entries)
+                .service(v1::admin::list_firms)
+                .service(v1::admin::decide_firm)
+                .service(v1::admin::revoke_firm)
+                .service(v1::admin::revoke_client)
+                .service(v1::admin::list_people)
+                .service(v1::admin::create_person),
+        );
+}
+
+/// The pages, which are no part of the API document.
+fn pages(config: &mut web::ServiceConfig) {
+    config
+        .service(portal::home)
+        .service(portal::dataset_page)
+        .service(portal::problem_type)
+        .service(portal::asset)
+        .service(openapi::serve_document)
+        .service(openapi::docs_redirect)
+        .service(openapi::swagger_ui());
+}
+
+/// The server on an open listener, not running yet.
+///
+/// # Errors
+/// When the server cannot take the listener.
+pub fn server(app: Arc<App>, listener: TcpListener) -> anyhow::Result<Server> {
+    let (workers, shutdown_seconds) = (app.settings.workers, app.settings.shutdown_seconds);
+    let data = web::Data::from(app);
+    let index = web::Data::new(problem::RouteIndex::new(&document()));
+    let factory = move || {
+        actix_web::App::new()
+            .into_utoipa_app()
+            .map(|app| app.configure(|config| problem::extractor_errors(config, data.settings.body_limit_bytes)))
+            .app_data(data.clone())
+            .app_data(index.clone())
+            .configure(routes)
+            .map(|app| app.configure(pages).default_service(web::to(problem::no_route)).wrap(from_fn(caller::resolve)))
+            .into_app()
+    };
+    let mut server = HttpServer::new(factory).shutdown_timeout(shutdown_seconds);
+    if workers > 0 {
+        server = server.workers(workers);
+    }
+    Ok(server.listen(listener)?.run())
+}

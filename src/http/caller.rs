@@ -1,0 +1,239 @@
+//! Works out, once for each request, who calls; counts the request against their limit; and writes one log line.
+//!
+//! Whether a client, its firm or a session may still act is read from the database at every request, so that a revocation
+//! works at once, whatever a token still says.
+
+use std::future::{Ready, ready};
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+use std::time::Instant;
+
+use actix_web::body::{BoxBody, MessageBody};
+use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
+use actix_web::http::header::{AUTHORIZATION, FORWARDED, HeaderMap, HeaderName, HeaderValue};
+use actix_web::middleware::Next;
+use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
+use ipnet::IpNet;
+
+use super::problem::{Language, respond};
+use crate::app::App;
+use crate::error::{Error, Result};
+use crate::identity::{Caller, ClientIdentity, Identity, clients, people, tokens};
+use crate::limits::{LimitKey, Standing, Tier};
+
+const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
+const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+
+#[derive(Clone)]
+struct RequestId(String);
+
+/// The request's id.
+pub fn request_id(request: &HttpRequest) -> String {
+    request.extensions().get::<RequestId>().map(|id| id.0.clone()).unwrap_or_default()
+}
+
+impl FromRequest for Caller {
+    type Error = Error;
+    type Future = Ready<Result<Self>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let caller = request.extensions().get::<Caller>().cloned();
+        ready(caller.ok_or_else(|| Error::internal(anyhow::anyhow!("a route outside of caller::resolve"))))
+    }
+}
+
+/// Whom the caller's limits count against.
+pub fn limit_key(caller: &Caller) -> LimitKey {
+    match &caller.identity {
+        Identity::Anonymous => LimitKey::for_address(caller.address),
+        Identity::Client(client) => LimitKey { tier: Tier::Firm, name: format!("firm:{}", client.firm_id) },
+        Identity::Person(person) => match &person.firm_id {
+            Some(firm) => LimitKey { tier: Tier::Firm, name: format!("firm:{firm}") },
+            None => LimitKey { tier: Tier::Staff, name: format!("person:{}", person.id) },
+        },
+    }
+}
+
+/// The middleware around every route.
+///
+/// # Errors
+/// Never; a refusal is an answer.
+pub async fn resolve(request: ServiceRequest, next: Next<impl MessageBody + 'static>) -> actix_web::Result<ServiceResponse<BoxBody>> {
+    let started = Instant::now();
+    let id = uuid::Uuid::now_v7().to_string();
+    request.extensions_mut().insert(RequestId(id.clone()));
+    let language = Language::of(request.headers());
+    let (method, path) = (request.method().clone(), request.path().to_owned());
+    let (response, who, standing) = answer(request, next, language, &id).await?;
+    let mut response = response;
+    decorate(response.headers_mut(), &id, standing);
+    tracing::info!(
+        request.id = %id,
+        http.method = %method,
+        http.path = %path,
+        http.status = response.status().as_u16(),
+        caller = %who,
+        duration_ms = started.elapsed().as_secs_f64() * 1000.0,
+        "request"
+    );
+    Ok(response)
+}
+
+type Answered = (ServiceResponse<BoxBody>, String, Option<Standing>);
+
+async fn answer(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+    language: Language,
+    id: &str,
+) -> actix_web::Result<Answered> {
+    if matches!(request.path(), "/healthz" | "/readyz") {
+        let anonymous = Caller { address: IpAddr::V4(Ipv4Addr::UNSPECIFIED), identity: Identity::Anonymous };
+        request.extensions_mut().insert(anonymous);
+        return Ok((next.call(request).await?.map_into_boxed_body(), "probe".to_owned(), None));
+    }
+    let Some(app) = request.app_data::<web::Data<App>>().map(|data| Arc::clone(data)) else {
+        return Err(Error::internal(anyhow::anyhow!("no app data")).into());
+    };
+    let address = address(request.peer_addr().map(|peer| peer.ip()), request.headers(), &app.settings.trusted_proxies);
+    let resolved = identify(&app, request.headers(), address).await;
+    // A token that does not hold counts against the address that it came from.
+    let key = resolved.as_ref().map_or_else(|_| LimitKey::for_address(address), limit_key);
+    let (standing, counted) = app.limits.request(&key);
+    let who = resolved.as_ref().map_or_else(|_| "refused".to_owned(), Caller::actor);
+    let refused = match counted {
+        Err(limited) => Some(limited),
+        Ok(()) => match resolved {
+            Ok(caller) => {
+                request.extensions_mut().insert(caller);
+                None
+            }
+            Err(error) => Some(error),
+        },
+    };
+    if let Some(error) = refused {
+        log_internal(&error, id);
+        let response = request.into_response(respond(&error, language, id));
+        return Ok((response, who, Some(standing)));
+    }
+    let response = next.call(request).await?.map_into_boxed_body();
+    let response = match response.response().error().and_then(|error| error.as_error::<Error>()) {
+        None => response,
+        Some(error) => {
+            log_internal(error, id);
+            let body = respond(error, language, id);
+            response.into_response(body)
+        }
+    };
+    Ok((response, who, Some(standing)))
+}
+
+/// A fault of ours is logged once, with its whole cause; the caller gets the request's id only.
+fn log_internal(error: &Error, id: &str) {
+    if let Error::Internal(cause) = error {
+        tracing::error!(request.id = %id, error = format!("{cause:#}"), "internal error");
+    }
+}
+
+fn decorate(headers: &mut HeaderMap, id: &str, standing: Option<Standing>) {
+    let mut set = |name: HeaderName, text: String| {
+        // These texts are ASCII; a value that is not would be a fault of ours and is left out.
+        if let Ok(value) = HeaderValue::try_from(text) {
+            headers.insert(name, value);
+        }
+    };
+    set(REQUEST_ID, id.to_owned());
+    if let Some(Standing { policy, burst, window_seconds, remaining }) = standing {
+        let reset = if remaining >= burst { 0 } else { (u64::from(burst - remaining) * window_seconds).div_ceil(u64::from(burst)) };
+        set(RATE_LIMIT, format!("\"{policy}\";r={remaining};t={reset}"));
+        set(RATE_LIMIT_POLICY, format!("\"{policy}\";q={burst};w={window_seconds}"));
+    }
+    headers.insert(HeaderName::from_static("x-content-type-options"), HeaderValue::from_static("nosniff"));
+    headers.insert(HeaderName::from_static("referrer-policy"), HeaderValue::from_static("same-origin"));
+}
+
+async fn identify(app: &Arc<App>, headers: &HeaderMap, address: IpAddr) -> Result<Caller> {
+    let Some(value) = headers.get(AUTHORIZATION) else { return Ok(Caller { address, identity: Identity::Anonymous }) };
+    let text = value.to_str().unwrap_or_default();
+    let (scheme, token) = text.split_once(' ').unwrap_or((text, ""));
+    // The token endpoint reads HTTP Basic itself (RFC 6749 §2.3.1).
+    if scheme.eq_ignore_ascii_case("basic") {
+        return Ok(Caller { address, identity: Identity::Anonymous });
+    }
+    if !scheme.eq_ignore_ascii_case("bearer") || token.trim().is_empty() {
+        return Err(Error::Unauthenticated("send Authorization: Bearer with a session's or an access token".to_owned()));
+    }
+    let token = token.trim().to_owned();
+    if token.starts_with("qds_") {
+        let person = app.db.read(move |conn| people::resume_session(conn, &token)).await?;
+        return Ok(Caller { address, identity: Identity::Person(person) });
+    }
+    let claims = tokens::verify_access(&app.keys, &app.issuer, &token)?;
+    let grant_id = claims.authorization_details.as_ref().and_then(|details| details.first()).map(|detail| detail.grant.clone());
+    let client_id = claims.client_id;
+    let client = app.db.read(move |conn| clients::require_active(conn, &client_id)).await?;
+    let identity = ClientIdentity { client_id: client.id, firm_id: client.firm_id, grant_id };
+    Ok(Caller { address, identity: Identity::Client(identity) })
+}
+
+/// The caller's address: the peer's, or, when the peer is a trusted proxy, the nearest address before it that is none.
+fn address(peer: Option<IpAddr>, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
+    let mut address = peer.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)).to_canonical();
+    let is_trusted = |address: IpAddr| trusted.iter().any(|net| net.contains(&address));
+    for hop in hops(headers).into_iter().rev() {
+        if !is_trusted(address) {
+            break;
+        }
+        let Some(hop) = hop else { break };
+        address = hop.to_canonical();
+    }
+    address
+}
+
+/// The chain of addresses that proxies wrote down, nearest last; `None` for one that cannot be read.
+fn hops(headers: &HeaderMap) -> Vec<Option<IpAddr>> {
+    let texts = |name: &HeaderName| headers.get_all(name).filter_map(|value| value.to_str().ok()).collect::<Vec<_>>().join(",");
+    let forwarded = texts(&FORWARDED);
+    if !forwarded.is_empty() {
+        let of = |element: &str| {
+            element.split(';').find_map(|pair| pair.trim().strip_prefix("for=").or(pair.trim().strip_prefix("For="))).and_then(read_address)
+        };
+        return forwarded.split(',').map(of).collect();
+    }
+    let forwarded_for = texts(&FORWARDED_FOR);
+    forwarded_for.split(',').filter(|part| !part.trim().is_empty()).map(read_address).collect()
+}
+
+/// An address with or without port, brackets and quotes.
+fn read_address(text: &str) -> Option<IpAddr> {
+    let text = text.trim().trim_matches('"');
+    text.parse()
+        .or_else(|_| text.trim_start_matches('[').trim_end_matches(']').parse())
+        .or_else(|_| text.parse().map(|socket: std::net::SocketAddr| socket.ip()))
+        .ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seen(peer: &str, header: (&str, &str), trusted: &[&str]) -> String {
+        let mut headers = HeaderMap::new();
+        headers.insert(HeaderName::try_from(header.0).unwrap(), HeaderValue::try_from(header.1).unwrap());
+        let trusted: Vec<IpNet> = trusted.iter().map(|net| net.parse().unwrap()).collect();
+        address(Some(peer.parse().unwrap()), &headers, &trusted).to_string()
+    }
+
+    #[test]
+    fn forwarded_addresses_are_believed_from_trusted_peers_only() {
+        let xff = "x-forwarded-for";
+        assert_eq!(seen("9.9.9.9", (xff, "1.1.1.1"), &[]), "9.9.9.9");
+        assert_eq!(seen("10.0.0.1", (xff, "1.1.1.1"), &["10.0.0.0/8"]), "1.1.1.1");
+        assert_eq!(seen("10.0.0.1", (xff, "6.6.6.6, 1.1.1.1"), &["10.0.0.0/8"]), "1.1.1.1");
+        assert_eq!(seen("10.0.0.1", (xff, "1.1.1.1, 10.0.0.2"), &["10.0.0.0/8"]), "1.1.1.1");
+        assert_eq!(seen("10.0.0.1", (xff, "nonsense"), &["10.0.0.0/8"]), "10.0.0.1");
+        assert_eq!(seen("10.0.0.1", ("forwarded", "for=\"[2001:db8::1]:80\";proto=https"), &["10.0.0.0/8"]), "2001:db8::1");
+    }
+}

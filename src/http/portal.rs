@@ -1,0 +1,266 @@
+//! The portal: pages for people who look for data. They work without script.
+
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_LANGUAGE, VARY};
+use actix_web::{HttpRequest, HttpResponse, get, web};
+use askama::Template;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use super::problem::{KINDS, Language};
+use super::v1::datasets::{DatasetDetail, detail};
+use crate::access::Mode;
+use crate::app::App;
+use crate::catalog::{self, Dataset, DatasetFilter, Field, OpenType, Publisher, ReleaseRule, Sensitivity, Text, Theme, UpdateFrequency};
+use crate::error::{Error, Result};
+use crate::identity::Caller;
+use crate::read::{self, RowsQuery};
+
+/// Rows of a preview.
+const PREVIEW_ROWS: usize = 10;
+
+/// Entries of the list on one page.
+const PAGE_ENTRIES: i64 = 200;
+
+/// Which language and which part of the list.
+#[derive(Deserialize)]
+pub struct PortalQuery {
+    lang: Option<String>,
+    theme: Option<String>,
+    publisher: Option<String>,
+    open_type: Option<String>,
+    after: Option<String>,
+}
+
+/// The words of a page in one language.
+#[derive(Clone, Copy)]
+struct Words(Language);
+
+impl Words {
+    fn t<'a>(&self, zh: &'a str, en: &'a str) -> &'a str {
+        match self.0 {
+            Language::Zh => zh,
+            Language::En => en,
+        }
+    }
+
+    fn text<'a>(&self, text: &'a Text) -> &'a str {
+        self.t(&text.zh, &text.en)
+    }
+
+    fn other<'a>(&self, text: &'a Text) -> &'a str {
+        self.t(&text.en, &text.zh)
+    }
+
+    fn code(&self) -> &'static str {
+        self.t("zh-CN", "en")
+    }
+
+    fn short(&self) -> &'static str {
+        self.t("zh", "en")
+    }
+
+    fn open_type(&self, open_type: &OpenType) -> &'static str {
+        match open_type {
+            OpenType::Unconditional => self.t("无条件开放", "Unconditional"),
+            OpenType::Conditional => self.t("有条件开放", "Conditional"),
+            OpenType::Closed => self.t("非开放", "Closed"),
+        }
+    }
+
+    fn frequency(&self, frequency: &UpdateFrequency) -> &'static str {
+        match frequency {
+            UpdateFrequency::Realtime => self.t("实时", "Real time"),
+            UpdateFrequency::Daily => self.t("每日", "Daily"),
+            UpdateFrequency::Weekly => self.t("每周", "Weekly"),
+            UpdateFrequency::Monthly => self.t("每月", "Monthly"),
+            UpdateFrequency::Quarterly => self.t("每季度", "Quarterly"),
+            UpdateFrequency::HalfYearly => self.t("每半年", "Half-yearly"),
+            UpdateFrequency::Yearly => self.t("每年", "Yearly"),
+            UpdateFrequency::Irregular => self.t("不定期", "Irregular"),
+            UpdateFrequency::Never => self.t("不更新", "Never"),
+        }
+    }
+
+    fn sensitivity(&self, sensitivity: &Sensitivity) -> &'static str {
+        match sensitivity {
+            Sensitivity::None => self.t("无", "None"),
+            Sensitivity::Quasi => self.t("准标识符", "Quasi-identifier"),
+            Sensitivity::Direct => self.t("直接标识符", "Direct identifier"),
+            Sensitivity::Sensitive => self.t("敏感信息", "Sensitive"),
+        }
+    }
+
+    fn rule(&self, rule: &ReleaseRule) -> &'static str {
+        match rule {
+            ReleaseRule::Keep => self.t("原样", "As it is"),
+            ReleaseRule::Drop => self.t("不提供", "Left out"),
+            ReleaseRule::Pseudonym => self.t("假名", "Pseudonym"),
+            ReleaseRule::Year => self.t("仅年份", "Year only"),
+        }
+    }
+
+    fn field_type(&self, field: &Field) -> &'static str {
+        field.field_type.map_or("", |kind| kind.as_str())
+    }
+}
+
+#[derive(Template)]
+#[template(path = "home.html")]
+struct Home {
+    w: Words,
+    datasets: Vec<Dataset>,
+    total: i64,
+    next: Option<String>,
+    themes: Vec<Theme>,
+    publishers: Vec<Publisher>,
+    theme: String,
+    publisher: String,
+    open_type: String,
+}
+
+impl Home {
+    fn publisher_name(&self, slug: &str) -> &str {
+        self.publishers.iter().find(|publisher| publisher.slug == slug).map_or("", |publisher| self.w.text(&publisher.name))
+    }
+
+    fn theme_name(&self, slug: &str) -> &str {
+        self.themes.iter().find(|theme| theme.slug == slug).map_or("", |theme| self.w.text(&theme.name))
+    }
+}
+
+#[derive(Template)]
+#[template(path = "dataset.html")]
+struct DatasetPage {
+    w: Words,
+    d: DatasetDetail,
+    publisher: Option<Publisher>,
+    theme: Option<Theme>,
+    preview: Option<Preview>,
+    issuer: String,
+    today: String,
+}
+
+struct Preview {
+    names: Vec<String>,
+    rows: Vec<Vec<String>>,
+}
+
+#[derive(Template)]
+#[template(path = "problem.html")]
+struct ProblemPage {
+    w: Words,
+    title: &'static str,
+    slug: &'static str,
+    status: u16,
+}
+
+fn words(request: &HttpRequest, lang: Option<&str>) -> Words {
+    Words(match lang {
+        Some("zh") => Language::Zh,
+        Some("en") => Language::En,
+        Some(_) | None => Language::of(request.headers()),
+    })
+}
+
+fn page(w: Words, template: &impl Template) -> Result<HttpResponse> {
+    // Everything comes from here, and nothing may run but what comes from here.
+    const POLICY: &str =
+        "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+    Ok(HttpResponse::Ok()
+        .content_type("text/html; charset=utf-8")
+        .insert_header((CONTENT_LANGUAGE, w.code()))
+        .insert_header((VARY, "Accept-Language"))
+        .insert_header((CACHE_CONTROL, "no-cache"))
+        .insert_header(("content-security-policy", POLICY))
+        .body(template.render().map_err(Error::internal)?))
+}
+
+#[get("/")]
+pub async fn home(_caller: Caller, app: web::Data<App>, query: web::Query<PortalQuery>, request: HttpRequest) -> Result<HttpResponse> {
+    let query = query.into_inner();
+    let w = words(&request, query.lang.as_deref());
+    let given = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
+    let open_type = [OpenType::Unconditional, OpenType::Conditional, OpenType::Closed]
+        .into_iter()
+        .find(|open_type| query.open_type.as_deref() == Some(open_type.as_str()));
+    let filter = DatasetFilter { theme: given(&query.theme), publisher: given(&query.publisher), open_type };
+    let after = given(&query.after);
+    let (found, themes, publishers) = app
+        .db
+        .read(move |conn| {
+            Ok((catalog::list(conn, &filter, after.as_deref(), PAGE_ENTRIES)?, catalog::themes(conn)?, catalog::publishers(conn)?))
+        })
+        .await?;
+    let next = if found.more { found.datasets.last().map(|dataset| dataset.slug.clone()) } else { None };
+    let template = Home {
+        w,
+        datasets: found.datasets,
+        total: found.total,
+        next,
+        themes,
+        publishers,
+        theme: query.theme.unwrap_or_default(),
+        publisher: query.publisher.unwrap_or_default(),
+        open_type: query.open_type.unwrap_or_default(),
+    };
+    page(w, &template)
+}
+
+#[get("/datasets/{slug}")]
+pub async fn dataset_page(
+    caller: Caller,
+    app: web::Data<App>,
+    path: web::Path<String>,
+    query: web::Query<PortalQuery>,
+    request: HttpRequest,
+) -> Result<HttpResponse> {
+    let (w, slug) = (words(&request, query.lang.as_deref()), path.into_inner());
+    let (d, themes, publishers) =
+        app.db.read(move |conn| Ok((detail(conn, &slug)?, catalog::themes(conn)?, catalog::publishers(conn)?))).await?;
+    let open = d.entry.open_type == OpenType::Unconditional && d.version.is_some();
+    let preview = if open { Some(preview(&app, &caller, &d.slug).await?) } else { None };
+    let template = DatasetPage {
+        w,
+        publisher: publishers.into_iter().find(|publisher| publisher.slug == d.entry.publisher),
+        theme: themes.into_iter().find(|theme| theme.slug == d.entry.theme),
+        preview,
+        issuer: app.issuer.clone(),
+        today: chrono::Utc::now().format("%Y-%m-%d").to_string(),
+        d,
+    };
+    page(w, &template)
+}
+
+/// The first rows of the public release, through the same check and reader as the API.
+async fn preview(app: &App, caller: &Caller, slug: &str) -> Result<Preview> {
+    let release = app.release(caller, slug, None, Mode::Api).await?;
+    let query = RowsQuery { limit: PREVIEW_ROWS, ..RowsQuery::default() };
+    let seconds = app.settings.anonymous.query_seconds;
+    let rows = read::query(&app.engine, &release, query, std::time::Duration::from_secs(seconds)).await?;
+    let names: Vec<String> = rows.fields.iter().map(|field| field.name.clone()).collect();
+    let objects: Vec<Map<String, Value>> = serde_json::from_str(rows.rows.get())?;
+    let cell = |object: &Map<String, Value>, name: &String| match object.get(name) {
+        None | Some(Value::Null) => String::new(),
+        Some(Value::String(text)) => text.clone(),
+        Some(other) => other.to_string(),
+    };
+    let rows = objects.iter().map(|object| names.iter().map(|name| cell(object, name)).collect()).collect();
+    Ok(Preview { names, rows })
+}
+
+#[get("/problems/{slug}")]
+pub async fn problem_type(path: web::Path<String>, query: web::Query<PortalQuery>, request: HttpRequest) -> Result<HttpResponse> {
+    let w = words(&request, query.lang.as_deref());
+    let kind = KINDS.iter().find(|kind| kind.slug == path.as_str()).ok_or_else(|| Error::not_found("kind of problem", path.as_str()))?;
+    page(w, &ProblemPage { w, title: w.t(kind.zh, kind.en), slug: kind.slug, status: kind.status.as_u16() })
+}
+
+#[get("/assets/{name}")]
+pub async fn asset(path: web::Path<String>) -> Result<HttpResponse> {
+    let (media_type, bytes) = match path.as_str() {
+        "portal.css" => ("text/css; charset=utf-8", include_str!("../../assets/portal.css")),
+        "mark.svg" => ("image/svg+xml", include_str!("../../assets/mark.svg")),
+        other => return Err(Error::not_found("asset", other)),
+    };
+    Ok(HttpResponse::Ok().content_type(media_type).insert_header((CACHE_CONTROL, "public, max-age=3600")).body(bytes))
+}

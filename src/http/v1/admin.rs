@@ -1,0 +1,121 @@
+//! What operators do: firms, clients, people.
+
+use actix_web::{HttpResponse, get, post, web};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::{Decision, IdPath, Reason, check_text};
+use crate::app::App;
+use crate::db::blocking;
+use crate::error::Result;
+use crate::http::page::{Page, PageQuery};
+use crate::identity::clients::{self, Client};
+use crate::identity::firms::{self, Firm, FirmStep};
+use crate::identity::people::{self, NewPerson, Person};
+use crate::identity::{Caller, Role, password};
+
+/// List firms
+///
+/// To operators and auditors.
+#[utoipa::path(tag = "administration", params(PageQuery), security(("session" = [])), responses((status = OK, body = Page<Firm>)))]
+#[get("/admin/firms")]
+pub async fn list_firms(caller: Caller, app: web::Data<App>, page: web::Query<PageQuery>) -> Result<web::Json<Page<Firm>>> {
+    const LIST: &str = "firms";
+    caller.with_role(&[Role::Operator, Role::Auditor])?;
+    let (limit, after) = (page.limit()?, page.after(LIST)?);
+    let (items, total) = app.db.read(move |conn| firms::list(conn, after.as_deref(), limit + 1)).await?;
+    Ok(web::Json(Page::cut(LIST, items, total, limit, |item| item.id.clone())))
+}
+
+/// Decide a firm's registration
+///
+/// By an operator.
+#[utoipa::path(tag = "administration", params(IdPath), security(("session" = [])), responses((status = OK, body = Firm)))]
+#[post("/admin/firms/{id}/decision")]
+pub async fn decide_firm(
+    caller: Caller,
+    app: web::Data<App>,
+    path: web::Path<IdPath>,
+    body: web::Json<Decision>,
+) -> Result<web::Json<Firm>> {
+    caller.with_role(&[Role::Operator])?;
+    let reason = check_text("/reason", &body.reason, 3, 2000)?;
+    let step = if body.approve { FirmStep::Approve } else { FirmStep::Refuse };
+    let id = path.into_inner().id;
+    Ok(web::Json(app.db.write(move |conn| firms::step(conn, &caller.actor(), &id, step, Some(&reason))).await?))
+}
+
+/// Revoke a firm
+///
+/// By an operator. Every token of every client of the firm stops at the next request.
+#[utoipa::path(tag = "administration", params(IdPath), security(("session" = [])), responses((status = OK, body = Firm)))]
+#[post("/admin/firms/{id}/revocation")]
+pub async fn revoke_firm(caller: Caller, app: web::Data<App>, path: web::Path<IdPath>, body: web::Json<Reason>) -> Result<web::Json<Firm>> {
+    caller.with_role(&[Role::Operator])?;
+    let (id, reason) = (path.into_inner().id, body.checked()?);
+    Ok(web::Json(app.db.write(move |conn| firms::step(conn, &caller.actor(), &id, FirmStep::Revoke, Some(&reason))).await?))
+}
+
+/// Revoke a client
+///
+/// By an operator. Its tokens stop at the next request.
+#[utoipa::path(tag = "administration", params(IdPath), security(("session" = [])), responses((status = OK, body = Client)))]
+#[post("/admin/clients/{id}/revocation")]
+pub async fn revoke_client(caller: Caller, app: web::Data<App>, path: web::Path<IdPath>) -> Result<web::Json<Client>> {
+    caller.with_role(&[Role::Operator])?;
+    let id = path.into_inner().id;
+    Ok(web::Json(app.db.write(move |conn| clients::revoke(conn, &caller.actor(), &id)).await?))
+}
+
+/// List people with a role
+///
+/// To operators and auditors.
+#[utoipa::path(tag = "administration", security(("session" = [])), responses((status = OK, body = Page<Person>)))]
+#[get("/admin/people")]
+pub async fn list_people(caller: Caller, app: web::Data<App>) -> Result<web::Json<Page<Person>>> {
+    caller.with_role(&[Role::Operator, Role::Auditor])?;
+    Ok(web::Json(Page::whole(app.db.read(|conn| people::list_staff(conn)).await?)))
+}
+
+/// A person to be added.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PersonRequest {
+    /// 3 to 100 lower-case letters, digits and `. - _ @`.
+    username: String,
+    /// The name that is shown.
+    display_name: String,
+    /// What the person may do.
+    #[schema(min_items = 1)]
+    roles: Vec<Role>,
+    /// The publisher whose datasets a steward edits, by slug.
+    publisher: Option<String>,
+}
+
+/// A person who was added.
+#[derive(Serialize, ToSchema)]
+pub struct CreatedPerson {
+    /// The person.
+    person: Person,
+    /// The password for the first log-in, which must be changed there. It is shown this once.
+    one_time_password: String,
+}
+
+/// Add a person
+///
+/// By an operator. The person changes the one-time password at the first log-in.
+#[utoipa::path(tag = "administration", security(("session" = [])), responses((status = CREATED, body = CreatedPerson)))]
+#[post("/admin/people")]
+pub async fn create_person(caller: Caller, app: web::Data<App>, body: web::Json<PersonRequest>) -> Result<HttpResponse> {
+    caller.with_role(&[Role::Operator])?;
+    let PersonRequest { username, display_name, roles, publisher } = body.into_inner();
+    people::check_username("/username", &username)?;
+    people::check_roles(&roles, publisher.as_deref())?;
+    let display_name = check_text("/display_name", &display_name, 1, 100)?;
+    let one_time_password = password::one_time()?;
+    let clear = one_time_password.clone();
+    let password_hash = blocking(move || password::hash(&clear)).await?;
+    let new = NewPerson { username, display_name, password_hash, one_time_password: true, roles, publisher, firm_id: None };
+    let person = app.db.write(move |conn| people::create(conn, &caller.actor(), new)).await?;
+    Ok(HttpResponse::Created().json(CreatedPerson { person, one_time_password }))
+}

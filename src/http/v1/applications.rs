@@ -1,0 +1,105 @@
+//! Applications for conditional datasets, and their decisions.
+
+use actix_web::{HttpResponse, get, post, web};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::{Decision, IdPath, check_text};
+use crate::access::Mode;
+use crate::access::agreements::Agreement;
+use crate::access::applications::{self, Application, NewApplication};
+use crate::app::App;
+use crate::error::Result;
+use crate::http::page::{Page, PageQuery};
+use crate::identity::Caller;
+
+/// What a firm asks for.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ApplicationRequest {
+    /// The conditional dataset, by slug.
+    #[schema(example = "community-health-visits")]
+    dataset: String,
+    /// What the data is for, in 10 to 4000 characters.
+    #[schema(min_length = 10, max_length = 4000)]
+    purpose: String,
+    /// The fields that are needed.
+    #[schema(min_items = 1)]
+    fields: Vec<String>,
+    /// In which ways the data is to be handed over.
+    #[schema(min_items = 1)]
+    modes: Vec<Mode>,
+    /// For how many days from the signature on.
+    #[schema(minimum = 1)]
+    term_days: i32,
+    /// How the firm keeps the data safe, in 10 to 4000 characters.
+    #[schema(min_length = 10, max_length = 4000)]
+    safeguards: String,
+}
+
+/// A decided application.
+#[derive(Serialize, ToSchema)]
+pub struct DecidedApplication {
+    /// The application.
+    application: Application,
+    /// The agreement that an approval draws up, for the firm to sign.
+    agreement: Option<Agreement>,
+}
+
+/// Apply for a dataset
+///
+/// By an approved firm, as its person or its client.
+#[utoipa::path(tag = "access", security(("session" = []), ("oauth2" = [])), responses((status = CREATED, body = Application)))]
+#[post("/applications")]
+pub async fn create_application(caller: Caller, app: web::Data<App>, body: web::Json<ApplicationRequest>) -> Result<HttpResponse> {
+    let body = body.into_inner();
+    let new = NewApplication {
+        dataset: body.dataset,
+        purpose: body.purpose,
+        fields: body.fields,
+        modes: body.modes,
+        term_days: body.term_days,
+        safeguards: body.safeguards,
+    };
+    let application = app.db.write(move |conn| applications::submit(conn, &caller, new)).await?;
+    Ok(HttpResponse::Created().json(application))
+}
+
+/// List applications
+///
+/// A firm's own; all of them for reviewers, operators and auditors.
+#[utoipa::path(tag = "access", params(PageQuery), security(("session" = []), ("oauth2" = [])), responses((status = OK, body = Page<Application>)))]
+#[get("/applications")]
+pub async fn list_applications(caller: Caller, app: web::Data<App>, page: web::Query<PageQuery>) -> Result<web::Json<Page<Application>>> {
+    const LIST: &str = "applications";
+    let (limit, after) = (page.limit()?, page.after(LIST)?);
+    let (items, total) = app.db.read(move |conn| applications::list_for(conn, &caller, after.as_deref(), limit + 1)).await?;
+    Ok(web::Json(Page::cut(LIST, items, total, limit, |item| item.id.clone())))
+}
+
+/// Show an application
+///
+/// To its firm, reviewers, operators and auditors.
+#[utoipa::path(tag = "access", params(IdPath), security(("session" = []), ("oauth2" = [])), responses((status = OK, body = Application)))]
+#[get("/applications/{id}")]
+pub async fn find_application(caller: Caller, app: web::Data<App>, path: web::Path<IdPath>) -> Result<web::Json<Application>> {
+    let id = path.into_inner().id;
+    Ok(web::Json(app.db.read(move |conn| applications::find_for(conn, &caller, &id)).await?))
+}
+
+/// Decide an application
+///
+/// By a reviewer who is not the dataset's steward. An approval draws up the agreement.
+#[utoipa::path(tag = "access", params(IdPath), security(("session" = [])), responses((status = OK, body = DecidedApplication)))]
+#[post("/applications/{id}/decision")]
+pub async fn decide_application(
+    caller: Caller,
+    app: web::Data<App>,
+    path: web::Path<IdPath>,
+    body: web::Json<Decision>,
+) -> Result<web::Json<DecidedApplication>> {
+    let reason = check_text("/reason", &body.reason, 3, 2000)?;
+    let (id, approve) = (path.into_inner().id, body.approve);
+    let (application, agreement) = app.db.write(move |conn| applications::decide(conn, &caller, &id, approve, &reason)).await?;
+    Ok(web::Json(DecidedApplication { application, agreement }))
+}

@@ -1,0 +1,225 @@
+//! The open list: entries, versions, publishers, themes.
+
+use actix_web::{get, web};
+use chrono::NaiveDateTime;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use crate::app::App;
+use crate::catalog::{self, Dataset, DatasetFilter, Entry, Field, OpenType, Publisher, Text, Theme, Version};
+use crate::error::Result;
+use crate::http::page::{Page, PageQuery};
+use crate::identity::Caller;
+use crate::read::Format;
+
+/// Which datasets to list.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct DatasetsQuery {
+    /// Only of this theme, by slug.
+    theme: Option<String>,
+    /// Only of this publisher, by slug.
+    publisher: Option<String>,
+    /// Only of this open type.
+    open_type: Option<OpenType>,
+    /// How many items at the most.
+    #[param(value_type = Option<i64>, minimum = 1, maximum = 1000, example = 100)]
+    limit: Option<String>,
+    /// `next_cursor` of the page before.
+    cursor: Option<String>,
+}
+
+/// A dataset by name.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub struct DatasetPath {
+    /// The dataset's slug.
+    #[param(example = "xuhui-residents-committees")]
+    pub slug: String,
+}
+
+/// A dataset in a list.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct DatasetSummary {
+    /// Its name in addresses.
+    pub slug: String,
+    /// Its title.
+    pub title: Text,
+    /// The publisher's slug.
+    pub publisher: String,
+    /// The theme's slug.
+    pub theme: String,
+    /// How far it is open.
+    pub open_type: OpenType,
+    /// Whether its data is made up.
+    pub synthetic: bool,
+    /// The newest version's number.
+    pub version: Option<i32>,
+    /// When it last changed.
+    #[schema(value_type = String, format = DateTime)]
+    #[serde(serialize_with = "crate::clock::serialize")]
+    pub updated_at: NaiveDateTime,
+}
+
+impl From<Dataset> for DatasetSummary {
+    fn from(dataset: Dataset) -> Self {
+        DatasetSummary {
+            slug: dataset.slug,
+            title: dataset.entry.title,
+            publisher: dataset.entry.publisher,
+            theme: dataset.entry.theme,
+            open_type: dataset.entry.open_type,
+            synthetic: dataset.entry.synthetic,
+            version: dataset.version,
+            updated_at: dataset.updated_at,
+        }
+    }
+}
+
+/// A dataset with everything that is public about it.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct DatasetDetail {
+    /// Its name in addresses.
+    pub slug: String,
+    /// The entry of the open list. Types of fields that the entry leaves out are those of the newest version.
+    #[serde(flatten)]
+    pub entry: Entry,
+    /// The newest version's number.
+    pub version: Option<i32>,
+    /// Rows of the newest version.
+    pub rows: Option<i64>,
+    /// Addresses of the public release, by format; only an unconditional dataset has them.
+    pub downloads: Vec<Download>,
+    /// When it came into the list.
+    #[schema(value_type = String, format = DateTime)]
+    #[serde(serialize_with = "crate::clock::serialize")]
+    pub created_at: NaiveDateTime,
+    /// When it last changed.
+    #[schema(value_type = String, format = DateTime)]
+    #[serde(serialize_with = "crate::clock::serialize")]
+    pub updated_at: NaiveDateTime,
+}
+
+/// Where a file is.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Download {
+    /// The format.
+    #[schema(value_type = Format)]
+    pub format: &'static str,
+    /// The address, below that of the service.
+    pub href: String,
+}
+
+/// A version without its data.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct VersionSummary {
+    /// From 1.
+    pub version: i32,
+    /// How many rows it has.
+    pub rows: i64,
+    /// Its columns.
+    pub fields: Vec<Field>,
+    /// When it was taken in.
+    #[schema(value_type = String, format = DateTime)]
+    #[serde(serialize_with = "crate::clock::serialize")]
+    pub created_at: NaiveDateTime,
+}
+
+impl From<Version> for VersionSummary {
+    fn from(version: Version) -> Self {
+        VersionSummary { version: version.number, rows: version.row_count, fields: version.fields, created_at: version.created_at }
+    }
+}
+
+/// List datasets
+///
+/// Every entry of the open list, by slug; closed ones by name too.
+#[utoipa::path(tag = "catalog", params(DatasetsQuery), responses((status = OK, body = Page<DatasetSummary>)))]
+#[get("/datasets")]
+pub async fn list_datasets(
+    _caller: Caller,
+    app: web::Data<App>,
+    query: web::Query<DatasetsQuery>,
+) -> Result<web::Json<Page<DatasetSummary>>> {
+    let query = query.into_inner();
+    let list = format!("datasets {:?} {:?} {:?}", query.theme, query.publisher, query.open_type);
+    let page = PageQuery { limit: query.limit, cursor: query.cursor };
+    let (limit, after) = (page.limit()?, page.after(&list)?);
+    let filter = DatasetFilter { theme: query.theme, publisher: query.publisher, open_type: query.open_type };
+    let found = app.db.read(move |conn| catalog::list(conn, &filter, after.as_deref(), limit)).await?;
+    let last = found.more.then(|| found.datasets.last().map(|dataset| dataset.slug.clone())).flatten();
+    let items = found.datasets.into_iter().map(DatasetSummary::from).collect();
+    Ok(web::Json(Page::new(&list, items, found.total, last.as_deref())))
+}
+
+/// Show a dataset
+///
+/// The whole entry with its fields. Of a conditional dataset this is public too: what it holds, what leaves, what is asked.
+#[utoipa::path(tag = "catalog", params(DatasetPath), responses((status = OK, body = DatasetDetail)))]
+#[get("/datasets/{slug}")]
+pub async fn find_dataset(_caller: Caller, app: web::Data<App>, path: web::Path<DatasetPath>) -> Result<web::Json<DatasetDetail>> {
+    let slug = path.into_inner().slug;
+    Ok(web::Json(app.db.read(move |conn| detail(conn, &slug)).await?))
+}
+
+/// Everything that is public about a dataset.
+///
+/// # Errors
+/// When there is none of that name.
+pub fn detail(conn: &mut crate::db::Conn, slug: &str) -> Result<DatasetDetail> {
+    let dataset = catalog::find(conn, slug)?;
+    let version = catalog::latest_version(conn, &dataset)?.map(|(version, _)| version);
+    let open = dataset.entry.open_type == OpenType::Unconditional && version.is_some();
+    let mut entry = dataset.entry;
+    if let Some(version) = &version {
+        entry.fields = catalog::with_types(entry.fields, &version.fields);
+    }
+    let formats = [Format::Parquet, Format::Csv, Format::Ndjson, Format::Json].into_iter().filter(|_| open);
+    let downloads = formats
+        .map(|format| Download { format: format.as_str(), href: format!("/api/v1/datasets/{slug}/download?format={}", format.as_str()) });
+    Ok(DatasetDetail {
+        downloads: downloads.collect(),
+        slug: dataset.slug,
+        entry,
+        version: dataset.version,
+        rows: version.map(|version| version.row_count),
+        created_at: dataset.created_at,
+        updated_at: dataset.updated_at,
+    })
+}
+
+/// List versions
+///
+/// Every version of a dataset, newest first, without its data.
+#[utoipa::path(tag = "catalog", params(DatasetPath), responses((status = OK, body = Page<VersionSummary>)))]
+#[get("/datasets/{slug}/versions")]
+pub async fn list_versions(_caller: Caller, app: web::Data<App>, path: web::Path<DatasetPath>) -> Result<web::Json<Page<VersionSummary>>> {
+    let slug = path.into_inner().slug;
+    let versions = app
+        .db
+        .read(move |conn| {
+            let dataset = catalog::find(conn, &slug)?;
+            catalog::versions(conn, &dataset)
+        })
+        .await?;
+    Ok(web::Json(Page::whole(versions.into_iter().map(VersionSummary::from).collect())))
+}
+
+/// List publishers
+///
+/// Every public body that opens data.
+#[utoipa::path(tag = "catalog", responses((status = OK, body = Page<Publisher>)))]
+#[get("/publishers")]
+pub async fn list_publishers(_caller: Caller, app: web::Data<App>) -> Result<web::Json<Page<Publisher>>> {
+    Ok(web::Json(Page::whole(app.db.read(|conn| catalog::publishers(conn)).await?)))
+}
+
+/// List themes
+///
+/// Every theme of the open list.
+#[utoipa::path(tag = "catalog", responses((status = OK, body = Page<Theme>)))]
+#[get("/themes")]
+pub async fn list_themes(_caller: Caller, app: web::Data<App>) -> Result<web::Json<Page<Theme>>> {
+    Ok(web::Json(Page::whole(app.db.read(|conn| catalog::themes(conn)).await?)))
+}

@@ -1,0 +1,113 @@
+//! Rows of a release by query.
+
+use std::time::Duration;
+
+use actix_web::http::header::{ETAG, HeaderName, IF_NONE_MATCH};
+use actix_web::{HttpRequest, HttpResponse, get, web};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::datasets::DatasetPath;
+use super::download::{describe, etag, parse_version};
+use crate::access::Mode;
+use crate::app::App;
+use crate::catalog::Field;
+use crate::crypto::{base64, sha256_hex, unhex};
+use crate::error::{Error, Result};
+use crate::http::caller::limit_key;
+use crate::http::page::parse_limit;
+use crate::identity::Caller;
+use crate::read::{self, Cursor, MAX_LIMIT, RowsQuery};
+
+/// Which rows.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct RowsParameters {
+    /// The version; the newest by default. A cursor pins it.
+    #[param(value_type = Option<i32>, minimum = 1)]
+    version: Option<String>,
+    /// Names of fields, separated by commas; all by default.
+    #[param(example = "code,name")]
+    select: Option<String>,
+    /// A condition in the manner of SQL: `=` `<>` `<` `<=` `>` `>=`, `IN`, `BETWEEN`, `LIKE`, `ILIKE`, `IS NULL`, `AND`, `OR`, `NOT`. Text and
+    /// dates stand in single quotes.
+    #[param(example = "subdistrict_code = '310104003'")]
+    r#where: Option<String>,
+    /// Names of fields, separated by commas, each with ` desc` behind it or `-` before it for descending order. Missing values come last.
+    #[param(example = "name desc")]
+    order_by: Option<String>,
+    /// How many rows at the most.
+    #[param(value_type = Option<i64>, minimum = 1, maximum = 1000, example = 100)]
+    limit: Option<String>,
+    /// `next_cursor` of the page before, with the same select, where and order_by.
+    cursor: Option<String>,
+}
+
+/// A page of rows.
+#[derive(Serialize, ToSchema)]
+pub struct RowsPage {
+    /// The columns of the rows.
+    fields: Vec<Field>,
+    /// The rows.
+    rows: Vec<serde_json::Map<String, serde_json::Value>>,
+    /// How many rows match in all.
+    total: u64,
+    /// The cursor of the next page; null at the end.
+    next_cursor: Option<String>,
+}
+
+/// List rows
+///
+/// Rows of the public release of an unconditional dataset, for anybody; or, with the token of a grant, of the release made for it.
+/// `total` is the number of rows that match, and a cursor pins the version, so that paging neither misses nor repeats a row.
+#[utoipa::path(
+    tag = "reading",
+    params(DatasetPath, RowsParameters),
+    security((), ("oauth2" = [])),
+    responses((status = OK, body = RowsPage, headers(("ETag" = String), ("Repr-Digest" = String), ("Qingdan-Version" = i32), ("Qingdan-Citation" = String))),
+        (status = NOT_MODIFIED, description = "The rows that you have are the same"))
+)]
+#[get("/datasets/{slug}/rows")]
+pub async fn list_rows(
+    caller: Caller,
+    app: web::Data<App>,
+    path: web::Path<DatasetPath>,
+    parameters: web::Query<RowsParameters>,
+    request: HttpRequest,
+) -> Result<HttpResponse> {
+    let key = limit_key(&caller);
+    let limits = app.limits.of(key.tier);
+    app.usage.check(&app.db, &key, limits.bytes_per_day).await?;
+    let (version, query) = parse(parameters.into_inner())?;
+    let _place = app.limits.query(&key)?;
+    let release = app.release(&caller, &path.slug, version, Mode::Api).await?;
+    let rows = read::query(&app.engine, &release, query, Duration::from_secs(limits.query_seconds)).await?;
+    let body = serde_json::to_vec(&rows)?;
+    let sha256 = sha256_hex(&body);
+    let known = request.headers().get(IF_NONE_MATCH).and_then(|value| value.to_str().ok());
+    let mut response = if known.is_some_and(|known| known.trim_start_matches("W/") == etag(&sha256)) {
+        HttpResponse::NotModified()
+    } else {
+        app.usage.add(&key, body.len() as u64);
+        HttpResponse::Ok()
+    };
+    describe(&mut response, &app, &release);
+    let digest = unhex(&sha256).map(|bytes| format!("sha-256=:{}:", base64(&bytes))).unwrap_or_default();
+    response.insert_header((ETAG, etag(&sha256))).insert_header((HeaderName::from_static("repr-digest"), digest));
+    Ok(response.content_type("application/json").body(body))
+}
+
+fn parse(parameters: RowsParameters) -> Result<(Option<i32>, RowsQuery)> {
+    let asked = parse_version(parameters.version.as_deref())?;
+    let cursor = parameters.cursor.as_deref().map(Cursor::parse).transpose()?;
+    let pinned = cursor.as_ref().map(Cursor::version);
+    if let (Some(asked), Some(pinned)) = (asked, pinned)
+        && asked != pinned
+    {
+        return Err(Error::invalid("cursor", format!("this cursor belongs to version {pinned}; start again without it")));
+    }
+    let limit = parse_limit(parameters.limit.as_deref(), MAX_LIMIT as i64)? as usize;
+    let query = RowsQuery { select: parameters.select, condition: parameters.r#where, order_by: parameters.order_by, limit, cursor };
+    Ok((pinned.or(asked), query))
+}
