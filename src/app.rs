@@ -1,0 +1,201 @@
+//! Builds every part from the settings, once; binds, runs, stops.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::dev::{Server, ServerHandle};
+use anyhow::{Context, anyhow};
+
+use crate::access::{self, Mode, Pass};
+use crate::crypto::{MasterKey, hex, random_bytes};
+use crate::db::Db;
+use crate::engine::Engine;
+use crate::error::{Error, Result};
+use crate::identity::keys::KeyRing;
+use crate::identity::{Caller, password, people};
+use crate::limits::{Limits, Usage};
+use crate::read::Exports;
+use crate::release::{self, Found, Release};
+use crate::settings::Settings;
+use crate::storage::{DataFolder, Storage};
+
+/// How often limits are tidied and byte counts written down.
+const TICK: Duration = Duration::from_secs(5);
+
+/// Every part of the service. One value for the whole process.
+pub struct App {
+    /// The settings, as read at the start.
+    pub settings: Settings,
+    /// The address that callers use: issuer and audience of tokens, without a slash at its end.
+    pub issuer: String,
+    /// The database.
+    pub db: Db,
+    /// The object store.
+    pub storage: Storage,
+    /// The query engine.
+    pub engine: Arc<Engine>,
+    /// The signing keys.
+    pub keys: KeyRing,
+    /// The key from which all others come.
+    pub master: MasterKey,
+    /// Limits by tier.
+    pub limits: Limits,
+    /// Bytes a day.
+    pub usage: Usage,
+    /// Exports in the making.
+    pub exports: Exports,
+}
+
+/// The parts that need no address: what the command line works with.
+pub struct Parts {
+    /// The data folder, locked while this lives.
+    pub folder: DataFolder,
+    /// The key from which all others come.
+    pub master: MasterKey,
+    /// The database.
+    pub db: Db,
+    /// The object store.
+    pub storage: Storage,
+}
+
+impl Parts {
+    /// Opens the data folder, the database and the store.
+    ///
+    /// # Errors
+    /// When one of them cannot be opened; the message says which, and why.
+    pub fn open(settings: &Settings) -> anyhow::Result<Self> {
+        let folder = DataFolder::open(&settings.data_dir)?;
+        let text = match &settings.master_key {
+            Some(key) => key.expose().to_owned(),
+            None => folder.secret("master.key", || Ok(hex(&random_bytes::<32>()?)))?,
+        };
+        let master = MasterKey::from_hex(&text).ok_or_else(|| anyhow!("secrets/master.key is not 64 hexadecimal characters"))?;
+        let db = Db::open(settings.database_url.expose()).context("cannot open the database")?;
+        let storage = Storage::open(&settings.store_dir, &folder.scratch())?;
+        Ok(Parts { folder, master, db, storage })
+    }
+}
+
+impl App {
+    fn build(settings: Settings, parts: &Parts, issuer: String) -> anyhow::Result<Self> {
+        let engine = Engine::start(&parts.storage, settings.query_memory_bytes, &parts.folder.scratch())?;
+        let keys = parts.db.write_now(|conn| KeyRing::load(conn, &parts.master)).context("cannot load the signing keys")?;
+        Ok(App {
+            issuer,
+            db: parts.db.clone(),
+            storage: parts.storage.clone(),
+            engine: Arc::new(engine),
+            keys,
+            master: parts.master.clone(),
+            limits: Limits::new(&settings),
+            usage: Usage::new(parts.master.derive("usage")),
+            exports: Exports::default(),
+            settings,
+        })
+    }
+
+    /// Checks that the caller may read the dataset and answers the release to read, making a grant's release where it is missing.
+    ///
+    /// # Errors
+    /// When the caller may not, or there is no such version.
+    pub async fn release(&self, caller: &Caller, slug: &str, version: Option<i32>, mode: Mode) -> Result<Release> {
+        let pass = self.pass(caller, slug, version, mode).await?;
+        let find = |pass: Pass| self.db.read(move |conn| release::find_for(conn, &pass, version));
+        match find(pass.clone()).await? {
+            Found::Release(release) => Ok(*release),
+            Found::Missing(missing) => {
+                self.materialise(&pass, *missing).await?;
+                match find(pass).await? {
+                    Found::Release(release) => Ok(*release),
+                    Found::Missing(_) => Err(Error::internal(anyhow!("a release was made and cannot be found"))),
+                }
+            }
+        }
+    }
+
+    async fn pass(&self, caller: &Caller, slug: &str, version: Option<i32>, mode: Mode) -> Result<Pass> {
+        let name = slug.to_owned();
+        if let Some(pass) = self.db.read(move |conn| access::check_open(conn, &name)).await? {
+            return Ok(pass);
+        }
+        let (caller, slug) = (caller.clone(), slug.to_owned());
+        // The entry is on disk when this returns: nothing has been sent yet.
+        self.db.write(move |conn| access::check_recorded(conn, &caller, &slug, version, mode)).await?
+    }
+
+    async fn materialise(&self, pass: &Pass, version: crate::catalog::Version) -> Result<()> {
+        release::materialise(&self.db, &self.storage, &self.engine, &self.master, pass, version).await
+    }
+}
+
+/// A service that is bound to its address and ready to run.
+pub struct Application {
+    /// The address that it is bound to; with port 0 in the settings the system has chosen one.
+    pub address: SocketAddr,
+    /// The parts.
+    pub app: Arc<App>,
+    /// The operator's one-time password, if this start made one. It is told nowhere else.
+    pub operator_password: Option<String>,
+    server: Server,
+    _folder: DataFolder,
+}
+
+impl Application {
+    /// Builds every part, makes the first operator where there is nobody yet, and binds the address.
+    ///
+    /// # Errors
+    /// When a part cannot be built or the address is taken.
+    pub fn bind(settings: Settings, parts: Parts) -> anyhow::Result<Self> {
+        let listener = std::net::TcpListener::bind(settings.listen).with_context(|| format!("cannot listen on {}", settings.listen))?;
+        let address = listener.local_addr()?;
+        let issuer = settings.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
+        let operator_password = first_operator(&settings, &parts.db)?;
+        let app = Arc::new(App::build(settings, &parts, issuer)?);
+        let server = crate::http::server(Arc::clone(&app), listener)?;
+        Ok(Application { address, app, operator_password, server, _folder: parts.folder })
+    }
+
+    /// A handle to stop the service from elsewhere.
+    pub fn handle(&self) -> ServerHandle {
+        self.server.handle()
+    }
+
+    /// Runs until it is stopped by a signal or the handle; running downloads may end first, up to the limit of the settings.
+    ///
+    /// # Errors
+    /// When the server fails.
+    pub async fn run(self) -> anyhow::Result<()> {
+        let app = Arc::clone(&self.app);
+        let ticking = tokio::spawn(async move {
+            let mut tick = tokio::time::interval(TICK);
+            loop {
+                tick.tick().await;
+                app.limits.tidy();
+                let app = Arc::clone(&app);
+                if let Err(error) = crate::db::blocking(move || app.usage.flush(&app.db)).await {
+                    tracing::error!(error = %error, "byte counts could not be written down; they are kept and tried again");
+                }
+            }
+        });
+        let ended = self.server.await;
+        ticking.abort();
+        let app = self.app;
+        crate::db::blocking(move || app.usage.flush(&app.db)).await?;
+        Ok(ended?)
+    }
+}
+
+/// Makes the first operator. Answers the password that only this start knows.
+fn first_operator(settings: &Settings, db: &Db) -> anyhow::Result<Option<String>> {
+    if !db.read_now(people::is_empty)? {
+        return Ok(None);
+    }
+    let (password, one_time) = match &settings.operator_password {
+        Some(chosen) => (chosen.expose().to_owned(), false),
+        None => (password::one_time()?, true),
+    };
+    let hash = password::hash(&password)?;
+    db.write_now(|conn| people::create_first_operator(conn, hash, one_time))?;
+    Ok(one_time.then_some(password))
+}

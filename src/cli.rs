@@ -1,0 +1,122 @@
+//! The command line. Every command works with the same functions of the core as the API does.
+
+mod import;
+mod ledger;
+mod openapi;
+mod serve;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::parser::ValueSource;
+use clap::{Arg, ArgMatches, Command};
+use tracing_subscriber::EnvFilter;
+
+use crate::settings::{KEYS, Settings};
+
+/// What a command ends with.
+enum End {
+    /// All is well.
+    Well,
+    /// The command did its work and found something wrong, which it has told.
+    Found,
+}
+
+/// Runs the command line.
+pub fn main() -> ExitCode {
+    let matches = command().get_matches();
+    match run(&matches) {
+        Ok(End::Well) => ExitCode::SUCCESS,
+        Ok(End::Found) => ExitCode::from(1),
+        Err(error) => {
+            eprintln!("qingdan: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn command() -> Command {
+    let mut command = Command::new("qingdan")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about("A district's open-data list, and the lawful release of its sensitive datasets to registered AI firms")
+        .after_help("Without a command: serve. Each setting is a flag, an environment variable QINGDAN_… and a key of qingdan.toml, in that order of precedence.")
+        .subcommand(Command::new("serve").about("Run the service; the first start imports the datasets folder"))
+        .subcommand(
+            Command::new("import")
+                .about("Import a folder of datasets; the same input changes nothing")
+                .arg(Arg::new("DIR").required(true).value_parser(clap::value_parser!(PathBuf)).help("the folder, with publishers.toml, themes.toml and <slug>/dataset.toml")),
+        )
+        .subcommand(
+            Command::new("ledger")
+                .about("Look at the ledger")
+                .subcommand_required(true)
+                .subcommand(Command::new("verify").about("Check the whole chain and name the first broken entry; also beside a running service")),
+        )
+        .subcommand(
+            Command::new("openapi")
+                .about("Write the API document")
+                .arg(Arg::new("FILE").value_parser(clap::value_parser!(PathBuf)).help("the file; standard output by default")),
+        )
+        .arg(
+            Arg::new("settings")
+                .long("settings")
+                .global(true)
+                .value_name("FILE")
+                .value_parser(clap::value_parser!(PathBuf))
+                .help("the settings file; qingdan.toml in this folder by default, where there is one"),
+        );
+    for key in KEYS {
+        let default = if key.default.is_empty() { String::new() } else { format!(" [default: {}]", key.default) };
+        let help = format!("{}: {}{default}", key.help, key.allowed);
+        command = command.arg(Arg::new(key.name).long(key.name.replace('_', "-")).global(true).value_name("VALUE").help(help));
+    }
+    command
+}
+
+fn run(matches: &ArgMatches) -> Result<End> {
+    match matches.subcommand() {
+        None => serve::serve(&settings(matches)?),
+        Some(("serve", matches)) => serve::serve(&settings(matches)?),
+        Some(("import", matches)) => {
+            let dir = matches.get_one::<PathBuf>("DIR").cloned().unwrap_or_default();
+            import::import(&settings(matches)?, &dir)
+        }
+        Some(("ledger", matches)) => ledger::verify(&settings(matches.subcommand().map_or(matches, |(_, inner)| inner))?),
+        Some(("openapi", matches)) => openapi::write(matches.get_one::<PathBuf>("FILE")),
+        Some((other, _)) => anyhow::bail!("there is no command `{other}`"),
+    }
+}
+
+fn settings(matches: &ArgMatches) -> Result<Settings> {
+    let mut flags = BTreeMap::new();
+    for key in KEYS {
+        if matches.value_source(key.name) == Some(ValueSource::CommandLine)
+            && let Some(value) = matches.get_one::<String>(key.name)
+        {
+            flags.insert(key.name.to_owned(), value.clone());
+        }
+    }
+    let given = matches.get_one::<PathBuf>("settings").cloned();
+    let usual = PathBuf::from("qingdan.toml");
+    let file = given.or_else(|| usual.exists().then_some(usual));
+    Settings::load(&flags, std::env::vars(), file.as_deref())
+}
+
+/// Logs as JSON lines on standard error; `QINGDAN_LOG` filters them.
+fn start_logging() {
+    let filter = EnvFilter::try_from_env("QINGDAN_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt()
+        .json()
+        .flatten_event(true)
+        .with_current_span(false)
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .init();
+}
+
+/// A runtime for commands that are not the service.
+fn block_on<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(work)
+}

@@ -1,0 +1,41 @@
+//! `qingdan serve`.
+
+use std::time::Instant;
+
+use anyhow::Result;
+
+use super::{End, import, start_logging};
+use crate::app::{Application, Parts};
+use crate::catalog;
+use crate::settings::Settings;
+
+/// Runs the service until it is told to stop.
+pub(super) fn serve(settings: &Settings) -> Result<End> {
+    start_logging();
+    let started = Instant::now();
+    actix_web::rt::System::new().block_on(async {
+        let parts = Parts::open(settings)?;
+        if parts.db.read_now(catalog::is_empty)? {
+            import::first(settings, &parts).await?;
+        }
+        let application = Application::bind(settings.clone(), parts)?;
+        announce(&application);
+        tracing::info!(address = %application.address, start_ms = started.elapsed().as_millis() as u64, "ready");
+        application.run().await?;
+        tracing::info!("stopped");
+        Ok(End::Well)
+    })
+}
+
+/// Tells where everything is, and the operator's password this once. It goes to standard output and never to the log.
+fn announce(application: &Application) {
+    let issuer = &application.app.issuer;
+    println!("qingdan 清单");
+    println!("  portal    {issuer}/");
+    println!("  API docs  {issuer}/docs/");
+    if let Some(password) = &application.operator_password {
+        println!(
+            "  operator  username `operator`, one-time password `{password}` (shown this once; it must be changed at the first log-in)"
+        );
+    }
+}
