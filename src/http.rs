@@ -23,6 +23,11 @@ use crate::app::App;
 
 pub use openapi::{document, document_json};
 
+/// The stable names of all kinds of problems.
+pub fn problem_slugs() -> impl Iterator<Item = &'static str> {
+    problem::KINDS.iter().map(|kind| kind.slug)
+}
+
 /// Every documented route.
 fn routes(config: &mut ServiceConfig<'_>) {
     config

@@ -10,9 +10,10 @@ use std::time::Instant;
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
-use actix_web::http::header::{AUTHORIZATION, FORWARDED, HeaderMap, HeaderName, HeaderValue};
+use actix_web::http::header::{AUTHORIZATION, FORWARDED, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
-use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
+use actix_web::{FromRequest, HttpMessage, HttpRequest, HttpResponse, web};
 use ipnet::IpNet;
 
 use super::problem::{Language, respond};
@@ -25,6 +26,9 @@ const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+
+/// Where clients take their tokens.
+const TOKEN_ENDPOINT: &str = "/oauth2/token";
 
 #[derive(Clone)]
 struct RequestId(String);
@@ -60,15 +64,20 @@ pub fn limit_key(caller: &Caller) -> LimitKey {
 ///
 /// # Errors
 /// Never; a refusal is an answer.
-pub async fn resolve(request: ServiceRequest, next: Next<impl MessageBody + 'static>) -> actix_web::Result<ServiceResponse<BoxBody>> {
+pub async fn resolve(mut request: ServiceRequest, next: Next<impl MessageBody + 'static>) -> actix_web::Result<ServiceResponse<BoxBody>> {
     let started = Instant::now();
     let id = uuid::Uuid::now_v7().to_string();
     request.extensions_mut().insert(RequestId(id.clone()));
     let language = Language::of(request.headers());
     let (method, path) = (request.method().clone(), request.path().to_owned());
+    if method == Method::HEAD {
+        // Every GET answers HEAD too (RFC 9110 §9.3.2): the connection knows what was asked, and sends no body.
+        request.head_mut().method = Method::GET;
+    }
     let (response, who, standing) = answer(request, next, language, &id).await?;
     let mut response = response;
-    decorate(response.headers_mut(), &id, standing);
+    let refused = response.status() == StatusCode::TOO_MANY_REQUESTS;
+    decorate(response.headers_mut(), refused, &id, standing);
     tracing::info!(
         request.id = %id,
         http.method = %method,
@@ -98,7 +107,11 @@ async fn answer(
         return Err(Error::internal(anyhow::anyhow!("no app data")).into());
     };
     let address = address(request.peer_addr().map(|peer| peer.ip()), request.headers(), &app.settings.trusted_proxies);
-    let resolved = identify(&app, request.headers(), address).await;
+    let resolved = match request.path() {
+        // The token endpoint reads its Authorization header itself (RFC 6749 §2.3.1), and answers in its own shape.
+        TOKEN_ENDPOINT => Ok(Caller { address, identity: Identity::Anonymous }),
+        _ => identify(&app, request.headers(), address).await,
+    };
     // A token that does not hold counts against the address that it came from.
     let key = resolved.as_ref().map_or_else(|_| LimitKey::for_address(address), limit_key);
     let (standing, counted) = app.limits.request(&key);
@@ -115,19 +128,31 @@ async fn answer(
     };
     if let Some(error) = refused {
         log_internal(&error, id);
-        let response = request.into_response(respond(&error, language, id));
-        return Ok((response, who, Some(standing)));
+        let body = challenge(respond(&error, language, id), &app);
+        return Ok((request.into_response(body), who, Some(standing)));
     }
     let response = next.call(request).await?.map_into_boxed_body();
     let response = match response.response().error().and_then(|error| error.as_error::<Error>()) {
         None => response,
         Some(error) => {
             log_internal(error, id);
-            let body = respond(error, language, id);
+            let body = challenge(respond(error, language, id), &app);
             response.into_response(body)
         }
     };
     Ok((response, who, Some(standing)))
+}
+
+/// A 401 says where the authorization server is described (RFC 9728 §5.1).
+fn challenge(mut response: HttpResponse, app: &App) -> HttpResponse {
+    if response.status() == StatusCode::UNAUTHORIZED {
+        let text = format!("Bearer realm=\"qingdan\", resource_metadata=\"{}/.well-known/oauth-protected-resource\"", app.issuer);
+        // The issuer is an address of ASCII, as the settings checked.
+        if let Ok(value) = HeaderValue::try_from(text) {
+            response.headers_mut().insert(WWW_AUTHENTICATE, value);
+        }
+    }
+    response
 }
 
 /// A fault of ours is logged once, with its whole cause; the caller gets the request's id only.
@@ -137,18 +162,27 @@ fn log_internal(error: &Error, id: &str) {
     }
 }
 
-fn decorate(headers: &mut HeaderMap, id: &str, standing: Option<Standing>) {
-    let mut set = |name: HeaderName, text: String| {
+fn decorate(headers: &mut HeaderMap, refused: bool, id: &str, standing: Option<Standing>) {
+    let set = |headers: &mut HeaderMap, name: HeaderName, text: String| {
         // These texts are ASCII; a value that is not would be a fault of ours and is left out.
         if let Ok(value) = HeaderValue::try_from(text) {
             headers.insert(name, value);
         }
     };
-    set(REQUEST_ID, id.to_owned());
+    set(headers, REQUEST_ID, id.to_owned());
     if let Some(Standing { policy, burst, window_seconds, remaining }) = standing {
-        let reset = if remaining >= burst { 0 } else { (u64::from(burst - remaining) * window_seconds).div_ceil(u64::from(burst)) };
-        set(RATE_LIMIT, format!("\"{policy}\";r={remaining};t={reset}"));
-        set(RATE_LIMIT_POLICY, format!("\"{policy}\";q={burst};w={window_seconds}"));
+        // A refusal by another limit than that of requests says when to come back itself.
+        let wait = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()).and_then(|text| text.parse::<u64>().ok());
+        let remaining = if refused && wait.is_some() { 0 } else { remaining };
+        let reset = if let (true, Some(wait)) = (refused, wait) {
+            wait
+        } else if remaining >= burst {
+            0
+        } else {
+            (u64::from(burst - remaining) * window_seconds).div_ceil(u64::from(burst))
+        };
+        set(headers, RATE_LIMIT, format!("\"{policy}\";r={remaining};t={reset}"));
+        set(headers, RATE_LIMIT_POLICY, format!("\"{policy}\";q={burst};w={window_seconds}"));
     }
     headers.insert(HeaderName::from_static("x-content-type-options"), HeaderValue::from_static("nosniff"));
     headers.insert(HeaderName::from_static("referrer-policy"), HeaderValue::from_static("same-origin"));
@@ -158,10 +192,6 @@ async fn identify(app: &Arc<App>, headers: &HeaderMap, address: IpAddr) -> Resul
     let Some(value) = headers.get(AUTHORIZATION) else { return Ok(Caller { address, identity: Identity::Anonymous }) };
     let text = value.to_str().unwrap_or_default();
     let (scheme, token) = text.split_once(' ').unwrap_or((text, ""));
-    // The token endpoint reads HTTP Basic itself (RFC 6749 §2.3.1).
-    if scheme.eq_ignore_ascii_case("basic") {
-        return Ok(Caller { address, identity: Identity::Anonymous });
-    }
     if !scheme.eq_ignore_ascii_case("bearer") || token.trim().is_empty() {
         return Err(Error::Unauthenticated("send Authorization: Bearer with a session's or an access token".to_owned()));
     }

@@ -73,10 +73,12 @@ impl OauthError {
 }
 
 impl From<Error> for OauthError {
+    #[expect(clippy::wildcard_enum_match_arm, reason = "every other error is a request that is not valid")]
     fn from(error: Error) -> Self {
         let mut answer = OauthError::new("invalid_request", error.to_string());
         match error {
             Error::RateLimited { retry_after_seconds, .. } => {
+                answer.code = "temporarily_unavailable";
                 answer.status = StatusCode::TOO_MANY_REQUESTS;
                 answer.retry_after_seconds = Some(retry_after_seconds);
             }
@@ -132,10 +134,10 @@ pub async fn create_token(
     caller: Caller,
     app: web::Data<App>,
     request: HttpRequest,
-    form: web::Form<TokenRequest>,
+    form: Result<web::Form<TokenRequest>, actix_web::Error>,
 ) -> Result<HttpResponse, OauthError> {
     app.limits.login(caller.address)?;
-    let form = form.into_inner();
+    let form = form.map_err(|cause| OauthError::new("invalid_request", unreadable(&cause)))?.into_inner();
     match form.grant_type.as_deref() {
         Some("client_credentials") => {}
         None => return Err(OauthError::new("invalid_request", "grant_type is missing; give client_credentials")),
@@ -152,6 +154,12 @@ pub async fn create_token(
         authorization_details: issued.authorization_details,
     };
     Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(answer))
+}
+
+/// Why a form could not be read: another media type, too long, or a parameter that stands twice.
+fn unreadable(cause: &actix_web::Error) -> String {
+    let reason = cause.as_error::<Error>().map_or_else(|| "the form could not be read".to_owned(), ToString::to_string);
+    format!("{reason}; send each parameter once, as application/x-www-form-urlencoded")
 }
 
 /// A refusal is a value here, so that its ledger entry stays when the transaction ends.
@@ -204,13 +212,17 @@ fn proof(form: &TokenRequest, request: &HttpRequest) -> Result<Proof, OauthError
         return Err(OauthError::new("invalid_request", "the client proves itself in more than one way; choose one"));
     }
     if let Some(proof) = basic {
+        let same = matches!((&proof, &form.client_id), (Proof::Secret(id, _), Some(named)) if id == named);
+        if form.client_id.is_some() && !same {
+            return Err(OauthError::new("invalid_request", "client_id is not the one of the Authorization header"));
+        }
         return Ok(proof);
     }
     if let Some(assertion) = &form.client_assertion {
         if form.client_assertion_type.as_deref() != Some(ASSERTION_TYPE) {
             return Err(OauthError::new("invalid_request", format!("client_assertion_type must be {ASSERTION_TYPE}")));
         }
-        return Ok(Proof::Assertion(assertion.clone()));
+        return Ok(Proof::Assertion { assertion: assertion.clone(), client_id: form.client_id.clone() });
     }
     match (&form.client_id, &form.client_secret) {
         (Some(id), Some(secret)) => Ok(Proof::Secret(id.clone(), secret.clone())),

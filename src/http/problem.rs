@@ -2,7 +2,7 @@
 //! to do next. The one table of types, titles and statuses is here.
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{ACCEPT_LANGUAGE, ALLOW, CONTENT_RANGE, HeaderMap, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use actix_web::http::header::{ACCEPT_LANGUAGE, ALLOW, CONTENT_RANGE, HeaderMap, HeaderValue, RETRY_AFTER};
 use actix_web::{HttpRequest, HttpResponse, ResponseError, web};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -145,6 +145,7 @@ impl Language {
 }
 
 /// The answer for an error.
+#[expect(clippy::wildcard_enum_match_arm, reason = "few errors have more than the common answer")]
 pub fn respond(error: &Error, language: Language, request_id: &str) -> HttpResponse {
     let errors = match error {
         Error::Invalid(faults) => {
@@ -155,12 +156,6 @@ pub fn respond(error: &Error, language: Language, request_id: &str) -> HttpRespo
     let mut response = write(&error.kind(), language, error.to_string(), request_id, errors);
     let headers = response.headers_mut();
     match error {
-        Error::Unauthenticated(_) => {
-            headers.insert(
-                WWW_AUTHENTICATE,
-                HeaderValue::from_static("Bearer realm=\"qingdan\", resource_metadata=\"/.well-known/oauth-protected-resource\""),
-            );
-        }
         Error::RateLimited { retry_after_seconds, .. } => {
             headers.insert(RETRY_AFTER, HeaderValue::from(*retry_after_seconds));
         }
@@ -204,6 +199,7 @@ impl ResponseError for Error {
 }
 
 /// Makes the framework's own errors ours, so that every one leaves as a problem.
+#[expect(clippy::wildcard_enum_match_arm, reason = "the library may name more kinds of errors")]
 pub fn extractor_errors(config: &mut web::ServiceConfig, body_limit_bytes: usize) {
     use actix_web::error::{JsonPayloadError, PathError, QueryPayloadError, UrlencodedError};
     let json = web::JsonConfig::default().limit(body_limit_bytes).error_handler(|cause, _| {
@@ -253,7 +249,8 @@ impl RouteIndex {
                 ("PATCH", &item.patch),
                 ("DELETE", &item.delete),
             ];
-            let allowed = methods.into_iter().filter(|(_, operation)| operation.is_some()).map(|(method, _)| method);
+            let allows = |method: &str, operation: &Option<_>| operation.is_some() || (method == "HEAD" && item.get.is_some());
+            let allowed = methods.into_iter().filter(|(method, operation)| allows(method, operation)).map(|(method, _)| method);
             (actix_web::dev::ResourceDef::new(path.as_str()), allowed.collect())
         });
         RouteIndex(routes.collect())

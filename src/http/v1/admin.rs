@@ -74,7 +74,7 @@ pub async fn revoke_client(caller: Caller, app: web::Data<App>, path: web::Path<
 #[get("/admin/people")]
 pub async fn list_people(caller: Caller, app: web::Data<App>) -> Result<web::Json<Page<Person>>> {
     caller.with_role(&[Role::Operator, Role::Auditor])?;
-    Ok(web::Json(Page::whole(app.db.read(|conn| people::list_staff(conn)).await?)))
+    Ok(web::Json(Page::whole(app.db.read(people::list_staff).await?)))
 }
 
 /// A person to be added.

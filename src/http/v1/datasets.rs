@@ -212,7 +212,7 @@ pub async fn list_versions(_caller: Caller, app: web::Data<App>, path: web::Path
 #[utoipa::path(tag = "catalog", responses((status = OK, body = Page<Publisher>)))]
 #[get("/publishers")]
 pub async fn list_publishers(_caller: Caller, app: web::Data<App>) -> Result<web::Json<Page<Publisher>>> {
-    Ok(web::Json(Page::whole(app.db.read(|conn| catalog::publishers(conn)).await?)))
+    Ok(web::Json(Page::whole(app.db.read(catalog::publishers).await?)))
 }
 
 /// List themes
@@ -221,5 +221,5 @@ pub async fn list_publishers(_caller: Caller, app: web::Data<App>) -> Result<web
 #[utoipa::path(tag = "catalog", responses((status = OK, body = Page<Theme>)))]
 #[get("/themes")]
 pub async fn list_themes(_caller: Caller, app: web::Data<App>) -> Result<web::Json<Page<Theme>>> {
-    Ok(web::Json(Page::whole(app.db.read(|conn| catalog::themes(conn)).await?)))
+    Ok(web::Json(Page::whole(app.db.read(catalog::themes).await?)))
 }

@@ -139,6 +139,12 @@ pub fn etag(sha256: &str) -> String {
     format!("\"{sha256}\"")
 }
 
+/// Whether an `If-None-Match` names the file: by weak comparison (RFC 9110 §13.1.2), in a list, or by `*`.
+pub fn matches_any(list: &str, sha256: &str) -> bool {
+    let tag = etag(sha256);
+    list.trim() == "*" || list.split(',').any(|other| other.trim().trim_start_matches("W/") == tag)
+}
+
 fn repr_digest(object: &Object) -> Result<String> {
     let bytes = unhex(&object.sha256).ok_or_else(|| Error::internal(anyhow::anyhow!("a digest that is none")))?;
     Ok(format!("sha-256=:{}:", base64(&bytes)))
@@ -178,7 +184,7 @@ fn weigh(headers: &HeaderMap, sha256: &str, modified: NaiveDateTime, size: u64) 
     }
     match (text(IF_NONE_MATCH), text(IF_MODIFIED_SINCE).and_then(date)) {
         (Some(list), _) => {
-            if list == "*" || list.split(',').any(|other| other.trim().trim_start_matches("W/") == tag) {
+            if matches_any(list, sha256) {
                 return Ok(Answer::NotModified);
             }
         }

@@ -38,7 +38,7 @@ pub async fn list_ledger_entries(
     let limit = page.limit()?;
     let after = match page.after(LIST)? {
         None => 0,
-        Some(key) => key.parse().map_err(|_| Error::invalid("cursor", "this is no cursor of this list"))?,
+        Some(key) => key.parse().map_err(|_unreadable| Error::invalid("cursor", "this is no cursor of this list"))?,
     };
     let (items, total) = app.db.read(move |conn| ledger::list(conn, after, limit + 1)).await?;
     Ok(web::Json(Page::cut(LIST, items, total, limit, |entry| entry.seq.to_string())))

@@ -34,6 +34,6 @@ pub async fn healthz() -> web::Json<Health> {
 #[utoipa::path(tag = "operation", responses((status = OK, body = Health)))]
 #[get("/readyz")]
 pub async fn readyz(app: web::Data<App>) -> Result<web::Json<Health>> {
-    app.db.read(|conn| catalog::is_empty(conn)).await?;
+    app.db.read(catalog::is_empty).await?;
     Ok(web::Json(OK))
 }

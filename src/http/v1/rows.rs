@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::datasets::DatasetPath;
-use super::download::{describe, etag, parse_version};
+use super::download::{describe, etag, matches_any, parse_version};
 use crate::access::Mode;
 use crate::app::App;
 use crate::catalog::Field;
@@ -85,16 +85,15 @@ pub async fn list_rows(
     let rows = read::query(&app.engine, &release, query, Duration::from_secs(limits.query_seconds)).await?;
     let body = serde_json::to_vec(&rows)?;
     let sha256 = sha256_hex(&body);
-    let known = request.headers().get(IF_NONE_MATCH).and_then(|value| value.to_str().ok());
-    let mut response = if known.is_some_and(|known| known.trim_start_matches("W/") == etag(&sha256)) {
-        HttpResponse::NotModified()
-    } else {
-        app.usage.add(&key, body.len() as u64);
-        HttpResponse::Ok()
-    };
+    let known = request.headers().get(IF_NONE_MATCH).and_then(|value| value.to_str().ok()).is_some_and(|list| matches_any(list, &sha256));
+    let mut response = if known { HttpResponse::NotModified() } else { HttpResponse::Ok() };
     describe(&mut response, &app, &release);
     let digest = unhex(&sha256).map(|bytes| format!("sha-256=:{}:", base64(&bytes))).unwrap_or_default();
     response.insert_header((ETAG, etag(&sha256))).insert_header((HeaderName::from_static("repr-digest"), digest));
+    if known {
+        return Ok(response.finish());
+    }
+    app.usage.add(&key, body.len() as u64);
     Ok(response.content_type("application/json").body(body))
 }
 
