@@ -101,6 +101,7 @@ pub fn issue(conn: &mut Conn, keys: &KeyRing, issuer: &str, client: &Client, det
 ///
 /// # Errors
 /// When anything about it is wrong; the answer never says what, beyond "expired".
+#[expect(clippy::wildcard_enum_match_arm, reason = "the library may name more kinds of errors")]
 pub fn verify_access(keys: &KeyRing, issuer: &str, token: &str) -> Result<AccessClaims> {
     let refused = || Error::Unauthenticated("the access token is not valid here".to_owned());
     let header = decode_header(token).map_err(|_malformed| refused())?;
@@ -138,7 +139,12 @@ fn validation(algorithm: Algorithm) -> Validation {
 /// How a client proves itself at the token endpoint.
 pub enum Proof {
     /// A JWT signed with its private key.
-    Assertion(String),
+    Assertion {
+        /// The JWT.
+        assertion: String,
+        /// The client that the request names beside it, which has to be the same (RFC 7521 §4.2).
+        client_id: Option<String>,
+    },
     /// Its id and secret.
     Secret(String, String),
 }
@@ -153,9 +159,10 @@ struct AssertionClaims {
     iss: String,
     sub: String,
     jti: String,
-    exp: i64,
+    /// Seconds since 1970, perhaps with a fraction (RFC 7519 §2).
+    exp: f64,
     #[serde(default)]
-    iat: Option<i64>,
+    iat: Option<f64>,
 }
 
 /// Works out which client it is. `audiences` are the names by which an assertion may address us.
@@ -167,10 +174,13 @@ struct AssertionClaims {
 pub fn authenticate(conn: &mut Conn, audiences: &[String], proof: &Proof) -> Result<std::result::Result<Client, String>> {
     let (claimed, outcome) = match proof {
         Proof::Secret(id, secret) => (id.clone(), check_secret(conn, id, secret)?),
-        Proof::Assertion(assertion) => {
+        Proof::Assertion { assertion, client_id } => {
             let Ok(subject) = dangerous::insecure_decode_claims::<AssertionSubject>(assertion) else {
                 return Ok(Err("client_assertion is not a JWT with the claim sub".to_owned()));
             };
+            if client_id.as_ref().is_some_and(|id| *id != subject.sub) {
+                return Ok(Err("client_id is not the sub of client_assertion".to_owned()));
+            }
             let outcome = check_assertion(conn, audiences, &subject.sub, assertion)?;
             (subject.sub, outcome)
         }
@@ -212,6 +222,9 @@ fn check_assertion(conn: &mut Conn, audiences: &[String], id: &str, assertion: &
         return Ok(Err("this client proves itself by its secret".to_owned()));
     };
     let key = PublicKey::parse("", jwk)?;
+    if decode_header(assertion).is_ok_and(|header| header.crit.is_some()) {
+        return Ok(Err("client_assertion: its header names critical extensions (crit), and none is supported".to_owned()));
+    }
     // The algorithm comes from the registered key, never from the assertion's header.
     let mut validation = validation(key.algorithm());
     validation.set_audience(audiences);
@@ -224,11 +237,12 @@ fn check_assertion(conn: &mut Conn, audiences: &[String], id: &str, assertion: &
     if claims.iss != claims.sub {
         return Ok(Err("client_assertion: iss and sub must both be the client_id".to_owned()));
     }
-    let at = now().timestamp();
-    if claims.exp > at + ASSERTION_SECONDS + LEEWAY_SECONDS as i64 {
+    let at = now().timestamp() as f64;
+    let leeway = LEEWAY_SECONDS as f64;
+    if claims.exp > at + ASSERTION_SECONDS as f64 + leeway {
         return Ok(Err(format!("client_assertion: exp must lie within {ASSERTION_SECONDS} s from now")));
     }
-    if claims.iat.is_some_and(|iat| iat > at + LEEWAY_SECONDS as i64) {
+    if claims.iat.is_some_and(|iat| iat > at + leeway) {
         return Ok(Err("client_assertion: iat lies in the future".to_owned()));
     }
     if !remember(conn, &client.id, &claims)? {
@@ -237,6 +251,7 @@ fn check_assertion(conn: &mut Conn, audiences: &[String], id: &str, assertion: &
     Ok(Ok(client))
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "the library may name more kinds of errors")]
 fn assertion_fault(cause: &jsonwebtoken::errors::Error, audience: &str) -> String {
     use jsonwebtoken::errors::ErrorKind;
     match cause.kind() {
@@ -257,7 +272,7 @@ fn remember(conn: &mut Conn, client_id: &str, claims: &AssertionClaims) -> Resul
     if known > 0 {
         return Ok(false);
     }
-    let until = DateTime::<Utc>::from_timestamp(claims.exp, 0).unwrap_or(at) + Duration::seconds(LEEWAY_SECONDS as i64 + 1);
+    let until = DateTime::<Utc>::from_timestamp(claims.exp as i64 + 1, 0).unwrap_or(at) + Duration::seconds(LEEWAY_SECONDS as i64 + 1);
     let inserted = diesel::insert_into(assertions::table)
         .values((assertions::jti_sha256.eq(key), assertions::expires_at.eq(until.naive_utc())))
         .execute(conn);
