@@ -44,7 +44,7 @@ pub enum Receiver {
     /// For everybody.
     Public,
     /// For the firm of one grant.
-    Grant(Grant),
+    Grant(Box<Grant>),
 }
 
 /// Proof that the caller may read a dataset in one way. Only [`check_open`] and [`check_recorded`] make it.
@@ -120,7 +120,7 @@ fn decide(conn: &mut Conn, caller: &Caller, slug: &str, mode: Mode) -> Result<Pa
         OpenType::Unconditional => Ok(Pass { dataset, receiver: Receiver::Public }),
         OpenType::Closed => Err(Error::Forbidden(format!("`{slug}` is closed: it is listed by name, and not given out"))),
         OpenType::Conditional => {
-            let receiver = Receiver::Grant(decide_conditional(conn, caller, &dataset, mode)?);
+            let receiver = Receiver::Grant(Box::new(decide_conditional(conn, caller, &dataset, mode)?));
             Ok(Pass { dataset, receiver })
         }
     }

@@ -16,7 +16,7 @@ use diesel::{PgConnection, RunQueryDsl, SqliteConnection};
 use crate::error::{Error, Result};
 use manager::{Manager, Mode};
 
-pub use migrate::{Direction, migrate, schema_text};
+pub use migrate::Direction;
 
 /// One connection to either database.
 #[derive(diesel::MultiConnection)]
@@ -46,10 +46,24 @@ impl Db {
     /// When the database cannot be reached or migrated.
     pub fn open(url: &str) -> anyhow::Result<Self> {
         let db = Self::connect(url)?;
-        let mut conn = db.writers.get()?;
-        migrate(&mut conn, Direction::Up)?;
-        drop(conn);
+        db.migrate(Direction::Up)?;
         Ok(db)
+    }
+
+    /// Brings the schema to its newest state, or to nothing.
+    ///
+    /// # Errors
+    /// When a step fails; each step is a transaction of its own.
+    pub fn migrate(&self, direction: Direction) -> anyhow::Result<()> {
+        migrate::migrate(&mut *self.writers.get()?, direction)
+    }
+
+    /// The schema as sorted lines of text, to compare before and after.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub fn schema_text(&self) -> anyhow::Result<Vec<String>> {
+        migrate::schema_text(&mut *self.writers.get()?)
     }
 
     /// Opens the database as it is.
@@ -180,6 +194,7 @@ impl<E: std::fmt::Display> diesel::r2d2::HandleError<E> for LogPoolError {
 }
 
 impl From<diesel::result::Error> for Error {
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the library may name more kinds of errors")]
     fn from(cause: diesel::result::Error) -> Self {
         use diesel::result::{DatabaseErrorKind, Error as DbError};
         match cause {
@@ -192,8 +207,8 @@ impl From<diesel::result::Error> for Error {
 
 /// Gives a unique violation its own words, and passes every other error on.
 pub fn on_duplicate(words: impl Into<String>) -> impl FnOnce(diesel::result::Error) -> Error {
-    move |cause| match Error::from(cause) {
-        Error::Conflict(_) => Error::Conflict(words.into()),
-        other => other,
+    move |cause| {
+        let error = Error::from(cause);
+        if matches!(error, Error::Conflict(_)) { Error::Conflict(words.into()) } else { error }
     }
 }

@@ -99,6 +99,7 @@ impl Drop for Engine {
 }
 
 impl From<DataFusionError> for Error {
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the library may name more kinds of errors")]
     fn from(cause: DataFusionError) -> Self {
         match cause.find_root() {
             DataFusionError::ResourcesExhausted(_) => {

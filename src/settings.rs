@@ -49,7 +49,7 @@ pub const KEYS: &[Key] = &[
     key(
         "operator_password",
         "",
-        "12 to 200 characters",
+        "12 to 200 characters, without the word operator",
         "password of the operator made at the first start; by default one is made and printed once",
     ),
     key("master_key", "", "64 hexadecimal characters", "seals signing keys and keys pseudonyms; by default made once in DATA_DIR/secrets"),
@@ -83,7 +83,7 @@ pub const KEYS: &[Key] = &[
 ];
 
 /// Environment variables that begin like ours but belong to the command-line examples.
-const CLIENT_VARIABLES: &[&str] = &["QINGDAN_URL", "QINGDAN_LOG"];
+const CLIENT_VARIABLES: &[&str] = &["QINGDAN_URL", "QINGDAN_OPERATOR_NEW_PASSWORD", "QINGDAN_LOG"];
 
 /// A text that must not be printed or logged.
 #[derive(Clone)]
@@ -186,11 +186,11 @@ impl Values {
     }
 
     fn small(&self, name: &str) -> Result<u32> {
-        u32::try_from(self.number(name)?).map_err(|_| self.wrong(name))
+        u32::try_from(self.number(name)?).map_err(|_unreadable| self.wrong(name))
     }
 
     fn size(&self, name: &str) -> Result<usize> {
-        usize::try_from(self.number(name)?).map_err(|_| self.wrong(name))
+        usize::try_from(self.number(name)?).map_err(|_unreadable| self.wrong(name))
     }
 
     fn tier(&self, tier: &str) -> Result<TierLimits> {
@@ -307,7 +307,7 @@ fn store_dir(values: &Values, data_dir: &Path) -> Result<PathBuf> {
 
 fn public_url(values: &Values) -> Result<Option<String>> {
     let Some(text) = values.text("public_url") else { return Ok(None) };
-    let url = url::Url::parse(text).map_err(|_| values.wrong("public_url"))?;
+    let url = url::Url::parse(text).map_err(|_unreadable| values.wrong("public_url"))?;
     let plain = url.path() == "/" && url.query().is_none() && url.fragment().is_none() && url.has_host();
     if !plain || !matches!(url.scheme(), "http" | "https") {
         return Err(values.wrong("public_url"));
@@ -320,14 +320,18 @@ fn trusted_proxies(values: &Values) -> Result<Vec<IpNet>> {
     text.split(',')
         .map(str::trim)
         .filter(|part| !part.is_empty())
-        .map(|part| part.parse::<IpNet>().or_else(|_| part.parse::<IpAddr>().map(IpNet::from)).map_err(|_| values.wrong("trusted_proxies")))
+        .map(|part| {
+            part.parse::<IpNet>()
+                .or_else(|_| part.parse::<IpAddr>().map(IpNet::from))
+                .map_err(|_unreadable| values.wrong("trusted_proxies"))
+        })
         .collect()
 }
 
 fn operator_password(values: &Values) -> Result<Option<Secret>> {
     let Some(text) = values.text("operator_password") else { return Ok(None) };
     let length = text.chars().count();
-    if !(12..=200).contains(&length) {
+    if !(12..=200).contains(&length) || text.to_lowercase().contains("operator") {
         return Err(values.wrong("operator_password"));
     }
     Ok(Some(Secret(text.to_owned())))

@@ -5,6 +5,7 @@
 
 mod folder;
 
+pub use std::fs::File;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -23,7 +23,7 @@ pub enum Direction {
 ///
 /// # Errors
 /// When a step fails; each step is a transaction of its own.
-pub fn migrate(conn: &mut Conn, direction: Direction) -> Result<()> {
+pub(super) fn migrate(conn: &mut Conn, direction: Direction) -> Result<()> {
     match conn {
         Conn::Sqlite(conn) => {
             // A table that is rebuilt would otherwise take its children along; the pragma is ignored inside a transaction.
@@ -60,7 +60,7 @@ struct Line {
 ///
 /// # Errors
 /// When the database does not answer.
-pub fn schema_text(conn: &mut Conn) -> Result<Vec<String>> {
+pub(super) fn schema_text(conn: &mut Conn) -> Result<Vec<String>> {
     let lines: Vec<Line> = match conn {
         Conn::Sqlite(conn) => diesel::sql_query(
             "SELECT type || ' ' || name || ' ' || coalesce(sql, '') AS line FROM sqlite_master \

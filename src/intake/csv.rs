@@ -1,6 +1,5 @@
 //! CSV (RFC 4180, UTF-8 with or without BOM, header row) into Parquet, in bounded memory.
 
-use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
 use std::sync::Arc;
@@ -16,7 +15,7 @@ use super::column::Column;
 use super::value::Guess;
 use super::{Declared, FieldType, FileFault, IntakeError, MAX_FAULTS, Taken};
 use crate::error::Error;
-use crate::storage::{Scratch, open_file};
+use crate::storage::{File, Scratch, open_file};
 
 /// Rows that are turned into arrays at a time.
 const BATCH_ROWS: usize = 8192;

@@ -1,5 +1,5 @@
-//! How a cell of text is read as a value. Each reader takes exactly one spelling of a value, so that what is written out
-//! again is what was read.
+//! How a cell of text is read as a value. No reader takes a spelling that would lose anything: leading zeros, a plus sign,
+//! the sign of a zero, digits behind the point. What is written out again is the same value, if not always in the same spelling.
 
 use chrono::{NaiveDate, NaiveDateTime};
 
@@ -34,13 +34,16 @@ pub fn decimal(text: &str, scale: usize) -> Option<i128> {
     if digits.trim_start_matches('-').len() > usize::from(DECIMAL_DIGITS) {
         return None;
     }
-    digits.parse().ok()
+    digits.parse().ok().filter(|value| *value != 0 || !text.starts_with('-'))
 }
 
 /// A double; infinities and "nan" are refused.
 pub fn number(text: &str) -> Option<f64> {
     let plain = text.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b'-' | b'+' | b'e' | b'E'));
-    text.parse().ok().filter(|value: &f64| plain && value.is_finite())
+    let unsigned = text.strip_prefix('-').unwrap_or(text);
+    let canonical = unsigned.starts_with(|first: char| first.is_ascii_digit()) && !unsigned.ends_with('.');
+    let leading_zero = unsigned.len() > 1 && unsigned.starts_with('0') && unsigned.as_bytes()[1].is_ascii_digit();
+    text.parse().ok().filter(|value: &f64| plain && canonical && !leading_zero && value.is_finite())
 }
 
 /// `true` or `false`.
@@ -95,7 +98,9 @@ impl Guess {
         self.decimal = if !self.seen { fits.then_some(scale) } else { self.decimal.filter(|known| fits && *known == scale) };
         self.seen = true;
         self.integer &= text.len() <= INFERRED_INTEGER_DIGITS && integer(text).is_some();
-        self.number &= number(text).is_some_and(|value| value.to_string() == text);
+        self.number &= number(text).is_some_and(|value| value.to_string() == text)
+            && text != "-0"
+            && text.bytes().filter(u8::is_ascii_digit).count() <= INFERRED_INTEGER_DIGITS;
         self.boolean &= boolean(text).is_some();
         self.date &= date(text).is_some();
         self.datetime &= datetime(text).is_some();
@@ -158,6 +163,14 @@ mod tests {
     }
 
     #[test]
+    fn numbers_have_one_plain_spelling() {
+        assert_eq!(number("1.5e-3"), Some(0.0015));
+        for text in ["+1", ".5", "1.", "007", "nan", "inf", "1e999", "1 ", ""] {
+            assert_eq!(number(text), None, "{text}");
+        }
+    }
+
+    #[test]
     fn decimals_are_exact() {
         assert_eq!(decimal("12.5", 2), Some(1250));
         assert_eq!(decimal("-0.05", 2), Some(-5));
@@ -165,6 +178,9 @@ mod tests {
         assert_eq!(decimal("12.", 2), None);
         assert_eq!(decimal(".5", 2), None);
         assert_eq!(decimal("1e3", 2), None);
+        assert_eq!(decimal("-0", 2), None);
+        assert_eq!(decimal("-0.00", 2), None);
+        assert_eq!(decimal("007.5", 2), None);
         assert_eq!(decimal(&"9".repeat(39), 0), None);
     }
 }

@@ -1,7 +1,6 @@
 //! A release as a file: Parquet as it is, other formats made once, kept under their digest, and served as files.
 
 use std::collections::HashMap;
-use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -21,7 +20,7 @@ use crate::db::{Conn, Db};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::release::Release;
-use crate::storage::{Object, Scratch, Storage};
+use crate::storage::{File, Object, Scratch, Storage};
 
 /// The formats of a download.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Deserialize, ToSchema)]
@@ -60,10 +59,13 @@ impl Format {
     }
 }
 
+/// Whoever holds it makes the export; the others wait.
+type Turn = Arc<tokio::sync::Mutex<()>>;
+
 /// Exports that are being made at this moment, so that no two requests make the same one.
 #[derive(Default)]
 pub struct Exports {
-    making: Mutex<HashMap<(String, Format), Arc<tokio::sync::Mutex<()>>>>,
+    making: Mutex<HashMap<(String, Format), Turn>>,
 }
 
 impl Exports {
@@ -138,6 +140,7 @@ async fn write(mut rows: SendableRecordBatchStream, scratch: Scratch, format: Fo
     Ok(scratch)
 }
 
+#[expect(clippy::large_enum_variant, reason = "one value for each export")]
 enum Writer {
     Csv(datafusion::arrow::csv::Writer<BufWriter<File>>),
     Ndjson(datafusion::arrow::json::Writer<BufWriter<File>, LineDelimited>),
