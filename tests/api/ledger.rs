@@ -1,0 +1,112 @@
+//! The ledger: every step is in it, nothing personal is, and tampering shows.
+
+use qingdan::ledger::{Verdict, verify};
+use serde_json::json;
+
+use crate::support::{TestApp, TestDatabase};
+
+async fn kinds(app: &TestApp) -> Vec<String> {
+    let operator = app.operator().await;
+    let entries = app.get_as("/api/v1/ledger/entries?limit=1000", &operator.token).await.expect(200).json();
+    entries["items"].as_array().unwrap().iter().map(|entry| entry["kind"].as_str().unwrap().to_owned()).collect()
+}
+
+#[tokio::test]
+async fn every_step_to_a_read_is_an_entry_in_order() {
+    let app = TestApp::spawn().await;
+    let firm = app.firm().await;
+    let grant = app.grant(&firm).await;
+    app.get_as("/api/v1/datasets/community-health-visits/rows?limit=1", &grant.token).await.expect(200);
+    app.get_as("/api/v1/datasets/community-health-visits/rows?limit=1", &firm.token).await.problem(403, "forbidden");
+    let kinds = kinds(&app).await;
+    let wanted = [
+        "dataset.created",
+        "version.published",
+        "release.made",
+        "person.created",
+        "firm.registered",
+        "session.started",
+        "firm.approved",
+        "client.registered",
+        "token.issued",
+        "application.submitted",
+        "application.approved",
+        "agreement.drawn",
+        "agreement.signed",
+        "grant.created",
+        "token.issued",
+        "read.allowed",
+        "release.made",
+        "read.refused",
+    ];
+    let mut rest = kinds.iter();
+    for kind in wanted {
+        assert!(rest.any(|known| known == kind), "{kind} is missing or out of order in {kinds:?}");
+    }
+}
+
+#[tokio::test]
+async fn nothing_personal_and_nothing_secret_goes_in() {
+    let app = TestApp::spawn().await;
+    let firm = app.firm().await;
+    app.login("operator", "not the password at all").await.problem(401, "unauthenticated");
+    let grant = app.grant(&firm).await;
+    let operator = app.operator().await;
+    let text = app.get_as("/api/v1/ledger/entries?limit=1000", &operator.token).await.expect(200).text();
+    for secret in
+        ["contact@example.org", "127.0.0.1", "the firm's password", "not the password", &grant.token, &firm.person, "qds_", "测试企业"]
+    {
+        assert!(!text.contains(secret), "{secret}");
+    }
+}
+
+#[tokio::test]
+async fn pages_of_the_ledger_are_the_ledger() {
+    let app = TestApp::spawn().await;
+    let operator = app.operator().await;
+    let whole = app.get_as("/api/v1/ledger/entries?limit=1000", &operator.token).await.expect(200).json();
+    let (mut seqs, mut cursor) = (Vec::new(), String::new());
+    loop {
+        let page = app.get_as(&format!("/api/v1/ledger/entries?limit=3{cursor}"), &operator.token).await.expect(200).json();
+        seqs.extend(page["items"].as_array().unwrap().iter().map(|entry| entry["seq"].as_i64().unwrap()));
+        match page["next_cursor"].as_str() {
+            Some(next) => cursor = format!("&cursor={next}"),
+            None => break,
+        }
+    }
+    assert_eq!(seqs.len() as u64, whole["total"].as_u64().unwrap());
+    assert!(seqs.iter().zip(1..).all(|(seq, wanted)| *seq == wanted));
+}
+
+#[tokio::test]
+async fn one_changed_byte_is_found_and_named() {
+    let app = TestApp::spawn().await;
+    let check = || app.app.db.read_now(verify).unwrap();
+    assert!(matches!(check(), Verdict::Whole { .. }));
+    let url = app.app.settings.database_url.expose().to_owned();
+    let broken = |seq: i64| matches!(check(), Verdict::Broken { seq: found, .. } if found == seq);
+    let undo = "UPDATE ledger SET actor = 'service' WHERE seq = 4";
+    TestDatabase::tamper(&url, "UPDATE ledger SET actor = 'servicf' WHERE seq = 4");
+    assert!(broken(4), "{:?}", check());
+    TestDatabase::tamper(&url, undo);
+    assert!(matches!(check(), Verdict::Whole { .. }));
+    TestDatabase::tamper(&url, "UPDATE ledger SET hash = replace(hash, substr(hash, 1, 1), 'z') WHERE seq = 7");
+    assert!(broken(7), "{:?}", check());
+    TestDatabase::tamper(&url, "DELETE FROM ledger WHERE seq = 5");
+    assert!(broken(5), "{:?}", check());
+}
+
+#[tokio::test]
+async fn many_writers_make_one_chain() {
+    let app = TestApp::spawn().await;
+    let firm = app.firm().await;
+    let grant = app.grant(&firm).await;
+    let path = "/api/v1/datasets/community-health-visits/rows?limit=1&select=cost_cny";
+    let answers = futures::future::join_all((0..40).map(|_| app.get_as(path, &grant.token))).await;
+    assert!(answers.iter().all(|answer| answer.status == 200));
+    assert!(matches!(app.app.db.read_now(verify).unwrap(), Verdict::Whole { .. }));
+    assert_eq!(kinds(&app).await.iter().filter(|kind| *kind == "read.allowed").count(), 40);
+    let bad = json!({ "username": "operator", "password": "wrong wrong wrong" });
+    app.post("/api/v1/sessions", &bad).await.problem(401, "unauthenticated");
+    assert!(kinds(&app).await.contains(&"session.refused".to_owned()));
+}

@@ -1,0 +1,21 @@
+//! One integration binary: every test speaks HTTP to a real application on port 0, each with a database of its own.
+//!
+//! `TEST_DATABASE_URL=postgres://…` runs the same tests on PostgreSQL, each in a schema of its own.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod access;
+mod architecture;
+mod download;
+mod import;
+mod ledger;
+mod limits;
+mod matrix;
+mod migrations;
+mod oauth;
+mod openapi;
+mod people;
+mod problems;
+mod process;
+mod rows;
+mod support;

@@ -1,0 +1,191 @@
+//! The authorisation matrix: every operation of the API document × every kind of caller → status.
+//!
+//! It is made from the document: an operation without a line here fails the test, and so does a line without an operation.
+
+use std::collections::BTreeMap;
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::support::{Firm, KeyPair, OPERATOR_PASSWORD, Service, TestApp, signature_body};
+
+/// The callers, in the order of the columns below.
+const CALLERS: [&str; 9] =
+    ["anonymous", "firm", "firm with grant", "other firm", "person of the firm", "steward", "reviewer", "operator", "auditor"];
+
+type Line = (&'static str, [u16; 9]);
+
+/// What each operation answers each caller.
+const EXPECTED: &[Line] = &[
+    // operation                        anon firm grant other person stew rev  oper audi
+    ("healthz", [200; 9]),
+    ("readyz", [200; 9]),
+    ("find_authorization_server", [200; 9]),
+    ("find_protected_resource", [200; 9]),
+    ("list_keys", [200; 9]),
+    ("list_datasets", [200; 9]),
+    ("find_dataset", [200; 9]),
+    ("list_versions", [200; 9]),
+    ("list_publishers", [200; 9]),
+    ("list_themes", [200; 9]),
+    // Of the conditional dataset; nobody but the holder of a grant reads it, whatever their role.
+    ("download_dataset", [401, 403, 200, 403, 403, 403, 403, 403, 403]),
+    ("head_download_dataset", [401, 403, 200, 403, 403, 403, 403, 403, 403]),
+    ("list_rows", [401, 403, 200, 403, 403, 403, 403, 403, 403]),
+    ("create_token", [401; 9]),
+    ("create_session", [201; 9]),
+    ("find_me", [401, 403, 403, 403, 200, 200, 200, 200, 200]),
+    // With a wrong present password, so that nobody's changes: 400 means that the caller got that far.
+    ("set_my_password", [401, 403, 403, 403, 400, 400, 400, 400, 400]),
+    ("create_firm", [201; 9]),
+    ("find_my_firm", [401, 200, 200, 200, 200, 403, 403, 403, 403]),
+    ("list_clients", [401, 200, 200, 200, 200, 403, 403, 403, 403]),
+    ("create_client", [401, 403, 403, 403, 201, 403, 403, 403, 403]),
+    ("revoke_my_client", [401, 403, 403, 403, 200, 403, 403, 403, 403]),
+    ("create_application", [401, 201, 201, 201, 201, 403, 403, 403, 403]),
+    ("list_applications", [401, 200, 200, 200, 200, 403, 200, 200, 200]),
+    ("find_application", [401, 200, 200, 404, 200, 403, 200, 200, 200]),
+    ("decide_application", [401, 403, 403, 403, 403, 403, 200, 403, 403]),
+    ("find_agreement", [401, 200, 200, 404, 200, 403, 200, 200, 200]),
+    ("sign_agreement", [401, 200, 200, 404, 200, 403, 403, 403, 403]),
+    ("list_grants", [401, 200, 200, 200, 200, 403, 200, 200, 200]),
+    ("find_grant", [401, 200, 200, 404, 200, 403, 200, 200, 200]),
+    ("revoke_grant", [401, 403, 403, 403, 403, 403, 200, 200, 403]),
+    ("list_ledger_entries", [401, 403, 403, 403, 403, 403, 403, 200, 200]),
+    ("list_firms", [401, 403, 403, 403, 403, 403, 403, 200, 200]),
+    ("decide_firm", [401, 403, 403, 403, 403, 403, 403, 200, 403]),
+    ("revoke_firm", [401, 403, 403, 403, 403, 403, 403, 200, 403]),
+    ("revoke_client", [401, 403, 403, 403, 403, 403, 403, 200, 403]),
+    ("list_people", [401, 403, 403, 403, 403, 403, 403, 200, 200]),
+    ("create_person", [401, 403, 403, 403, 403, 403, 403, 201, 403]),
+    // Last, since it ends the sessions.
+    ("end_session", [401, 401, 401, 401, 204, 204, 204, 204, 204]),
+];
+
+struct World {
+    firm: Firm,
+    tokens: [Option<String>; 9],
+    grant: String,
+    application: String,
+    agreement: String,
+}
+
+impl World {
+    async fn make(app: &TestApp) -> Self {
+        let (firm, other) = (app.firm().await, app.firm().await);
+        let grant = app.grant(&firm).await;
+        let found = app.get_as(&format!("/api/v1/grants/{}", grant.id), &firm.token).await.expect(200).json();
+        let agreement = found["agreement_id"].as_str().unwrap().to_owned();
+        let found = app.get_as(&format!("/api/v1/agreements/{agreement}"), &firm.token).await.expect(200).json();
+        let application = found["application_id"].as_str().unwrap().to_owned();
+        let tokens = [
+            None,
+            Some(firm.token.clone()),
+            Some(grant.token),
+            Some(other.token),
+            Some(firm.person.clone()),
+            Some(app.staff(&["steward"], Some("xuhui-health")).await.token),
+            Some(app.staff(&["reviewer"], None).await.token),
+            Some(app.operator().await.token),
+            Some(app.staff(&["auditor"], None).await.token),
+        ];
+        World { firm, tokens, grant: grant.id, application, agreement }
+    }
+
+    /// A thing that the operation can act on with success, fresh where the operation uses it up.
+    async fn id(&self, app: &Service, operation: &str) -> String {
+        match operation {
+            "find_application" => self.application.clone(),
+            "find_agreement" => self.agreement.clone(),
+            "find_grant" => self.grant.clone(),
+            "decide_application" => app.apply(&self.firm.token).await,
+            "revoke_grant" => app.grant(&self.firm).await.id,
+            "decide_firm" => app.pending_firm().await.0,
+            "revoke_firm" => {
+                let (id, _) = app.pending_firm().await;
+                app.approve_firm(&id).await;
+                id
+            }
+            "revoke_my_client" | "revoke_client" => app.register_client(&self.firm.person, &KeyPair::ed25519()).await,
+            other => panic!("{other} has an id in its path, and this test does not know of what"),
+        }
+    }
+
+    /// The address and body with which the operation succeeds for those who may.
+    async fn request(&self, app: &Service, operation: &str, template: &str) -> (String, Option<Value>) {
+        if operation == "sign_agreement" {
+            let agreement = app.drawn_agreement(&self.firm).await;
+            let path = template.replace("{id}", agreement["id"].as_str().unwrap());
+            return (path, Some(signature_body(&self.firm, &agreement)));
+        }
+        let mut path = template.replace("{slug}", "community-health-visits");
+        if path.contains("{id}") {
+            path = path.replace("{id}", &self.id(app, operation).await);
+        }
+        assert!(!path.contains('{'), "{path}");
+        let decision = json!({ "approve": true, "reason": "for the matrix" });
+        let body = match operation {
+            "create_session" => Some(json!({ "username": "operator", "password": OPERATOR_PASSWORD })),
+            "set_my_password" => Some(json!({ "current": "this is not it", "new": "a long new password" })),
+            "create_firm" => Some(app.registration()),
+            "create_client" => Some(json!({ "name": "for the matrix" })),
+            "create_application" => Some(app.application()),
+            "decide_application" | "decide_firm" => Some(decision),
+            "revoke_grant" | "revoke_firm" => Some(json!({ "reason": "for the matrix" })),
+            "create_person" => {
+                let username = format!("matrix{}", uuid::Uuid::new_v4().simple());
+                Some(json!({ "username": username, "display_name": "M", "roles": ["auditor"] }))
+            }
+            _ => None,
+        };
+        (path, body)
+    }
+}
+
+/// Every operation of the document: id → method and path.
+fn operations(document: &Value) -> BTreeMap<String, (Method, String)> {
+    let mut found = BTreeMap::new();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            let method = Method::from_bytes(method.to_uppercase().as_bytes()).unwrap();
+            found.insert(operation["operationId"].as_str().unwrap().to_owned(), (method, path.clone()));
+        }
+    }
+    found
+}
+
+#[tokio::test]
+async fn every_operation_answers_every_caller_as_it_should() {
+    let app = TestApp::spawn().await;
+    let operations = operations(&app.get("/openapi.json").await.expect(200).json());
+    let known: std::collections::BTreeSet<&str> = EXPECTED.iter().map(|(id, _)| *id).collect();
+    for id in operations.keys() {
+        assert!(known.contains(id.as_str()), "the operation `{id}` has no line in the matrix");
+    }
+    for id in &known {
+        assert!(operations.contains_key(*id), "the matrix has a line for `{id}`, which is no operation");
+    }
+    let world = World::make(&app).await;
+    let mut wrong = Vec::new();
+    for (operation, statuses) in EXPECTED {
+        let (method, template) = &operations[*operation];
+        let mut line = format!("{operation:28}");
+        for ((caller, token), wanted) in CALLERS.iter().zip(&world.tokens).zip(statuses) {
+            let (path, body) = world.request(&app, operation, template).await;
+            let answer = if *operation == "create_token" {
+                let headers: Vec<(&str, String)> = token.iter().map(|token| ("authorization", format!("Bearer {token}"))).collect();
+                let headers: Vec<(&str, &str)> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+                let form = [("grant_type", "client_credentials"), ("client_id", "x"), ("client_secret", "y")];
+                app.form(&path, &form, &headers).await
+            } else {
+                app.send(method.clone(), &path, token.as_deref(), body.as_ref(), &[]).await
+            };
+            line += &format!(" {}", answer.status.as_u16());
+            if answer.status.as_u16() != *wanted {
+                wrong.push(format!("{operation} by {caller}: {} and not {wanted}: {}", answer.status, answer.text()));
+            }
+        }
+        println!("{line}");
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}

@@ -1,0 +1,82 @@
+//! Migrations: the same steps in both trees, each undone by its `down.sql`, and every column readable.
+
+use std::collections::BTreeSet;
+
+use diesel::RunQueryDsl;
+use diesel::query_dsl::methods::LimitDsl;
+use qingdan::db::{Db, Direction, schema};
+
+use crate::support::TestDatabase;
+
+fn steps(tree: &str) -> BTreeSet<String> {
+    let dir = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations").join(tree);
+    std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+}
+
+#[test]
+fn both_trees_hold_the_same_steps() {
+    assert_eq!(steps("sqlite"), steps("postgres"));
+    for tree in ["sqlite", "postgres"] {
+        for step in steps(tree) {
+            for file in ["up.sql", "down.sql"] {
+                let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations").join(tree).join(&step).join(file);
+                assert!(path.exists(), "{}", path.display());
+            }
+        }
+    }
+}
+
+#[test]
+fn up_down_and_up_again_give_the_same_schema() {
+    let dir = tempfile::tempdir().unwrap();
+    let database = TestDatabase::create(dir.path());
+    let db = Db::connect(&database.url).unwrap();
+    let run = |direction| db.migrate(direction).unwrap();
+    let text = || db.schema_text().unwrap();
+    run(Direction::Up);
+    let first = text();
+    assert!(first.len() > 17, "{first:#?}");
+    run(Direction::Down);
+    assert_eq!(text(), Vec::<String>::new());
+    run(Direction::Up);
+    assert_eq!(text(), first);
+}
+
+macro_rules! select_every_column {
+    ($conn:expr, $($table:ident: $row:ty),* $(,)?) => {
+        $( let _rows: Vec<$row> = schema::$table::table.limit(1).load($conn)?; )*
+    };
+}
+
+#[test]
+fn every_column_of_the_schema_exists() {
+    use chrono::NaiveDateTime as T;
+    type S = String;
+    type O = Option<String>;
+    let dir = tempfile::tempdir().unwrap();
+    let database = TestDatabase::create(dir.path());
+    let db = Db::open(&database.url).unwrap();
+    db.read_now(|conn| {
+        select_every_column!(conn,
+            publishers: (S, S, S, O, S),
+            themes: (S, S, S, i32),
+            datasets: (S, S, S, S, S, S, S, Option<i32>, T, T),
+            versions: (S, S, i32, S, S, S, i64, i64, T),
+            firms: (S, S, S, S, S, O, S, O, T, Option<T>),
+            people: (S, S, S, S, bool, S, O, O, S, T),
+            sessions: (S, S, T, T),
+            clients: (S, S, S, S, O, O, S, T, Option<T>),
+            assertions: (S, T),
+            signing_keys: (S, Vec<u8>, S, T, Option<T>),
+            applications: (S, S, S, S, S, S, i32, S, S, S, T, O, Option<T>, O),
+            agreements: (S, S, S, S, S, S, S, O, O, Option<T>, T),
+            grants: (S, S, S, S, S, S, S, T, T, Option<T>, O),
+            releases: (S, S, S, S, S, S, i64, i64, T),
+            exports: (S, S, S, i64, T),
+            ledger: (i64, S, S, S, S, S, S, S),
+            usage_days: (S, S, i64),
+        );
+        Ok(())
+    })
+    .unwrap();
+}

@@ -1,0 +1,139 @@
+//! People: log-in, one-time passwords, roles; and firms that register.
+
+use reqwest::Method;
+use serde_json::json;
+
+use crate::support::{OPERATOR_PASSWORD, TestApp, uscc};
+
+#[tokio::test]
+async fn a_one_time_password_does_nothing_but_change_itself() {
+    let app = TestApp::empty().await;
+    let operator = app.operator().await;
+    let body = json!({ "username": "rita", "display_name": "Rita", "roles": ["reviewer", "auditor"] });
+    let created = app.post_as("/api/v1/admin/people", &operator.token, &body).await.expect(201).json();
+    let one_time = created["one_time_password"].as_str().unwrap();
+    let session = app.login("rita", one_time).await.expect(201).json();
+    assert_eq!(session["person"]["one_time_password"], true);
+    let token = session["token"].as_str().unwrap();
+    app.get_as("/api/v1/ledger/entries", token).await.problem(403, "password-change-required");
+    app.get_as("/api/v1/people/me", token).await.expect(200);
+
+    let change = |current: &str, new: &str| json!({ "current": current, "new": new });
+    let path = "/api/v1/people/me/password";
+    let (app_ref, token_ref) = (&app, token);
+    let put = |body| async move { app_ref.send(Method::PUT, path, Some(token_ref), Some(&body), &[]).await };
+    assert_eq!(put(change(one_time, "short")).await.problem(400, "invalid-value")["errors"][0]["pointer"], "/new");
+    assert_eq!(put(change("wrong", "a long new password")).await.problem(400, "invalid-value")["errors"][0]["pointer"], "/current");
+    put(change(one_time, one_time)).await.problem(400, "invalid-value");
+    put(change(one_time, "a long new password")).await.expect(204);
+    app.get_as("/api/v1/ledger/entries", token).await.expect(200);
+    app.login("rita", one_time).await.problem(401, "unauthenticated");
+    app.login("rita", "a long new password").await.expect(201);
+}
+
+#[tokio::test]
+async fn a_change_of_password_ends_the_other_sessions() {
+    let app = TestApp::empty().await;
+    let (one, two) = (app.operator().await, app.operator().await);
+    let body = json!({ "current": OPERATOR_PASSWORD, "new": "another long password" });
+    app.send(Method::PUT, "/api/v1/people/me/password", Some(&one.token), Some(&body), &[]).await.expect(204);
+    app.get_as("/api/v1/people/me", &one.token).await.expect(200);
+    app.get_as("/api/v1/people/me", &two.token).await.problem(401, "unauthenticated");
+}
+
+#[tokio::test]
+async fn wrong_names_and_wrong_passwords_look_alike() {
+    let app = TestApp::empty().await;
+    let name = app.login("nobody", "a long enough one").await.problem(401, "unauthenticated");
+    let password = app.login("operator", "a long enough one").await.problem(401, "unauthenticated");
+    assert_eq!(name["detail"], password["detail"]);
+    let ended = app.operator().await;
+    app.send(Method::DELETE, "/api/v1/sessions/current", Some(&ended.token), None, &[]).await.expect(204);
+    app.get_as("/api/v1/people/me", &ended.token).await.problem(401, "unauthenticated");
+    app.get_as("/api/v1/people/me", "qds_nonsense").await.problem(401, "unauthenticated");
+}
+
+#[tokio::test]
+async fn people_are_added_with_sensible_roles() {
+    let app = TestApp::spawn().await;
+    let operator = app.operator().await;
+    let (app_ref, token) = (&app, operator.token.as_str());
+    let add = |body| async move { app_ref.post_as("/api/v1/admin/people", token, &body).await };
+    let person = |username: &str, roles: serde_json::Value, publisher: Option<&str>| json!({ "username": username, "display_name": "P", "roles": roles, "publisher": publisher });
+    add(person("a b", json!(["auditor"]), None)).await.problem(400, "invalid-value");
+    add(person("abc", json!([]), None)).await.problem(400, "invalid-value");
+    add(person("abc", json!(["king"]), None)).await.problem(400, "malformed-request");
+    add(person("abc", json!(["steward"]), None)).await.problem(400, "invalid-value");
+    add(person("abc", json!(["steward"]), Some("nobody"))).await.problem(400, "invalid-value");
+    add(person("abc", json!(["auditor"]), Some("xuhui-health"))).await.problem(400, "invalid-value");
+    add(person("abc", json!(["steward"]), Some("xuhui-health"))).await.expect(201);
+    add(person("abc", json!(["auditor"]), None)).await.problem(409, "conflict");
+    let listed = app.get_as("/api/v1/admin/people", &operator.token).await.expect(200).json();
+    assert_eq!(listed["total"], 2);
+}
+
+#[tokio::test]
+async fn a_firm_registers_with_both_check_digits() {
+    let app = TestApp::empty().await;
+    let mut body = app.registration();
+    let good = body["uscc"].as_str().unwrap().to_owned();
+
+    let mut last = good.clone().into_bytes();
+    last[17] = if last[17] == b'0' { b'1' } else { b'0' };
+    body["uscc"] = json!(String::from_utf8(last).unwrap());
+    body["contact"]["email"] = json!("nowhere");
+    let problem = app.post("/api/v1/firms", &body).await.problem(400, "invalid-value");
+    let pointers: Vec<&str> = problem["errors"].as_array().unwrap().iter().map(|fault| fault["pointer"].as_str().unwrap()).collect();
+    assert_eq!(pointers, ["/uscc", "/contact/email"]);
+    assert!(problem["errors"][0]["detail"].as_str().unwrap().contains("character 18"), "{problem}");
+
+    body["uscc"] = json!("914403001922038215");
+    body["contact"]["email"] = json!("contact@example.org");
+    app.post("/api/v1/firms", &body).await.problem(400, "invalid-value");
+    body["uscc"] = json!(good);
+    app.post("/api/v1/firms", &body).await.expect(201);
+    let mut twice = app.registration();
+    twice["uscc"] = json!(good);
+    app.post("/api/v1/firms", &twice).await.problem(409, "conflict");
+    // Nothing of the refused registration stays.
+    twice["uscc"] = json!(uscc());
+    app.post("/api/v1/firms", &twice).await.expect(201);
+}
+
+#[tokio::test]
+async fn a_firm_acts_once_it_is_approved() {
+    let app = TestApp::spawn().await;
+    let (id, person) = app.pending_firm().await;
+    let client = json!({ "name": "a client" });
+    app.post_as("/api/v1/firms/me/clients", &person, &client).await.problem(403, "forbidden");
+    app.post_as("/api/v1/applications", &person, &app.application()).await.problem(403, "forbidden");
+    assert_eq!(app.get_as("/api/v1/firms/me", &person).await.expect(200).json()["status"], "pending");
+    app.approve_firm(&id).await;
+    let secret = app.post_as("/api/v1/firms/me/clients", &person, &client).await.expect(201).json();
+    assert!(secret["secret"].as_str().unwrap().starts_with("qdc_"));
+    let listed = app.get_as("/api/v1/firms/me/clients", &person).await.expect(200).text();
+    assert!(!listed.contains("qdc_"), "the secret is shown once only");
+    let operator = app.operator().await;
+    let again = json!({ "approve": false, "reason": "a second thought" });
+    app.post_as(&format!("/api/v1/admin/firms/{id}/decision"), &operator.token, &again).await.problem(409, "conflict");
+}
+
+#[tokio::test]
+async fn private_keys_are_refused() {
+    let app = TestApp::empty().await;
+    let (id, person) = app.pending_firm().await;
+    app.approve_firm(&id).await;
+    let bad = [
+        (json!({ "kty": "OKP", "crv": "Ed25519", "x": "A".repeat(43), "d": "A".repeat(43) }), "/public_jwk/d"),
+        (json!({ "kty": "oct", "k": "AAAA" }), "/public_jwk/k"),
+        (json!({ "kty": "RSA", "n": "AQAB", "e": "AQAB" }), "/public_jwk"),
+        (json!({ "kty": "OKP", "crv": "Ed25519", "x": "short" }), "/public_jwk/x"),
+        (json!({ "kty": "EC", "crv": "P-256", "x": "A".repeat(43) }), "/public_jwk/y"),
+        (json!("text"), "/public_jwk"),
+    ];
+    for (jwk, pointer) in bad {
+        let body = json!({ "name": "a client", "public_jwk": jwk });
+        let problem = app.post_as("/api/v1/firms/me/clients", &person, &body).await.problem(400, "invalid-value");
+        assert_eq!(problem["errors"][0]["pointer"], pointer, "{problem}");
+    }
+}

@@ -1,0 +1,61 @@
+//! Folders of datasets, written for one test.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use tempfile::TempDir;
+
+pub struct Folder {
+    dir: TempDir,
+}
+
+impl Folder {
+    /// A folder with a publisher and a theme.
+    pub fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("publishers.toml"), "[office]\nname = { zh = \"办公室\", en = \"Office\" }\n").unwrap();
+        fs::write(dir.path().join("themes.toml"), "[things]\nname = { zh = \"事物\", en = \"Things\" }\n").unwrap();
+        Folder { dir }
+    }
+
+    pub fn path(&self) -> &Path {
+        self.dir.path()
+    }
+
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// Writes any file of the folder.
+    pub fn write(&self, name: &str, text: impl AsRef<[u8]>) {
+        let path = self.file(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+
+    /// Writes an unconditional dataset; each field is `name` or `name:type`, with `:scale` behind a decimal.
+    pub fn open(&self, slug: &str, fields: &[&str], csv: impl AsRef<[u8]>) {
+        self.write(&format!("{slug}/data.csv"), csv);
+        self.write(&format!("{slug}/dataset.toml"), entry(slug, fields));
+    }
+}
+
+/// The text of an unconditional entry.
+pub fn entry(slug: &str, fields: &[&str]) -> String {
+    let mut text = format!(
+        "title = {{ zh = \"{slug}\", en = \"{slug}\" }}\ndescription = {{ zh = \"说明\", en = \"About\" }}\npublisher = \"office\"\n\
+         theme = \"things\"\nopen_type = \"unconditional\"\nupdate_frequency = \"yearly\"\nlicence = \"CC0-1.0\"\nsource = \"made for a test\"\ndata = \"data.csv\"\n"
+    );
+    for field in fields {
+        let mut parts = field.split(':');
+        let name = parts.next().unwrap();
+        text += &format!("[[fields]]\nname = \"{name}\"\ntitle = {{ zh = \"{name}\", en = \"{name}\" }}\nsensitivity = \"none\"\n");
+        if let Some(kind) = parts.next() {
+            text += &format!("type = \"{kind}\"\n");
+        }
+        if let Some(scale) = parts.next() {
+            text += &format!("scale = {scale}\n");
+        }
+    }
+    text
+}
