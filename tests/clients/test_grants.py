@@ -1,0 +1,203 @@
+"""The whole way of a conditional dataset, from the registration of a firm to a data frame."""
+
+import io
+import re
+from dataclasses import dataclass
+
+import pandas
+import pyarrow.parquet
+import pytest
+
+import api
+import duck
+import oauth
+import tables
+
+DIRECT = ["resident_id", "resident_name", "mobile"]
+RELEASED = [
+    "visit_id",
+    "resident_id",
+    "sex",
+    "birth_date",
+    "subdistrict_code",
+    "visit_date",
+    "diagnosis_group",
+    "cost_cny",
+    "insured",
+    "referral_note",
+]
+KEPT = [name for name in RELEASED if name not in ("resident_id", "birth_date")]
+
+
+@dataclass(frozen=True)
+class Holder:
+    """A firm with a grant."""
+
+    firm: api.Firm
+    client: api.Client
+    grant: dict
+
+    def ask(self, url, grant_id):
+        """Asks for a token for a grant."""
+        server = oauth.discover(url)
+        assertion = self.client.key.sign(oauth.claims(self.client.id, server["issuer"]))
+        return oauth.ask(server["token_endpoint"], assertion, authorization_details=api.grant_detail(grant_id))
+
+    def reader(self, url):
+        """The API as the holder's client sees it with a token for the grant."""
+        answer = self.ask(url, self.grant["id"])
+        assert answer.status_code == 200, answer.text
+        detail = {"type": "qingdan_grant", "grant": self.grant["id"], "dataset": api.CONDITIONAL}
+        assert answer.json()["authorization_details"] == [detail]
+        return api.Api(url, answer.json()["access_token"])
+
+
+def hold(firm, algorithm, reviewer):
+    """Takes a firm all the way to a grant."""
+    client = firm.add_client(algorithm)
+    return Holder(firm, client, firm.obtain_grant(reviewer, client, RELEASED))
+
+
+@pytest.fixture(scope="module")
+def holder(firm, reviewer):
+    """A firm with a grant."""
+    return hold(firm, "EdDSA", reviewer)
+
+
+@pytest.fixture(scope="module")
+def other_holder(other_firm, reviewer):
+    """Another firm with another grant for the same data."""
+    return hold(other_firm, "ES256", reviewer)
+
+
+@pytest.fixture(scope="module")
+def source():
+    """The dataset before anything is taken out of it."""
+    header, rows = tables.shipped_sources("conditional")[api.CONDITIONAL].table
+    return pandas.DataFrame(rows, columns=header)
+
+
+def read_frame(reader):
+    """A grant's release as a data frame of text."""
+    content = reader.download(api.CONDITIONAL, format="csv").content
+    return pandas.read_csv(io.BytesIO(content), dtype=str, keep_default_na=False)
+
+
+@pytest.fixture(scope="module")
+def frame(service, holder):
+    """The release of the grant."""
+    return read_frame(holder.reader(service.url))
+
+
+@pytest.fixture(scope="module")
+def other_frame(service, other_holder):
+    """The release of the other grant."""
+    return read_frame(other_holder.reader(service.url))
+
+
+def test_nobody_reads_without_a_grant(service, anyone, holder):
+    assertion = holder.client.key.sign(oauth.claims(holder.client.id, service.url))
+    token = oauth.ask(f"{service.url}/oauth2/token", assertion).json()["access_token"]
+    for path in ["download", "rows"]:
+        anyone.get(f"/api/v1/datasets/{api.CONDITIONAL}/{path}", 401)
+        # A token that speaks for the firm, but for no grant, and the session of the firm's own person.
+        api.Api(service.url, token).get(f"/api/v1/datasets/{api.CONDITIONAL}/{path}", 403)
+        holder.firm.person.get(f"/api/v1/datasets/{api.CONDITIONAL}/{path}", 403)
+
+
+def test_direct_identifiers_cannot_be_applied_for(firm):
+    problem = firm.apply(["visit_id", "resident_name", "mobile"], expect=400)
+    assert [error["pointer"] for error in problem["errors"]] == ["/fields/1", "/fields/2"]
+
+
+def test_the_release_has_no_direct_identifiers(frame, source):
+    assert list(frame.columns) == RELEASED
+    direct = set(source[DIRECT].to_numpy().ravel())
+    released = set(frame.to_numpy().ravel())
+    assert not direct & released
+    # Nor inside of a longer text.
+    text = "\n".join(released)
+    assert not re.search(r"310199\d{11}[0-9X]|合成居民|\b100\d{8}\b", text)
+
+
+def test_what_is_kept_is_kept_exactly(frame, source):
+    pandas.testing.assert_frame_equal(frame[KEPT], source[KEPT])
+
+
+def test_of_a_birth_date_only_the_year_is_left(frame, source):
+    assert frame["birth_date"].str.fullmatch(r"\d{4}").all()
+    assert (frame["birth_date"] == source["birth_date"].str[:4]).all()
+
+
+def test_pseudonyms_of_two_grants_share_no_value(frame, other_frame):
+    assert frame["resident_id"].str.fullmatch(r"[0-9a-f]{32}").all()
+    assert not set(frame["resident_id"]) & set(other_frame["resident_id"])
+
+
+def test_pseudonyms_group_the_same_rows(frame, other_frame, source):
+    groups = [pandas.factorize(table["resident_id"]) for table in (source, frame, other_frame)]
+    residents = source["resident_id"].nunique()
+    for codes, values in groups:
+        assert len(values) == residents
+        assert (codes == groups[0][0]).all()
+
+
+def test_a_second_grant_of_the_same_firm_has_pseudonyms_of_its_own(service, holder, reviewer, frame):
+    again = Holder(holder.firm, holder.client, holder.firm.obtain_grant(reviewer, holder.client, ["resident_id", "sex"]))
+    second = read_frame(again.reader(service.url))
+    assert list(second.columns) == ["resident_id", "sex"]
+    assert not set(second["resident_id"]) & set(frame["resident_id"])
+
+
+def test_every_format_of_a_release_agrees(service, holder, frame):
+    reader = holder.reader(service.url)
+    expected = frame.to_numpy().tolist()
+    parquet = pyarrow.parquet.read_table(io.BytesIO(reader.download(api.CONDITIONAL).content))
+    assert pyarrow.types.is_integer(parquet.schema.field("birth_date").type)
+    tables.assert_same_rows(tables.texts(zip(*parquet.to_pydict().values())), expected)
+    lines = reader.download(api.CONDITIONAL, format="ndjson").content.decode("utf-8").removesuffix("\n").split("\n")
+    tables.assert_same_rows(tables.texts(tables.parse_json(line).values() for line in lines), expected)
+
+
+def test_duckdb_reads_a_release_from_its_address(service, holder, frame):
+    connection = duck.connect()
+    token = holder.reader(service.url).session.headers["Authorization"].removeprefix("Bearer ")
+    connection.execute(f"create secret (type http, bearer_token '{token}', scope '{service.url}')")
+    query = "select sex, count(*), count(distinct resident_id) from read_parquet(?) group by sex order by sex"
+    found = connection.execute(query, [f"{service.url}/api/v1/datasets/{api.CONDITIONAL}/download"]).fetchall()
+    groups = frame.groupby("sex")["resident_id"]
+    assert found == [(sex, len(group), group.nunique()) for sex, group in groups]
+
+
+def test_rows_by_query_are_those_of_the_release(service, holder, frame):
+    pseudonym = frame["resident_id"].value_counts().index[0]
+    query = {"where": f"resident_id = '{pseudonym}'", "order_by": "visit_id", "limit": 1000}
+    page = holder.reader(service.url).get(f"/api/v1/datasets/{api.CONDITIONAL}/rows", params=query).text
+    expected = frame[frame["resident_id"] == pseudonym].sort_values("visit_id").to_numpy().tolist()
+    tables.assert_same_rows(tables.texts(row.values() for row in tables.parse_json(page)["rows"]), expected)
+    # What was left out is unknown there, too.
+    hidden = {"where": "resident_name is not null"}
+    holder.reader(service.url).get(f"/api/v1/datasets/{api.CONDITIONAL}/rows", 400, params=hidden)
+
+
+def test_a_release_is_kept_by_no_cache(service, holder):
+    answer = holder.reader(service.url).download(api.CONDITIONAL)
+    assert {"private", "no-store"} <= set(answer.headers["Cache-Control"].replace(" ", "").split(","))
+
+
+def test_a_token_for_another_firms_grant_is_refused(service, holder, other_holder):
+    answer = other_holder.ask(service.url, holder.grant["id"])
+    assert (answer.status_code, answer.json()["error"]) == (400, "invalid_authorization_details")
+
+
+def test_a_revoked_grant_ends_at_once(service, firm, reviewer):
+    doomed = hold(firm, "EdDSA", reviewer)
+    reader = doomed.reader(service.url)
+    reader.download(api.CONDITIONAL)
+    reviewer.post(f"/api/v1/grants/{doomed.grant['id']}/revocation", {"reason": "The test ends it."}, 200)
+    reader.get(f"/api/v1/datasets/{api.CONDITIONAL}/download", 403)
+    assert doomed.ask(service.url, doomed.grant["id"]).status_code == 400
+
+
+def test_the_ledger_holds_after_all_this(service, frame, other_frame):
+    assert service.run("ledger", "verify").startswith("the ledger holds: ")
