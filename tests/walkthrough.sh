@@ -4,6 +4,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 binary=$1
 dir=$(mktemp -d)
+: >"$dir/log"
 "$binary" serve --listen 127.0.0.1:0 --data-dir "$dir/data" --limits-login-per-minute 1000 >"$dir/out" 2>"$dir/log" &
 server=$!
 trap 'kill "$server" 2>/dev/null; wait "$server" 2>/dev/null || true; rm -rf "$dir"' EXIT
