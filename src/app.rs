@@ -7,7 +7,9 @@ use std::time::Duration;
 use actix_web::dev::{Server, ServerHandle};
 use anyhow::{Context, anyhow};
 
+use crate::access::grants::Grant;
 use crate::access::{self, Mode, Pass};
+use crate::catalog::{self, Version};
 use crate::crypto::{MasterKey, hex, random_bytes};
 use crate::db::Db;
 use crate::engine::Engine;
@@ -104,11 +106,11 @@ impl App {
         let find = |pass: Pass| self.db.read(move |conn| release::find_for(conn, &pass, version));
         match find(pass.clone()).await? {
             Found::Release(release) => Ok(*release),
-            Found::Missing(missing) => {
-                self.materialise(&pass, *missing).await?;
+            Found::Missing(grant, version) => {
+                self.make_release(&grant, *version).await?;
                 match find(pass).await? {
                     Found::Release(release) => Ok(*release),
-                    Found::Missing(_) => Err(Error::internal(anyhow!("a release was made and cannot be found"))),
+                    Found::Missing(..) => Err(Error::internal(anyhow!("a release was made and cannot be found"))),
                 }
             }
         }
@@ -124,8 +126,25 @@ impl App {
         self.db.write(move |conn| access::check_recorded(conn, &caller, &slug, version, mode)).await?
     }
 
-    async fn materialise(&self, pass: &Pass, version: crate::catalog::Version) -> Result<()> {
-        release::materialise(&self.db, &self.storage, &self.engine, &self.master, pass, version).await
+    async fn make_release(&self, grant: &Grant, version: Version) -> Result<()> {
+        release::materialise(&self.db, &self.storage, &self.engine, &self.master, grant, version).await
+    }
+
+    /// Makes a new grant's release of the newest version. Where that fails, the first read tries again.
+    pub async fn prepare(&self, grant: &Grant) {
+        let slug = grant.dataset.clone();
+        let latest = self.db.read(move |conn| {
+            let dataset = catalog::find(conn, &slug)?;
+            catalog::latest_version(conn, &dataset)
+        });
+        let made = match latest.await {
+            Ok(Some((version, _))) => self.make_release(grant, version).await,
+            Ok(None) => Ok(()),
+            Err(cause) => Err(cause),
+        };
+        if let Err(cause) = made {
+            tracing::error!(grant.id = %grant.id, error = ?cause, "a grant's release could not be made; its first read tries again");
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use datafusion::parquet::arrow::ArrowWriter;
 use futures::StreamExt;
 
 use super::store::{self, NewRelease};
-use crate::access::{Pass, Receiver};
+use crate::access::grants::Grant;
 use crate::catalog::{Policy, PolicyField, ReleaseRule, Version};
 use crate::crypto::{HmacKey, MasterKey};
 use crate::db::Db;
@@ -24,7 +24,7 @@ use crate::storage::{Scratch, Storage};
 /// Hexadecimal digits of a pseudonym: 128 bits, so that two values practically never meet.
 const PSEUDONYM_CHARS: usize = 32;
 
-/// Makes the release that the pass opens of `version`, and writes it down.
+/// Makes the release of `version` for a grant, and writes it down. Gives nobody anything: reading it takes a pass.
 ///
 /// # Errors
 /// When the version lacks a field of the policy, or making it fails; then nothing is written down.
@@ -33,12 +33,9 @@ pub async fn materialise(
     storage: &Storage,
     engine: &Arc<Engine>,
     master: &MasterKey,
-    pass: &Pass,
+    grant: &Grant,
     version: Version,
 ) -> Result<()> {
-    let Receiver::Grant(grant) = pass.receiver() else {
-        return Err(Error::internal(anyhow::anyhow!("a public release is made with its version")));
-    };
     let fields = grant.policy.release_fields(&version.fields)?;
     // The key is of this grant alone: the pseudonyms of two grants share no value.
     let key = master.derive(&format!("pseudonym:{}", grant.id));
@@ -47,7 +44,7 @@ pub async fn materialise(
     let scratch = storage.scratch()?;
     let (scratch, row_count) = engine.run(None, write(plan, scratch)).await?;
     let object = storage.keep(scratch, "parquet").await?;
-    let (slug, receiver) = (pass.dataset().slug.clone(), grant.id.clone());
+    let (slug, receiver) = (grant.dataset.clone(), grant.id.clone());
     db.write(move |conn| {
         let new = NewRelease { version: &version, receiver: &receiver, fields: &fields, object: &object, row_count };
         store::add(conn, &slug, &new)

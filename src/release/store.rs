@@ -4,6 +4,7 @@ use chrono::NaiveDateTime;
 use diesel::prelude::*;
 use serde_json::json;
 
+use crate::access::grants::Grant;
 use crate::access::{Pass, Receiver};
 use crate::catalog::{self, Dataset, Field, Version};
 use crate::clock::now_naive;
@@ -73,7 +74,7 @@ pub enum Found {
     /// The release.
     Release(Box<Release>),
     /// The version exists, and the grant's release of it has to be made first.
-    Missing(Box<Version>),
+    Missing(Box<Grant>, Box<Version>),
 }
 
 #[derive(Queryable, Selectable, Insertable)]
@@ -110,7 +111,7 @@ pub fn find_for(conn: &mut Conn, pass: &Pass, number: Option<i32>) -> Result<Fou
     }
     let version = catalog::version(conn, dataset, number)?;
     match pass.receiver() {
-        Receiver::Grant(_) => Ok(Found::Missing(Box::new(version))),
+        Receiver::Grant(grant) => Ok(Found::Missing(grant.clone(), Box::new(version))),
         // A version from the time when the dataset was not open to everybody.
         Receiver::Public => Err(Error::not_found("public release of version", number.to_string())),
     }

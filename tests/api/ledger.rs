@@ -34,9 +34,9 @@ async fn every_step_to_a_read_is_an_entry_in_order() {
         "agreement.drawn",
         "agreement.signed",
         "grant.created",
+        "release.made",
         "token.issued",
         "read.allowed",
-        "release.made",
         "read.refused",
     ];
     let mut rest = kinds.iter();

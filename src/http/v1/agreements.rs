@@ -43,7 +43,7 @@ pub async fn find_agreement(caller: Caller, app: web::Data<App>, path: web::Path
 
 /// Sign an agreement
 ///
-/// By its firm, with the key of one of its clients. Gives the grant; its release is made at the first read.
+/// By its firm, with the key of one of its clients. Gives the grant, and makes its release.
 #[utoipa::path(tag = "access", params(IdPath), security(("session" = []), ("oauth2" = [])), responses((status = OK, body = SignedAgreement)))]
 #[post("/agreements/{id}/signature")]
 pub async fn sign_agreement(
@@ -54,5 +54,6 @@ pub async fn sign_agreement(
 ) -> Result<web::Json<SignedAgreement>> {
     let (id, Signature { client_id, signature }) = (path.into_inner().id, body.into_inner());
     let (agreement, grant) = app.db.write(move |conn| agreements::sign(conn, &caller, &id, &client_id, &signature)).await?;
+    app.prepare(&grant).await;
     Ok(web::Json(SignedAgreement { agreement, grant }))
 }
