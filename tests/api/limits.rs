@@ -93,6 +93,14 @@ async fn bytes_of_a_day_are_counted_and_outlive_a_restart() {
 }
 
 #[tokio::test]
+async fn a_query_that_takes_too_long_is_stopped() {
+    let app = TestApp::empty().await;
+    let limit = std::time::Duration::from_millis(1);
+    let stopped = app.app.engine.run::<()>(Some(limit), std::future::pending()).await;
+    assert!(matches!(stopped, Err(qingdan::error::Error::QueryTimeout { .. })));
+}
+
+#[tokio::test]
 async fn queries_at_once_are_limited() {
     let app = TestApp::start(Some(&crate::support::shipped()), &[("limits_anonymous_queries", "1")]).await;
     let key = qingdan::limits::LimitKey::for_address("127.0.0.1".parse().unwrap());

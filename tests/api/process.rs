@@ -33,6 +33,7 @@ struct Process {
     service: Service,
     address: String,
     stdout: Vec<String>,
+    log: std::thread::JoinHandle<String>,
 }
 
 impl Process {
@@ -50,7 +51,11 @@ impl Process {
             }
         }
         // Somebody has to read on, or the process would wait at a full pipe.
-        std::thread::spawn(move || std::io::copy(&mut stderr, &mut std::io::sink()));
+        let reader = std::thread::spawn(move || {
+            let mut rest = String::new();
+            stderr.read_to_string(&mut rest).unwrap();
+            rest
+        });
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let mut lines = Vec::new();
         while lines.len() < 3 {
@@ -59,7 +64,7 @@ impl Process {
             lines.push(line);
         }
         let address = address.unwrap();
-        Process { child, service: Service::new(format!("http://{address}")), address, stdout: lines }
+        Process { child, service: Service::new(format!("http://{address}")), address, stdout: lines, log: reader }
     }
 
     fn signal(&self, name: &str) {
@@ -157,6 +162,29 @@ async fn a_one_time_password_is_told_once() {
     child.wait().unwrap();
     lines.read_to_string(&mut told).unwrap();
     assert!(!told.contains("one-time"), "{told}");
+}
+
+#[tokio::test]
+async fn the_log_has_each_request_by_its_id_and_nothing_that_it_should_not() {
+    let dir = tempfile::tempdir().unwrap();
+    let database = TestDatabase::create(dir.path());
+    let datasets = shipped();
+    let mut process = Process::serve(dir.path(), &database, &["--datasets-dir", datasets.to_str().unwrap()]);
+    let firm = process.service.firm().await;
+    let path = "/api/v1/datasets/shanghai-districts/rows?where=name%20%3D%20%27secret-words%27";
+    let id = process.service.get_as(path, &firm.token).await.expect(200).header("x-request-id").to_owned();
+    process.service.login("operator", "a wrong password of mine").await.problem(401, "unauthenticated");
+    process.signal("TERM");
+    assert!(process.child.wait().unwrap().success());
+    let log = process.log.join().unwrap();
+    let line = log.lines().find(|line| line.contains(&id)).expect("the request is in the log");
+    let entry: serde_json::Value = serde_json::from_str(line).unwrap();
+    assert_eq!(entry["http.path"], "/api/v1/datasets/shanghai-districts/rows");
+    assert_eq!(entry["http.status"], 200);
+    assert_eq!(entry["caller"], format!("client:{}", firm.client_id));
+    for secret in ["secret-words", &firm.token, &firm.person, "a wrong password", OPERATOR_PASSWORD, "contact@example.org"] {
+        assert!(!log.contains(secret), "{secret}");
+    }
 }
 
 /// A table that does not compress away: digests of its row numbers.

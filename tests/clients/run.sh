@@ -3,7 +3,7 @@
 #
 #   tests/clients/run.sh BINARY [PYTEST-ARGUMENT...]
 #
-# QINGDAN_TEST_VENV names the folder of the Python environment; by default target/clients-venv.
+# CLIENTS_VENV names the folder of the Python environment; by default target/clients-venv.
 set -euo pipefail
 
 if [ $# -lt 1 ]; then
@@ -15,7 +15,7 @@ export QINGDAN_BINARY
 shift
 
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
-venv=${QINGDAN_TEST_VENV:-target/clients-venv}
+venv=${CLIENTS_VENV:-target/clients-venv}
 
 if ! command -v aria2c >/dev/null; then
     apt-get update -qq
