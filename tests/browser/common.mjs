@@ -1,0 +1,131 @@
+// What the tests share: the browser, the pages, and what is known of the shipped datasets.
+
+import assert from 'node:assert/strict';
+import { readFileSync, readdirSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+function setting(name) {
+  const value = process.env[name];
+  if (!value) throw new Error(`${name} is not set: run tests/browser/run.sh`);
+  return value;
+}
+
+export const BASE = setting('QINGDAN_URL');
+const WORK = setting('QINGDAN_BROWSER_TESTS');
+const ROOT = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../..');
+const require = createRequire(path.join(WORK, 'package.json'));
+const { chromium } = require('playwright-core');
+
+export const axeSource = () => readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8');
+export const shot = (name) => path.join(WORK, 'shots', `${name}.png`);
+
+export const LANGUAGES = ['zh', 'en'];
+export const HTML_LANG = { zh: 'zh-CN', en: 'en' };
+export const DESKTOP = { width: 1280, height: 900 };
+export const PHONE = { width: 390, height: 844 };
+
+// A name that is not the local machine, for it: some parts of a page ask outside only from a public address.
+export const NAMED = BASE.replace('127.0.0.1', 'portal.qingdan.test');
+
+export function launch() {
+  return chromium.launch({
+    executablePath: setting('QINGDAN_CHROMIUM'),
+    args: [
+      '--no-sandbox',
+      '--disable-gpu',
+      '--disable-background-networking',
+      '--disable-component-update',
+      '--disable-sync',
+      '--no-first-run',
+      '--disable-quic',
+      '--no-proxy-server',
+      '--host-resolver-rules=MAP portal.qingdan.test 127.0.0.1',
+    ],
+  });
+}
+
+// The entries as their files say, read without the service. Only what stands on a line of its own is needed.
+export const DATASETS = readdirSync(path.join(ROOT, 'datasets'), { withFileTypes: true })
+  .filter((entry) => entry.isDirectory())
+  .map(({ name: slug }) => {
+    const text = readFileSync(path.join(ROOT, 'datasets', slug, 'dataset.toml'), 'utf8');
+    const one = (pattern) => {
+      const found = pattern.exec(text);
+      assert.ok(found, `${slug}: ${pattern} is in dataset.toml`);
+      return found;
+    };
+    const [, zh, en] = one(/^title = \{ zh = "(.*?)", en = "(.*?)" \}$/m);
+    const fields = text.split(/^\[\[fields\]\]$/m).slice(1);
+    return {
+      slug,
+      title: { zh, en },
+      openType: one(/^open_type = "(\w+)"$/m)[1],
+      synthetic: /^synthetic = true$/m.test(text),
+      fields: fields.map((field) => {
+        const [, titleZh, titleEn] = /^title = \{ zh = "(.*?)", en = "(.*?)" \}$/m.exec(field);
+        return { name: /^name = "(.*?)"$/m.exec(field)[1], title: { zh: titleZh, en: titleEn } };
+      }),
+    };
+  });
+
+export const ofType = (openType) => DATASETS.filter((dataset) => dataset.openType === openType);
+
+// A CSV file's rows; the shipped files that the tests read have no line breaks inside of values.
+export function csvRows(slug, file) {
+  const lines = readFileSync(path.join(ROOT, 'datasets', slug, file), 'utf8').trim().split(/\r?\n/);
+  const names = lines[0].split(',');
+  return lines.slice(1).map((line) => {
+    const cells = line.split(',');
+    return Object.fromEntries(names.map((name, index) => [name, cells[index]]));
+  });
+}
+
+// Every portal page: a name for files, and a path that takes ?lang=.
+export const PORTAL = [
+  ['home', '/'],
+  ['home-empty', '/?open_type=closed&theme=health'],
+  ...DATASETS.map(({ slug }) => [`dataset-${slug}`, `/datasets/${slug}`]),
+  ['problem', '/problems/not-found'],
+];
+
+export function address(pathAndQuery, language, base = BASE) {
+  const url = new URL(pathAndQuery, base);
+  if (language) url.searchParams.set('lang', language);
+  return url.href;
+}
+
+// Opens a page and collects what must not happen on it. `check` fails when something did.
+export async function open(context, url) {
+  const page = await context.newPage();
+  const origin = new URL(url).origin;
+  const bad = [];
+  let requests = 0;
+  page.on('request', (request) => {
+    requests += 1;
+    const to = new URL(request.url());
+    if (to.origin !== origin && to.protocol !== 'data:') bad.push(`a request goes outside: ${request.url()}`);
+  });
+  page.on('websocket', (socket) => bad.push(`a socket is opened: ${socket.url()}`));
+  page.on('requestfailed', (request) => bad.push(`a request failed: ${request.url()} ${request.failure()?.errorText}`));
+  page.on('response', (response) => {
+    if (response.status() >= 400) bad.push(`${response.status()} for ${response.url()}`);
+  });
+  page.on('console', (message) => {
+    if (message.type() === 'error') bad.push(`console: ${message.text()}`);
+  });
+  page.on('pageerror', (error) => bad.push(`error on the page: ${error}`));
+  const response = await page.goto(url, { waitUntil: 'load' });
+  assert.equal(response.status(), 200, url);
+  const check = () => {
+    assert.ok(requests > 0, `no request of ${url} was seen`);
+    assert.deepEqual(bad, [], url);
+  };
+  return { page, response, check };
+}
+
+export async function noSidewaysScroll(page, what) {
+  const [content, view] = await page.evaluate(() => [document.scrollingElement.scrollWidth, innerWidth]);
+  assert.ok(content <= view, `${what}: the content is ${content} px wide in a view of ${view} px`);
+}
