@@ -5,6 +5,7 @@
 
 mod column;
 mod csv;
+mod strict;
 pub mod value;
 
 use serde::{Deserialize, Serialize};

@@ -12,6 +12,7 @@ use datafusion::parquet::basic::{Compression, ZstdLevel};
 use datafusion::parquet::file::properties::WriterProperties;
 
 use super::column::Column;
+use super::strict::Strict;
 use super::value::Guess;
 use super::{Declared, FieldType, FileFault, IntakeError, MAX_FAULTS, Taken};
 use crate::error::Error;
@@ -45,7 +46,7 @@ pub fn csv_to_parquet(path: &Path, declared: &[Declared], to: Scratch) -> Result
 }
 
 struct Reader {
-    csv: csv::Reader<BufReader<File>>,
+    csv: csv::Reader<BufReader<Strict<File>>>,
     header: ByteRecord,
     record: ByteRecord,
     faults: Faults,
@@ -81,12 +82,14 @@ impl Reader {
         let read = file.read(&mut start)?;
         let skip = if read == 3 && start == [0xEF, 0xBB, 0xBF] { 3 } else { 0 };
         file.seek(SeekFrom::Start(skip))?;
-        let mut csv = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(BufReader::with_capacity(1 << 18, file));
+        let mut csv =
+            csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(BufReader::with_capacity(1 << 18, Strict::new(file)));
         let mut header = ByteRecord::new();
         if !csv.read_byte_record(&mut header).map_err(Error::internal)? {
             return Err(IntakeError::Faults(vec![FileFault::whole("the file is empty; its first line must name the columns")], 1));
         }
         let columns = header.len();
+        csv.get_mut().get_mut().set_columns(columns);
         Ok(Reader { csv, header, record: ByteRecord::new(), faults: Faults::default(), columns })
     }
 
@@ -95,10 +98,13 @@ impl Reader {
         let names: Vec<String> = self.header.iter().map(|name| String::from_utf8_lossy(name).into_owned()).collect();
         for (at, name) in names.iter().enumerate() {
             if names[..at].contains(name) {
-                self.faults.add(FileFault::at(1, format!("the column name `{name}` stands twice")));
+                self.faults.add(FileFault::at(1, format!("the name of column number {} stands twice", at + 1)));
             }
             if !declared.iter().any(|column| column.name == *name) {
-                self.faults.add(FileFault::at(1, format!("the column `{name}` has no [[fields]] in dataset.toml")));
+                // Without a header the first line is a row: its cells are not to be repeated where any may be personal.
+                let personal = declared.iter().any(|column| column.personal);
+                let named = if personal { format!("number {}", at + 1) } else { shown(name, false) };
+                self.faults.add(FileFault::at(1, format!("the column {named} has no [[fields]] in dataset.toml")));
             }
         }
         for column in declared.iter().filter(|column| !names.contains(&column.name)) {
@@ -108,6 +114,16 @@ impl Reader {
         if self.faults.count == 0 && !same_order {
             self.faults.add(FileFault::at(1, "the columns stand in another order than the [[fields]] of dataset.toml"));
         }
+        self.faults.end()
+    }
+
+    /// Answers every fault of the file, when it is read to its end.
+    fn end(&mut self) -> Result<(), IntakeError> {
+        let (found, count) = self.csv.get_mut().get_mut().finish();
+        let listed = found.len() as u64;
+        found.into_iter().for_each(|fault| self.faults.add(fault));
+        self.faults.count += count - listed;
+        self.faults.listed.sort_by_key(|fault| fault.line);
         self.faults.end()
     }
 
@@ -182,7 +198,7 @@ fn write(reader: &mut Reader, declared: &[Declared], to: &Scratch) -> Result<i64
     }
     flush(&mut writer, &schema, &mut columns)?;
     writer.close().map_err(Error::internal)?;
-    reader.faults.end()?;
+    reader.end()?;
     Ok(row_count)
 }
 

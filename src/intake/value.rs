@@ -43,7 +43,24 @@ pub fn number(text: &str) -> Option<f64> {
     let unsigned = text.strip_prefix('-').unwrap_or(text);
     let canonical = unsigned.starts_with(|first: char| first.is_ascii_digit()) && !unsigned.ends_with('.');
     let leading_zero = unsigned.len() > 1 && unsigned.starts_with('0') && unsigned.as_bytes()[1].is_ascii_digit();
-    text.parse().ok().filter(|value: &f64| plain && canonical && !leading_zero && value.is_finite())
+    let value: f64 = text.parse().ok().filter(|value: &f64| plain && canonical && !leading_zero && value.is_finite())?;
+    // A double that would be written with other digits is another number.
+    (significant(text) == significant(&format!("{value:e}"))).then_some(value)
+}
+
+/// The digits of a number without the zeros at either end, and the power of ten of the first of them.
+fn significant(text: &str) -> (String, i64) {
+    let text = text.trim_start_matches('-').to_ascii_lowercase();
+    let (mantissa, exponent) = text.split_once('e').unwrap_or((text.as_str(), "0"));
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let digits = format!("{whole}{fraction}");
+    let leading = digits.len() - digits.trim_start_matches('0').len();
+    let kept = digits.trim_matches('0').to_owned();
+    if kept.is_empty() {
+        return (kept, 0);
+    }
+    let power = whole.len() as i64 - leading as i64 + exponent.parse::<i64>().unwrap_or(i64::MAX / 2);
+    (kept, power)
 }
 
 /// `true` or `false`.
@@ -57,18 +74,18 @@ pub fn boolean(text: &str) -> Option<bool> {
 
 /// A day as `YYYY-MM-DD`.
 pub fn date(text: &str) -> Option<NaiveDate> {
-    if text.len() != 10 {
-        return None;
-    }
-    NaiveDate::parse_from_str(text, "%Y-%m-%d").ok()
+    NaiveDate::parse_from_str(text, "%Y-%m-%d").ok().filter(|day| text.len() == 10 && day.format("%Y-%m-%d").to_string() == text)
 }
 
 /// A moment as `YYYY-MM-DDTHH:MM:SS`, with up to six digits of a second's fraction.
 pub fn datetime(text: &str) -> Option<NaiveDateTime> {
-    if !(19..=26).contains(&text.len()) {
-        return None;
-    }
-    NaiveDateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S%.f").ok()
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    let moment = NaiveDateTime::parse_from_str(whole, "%Y-%m-%dT%H:%M:%S").ok()?;
+    let exact = whole.len() == 19 && moment.format("%Y-%m-%dT%H:%M:%S").to_string() == whole && !whole.ends_with(":60");
+    let digits =
+        fraction.len() <= 6 && fraction.bytes().all(|byte| byte.is_ascii_digit()) && (whole.len() == text.len()) == fraction.is_empty();
+    let micros: i64 = if fraction.is_empty() { 0 } else { format!("{fraction:0<6}").parse().ok()? };
+    (exact && digits).then(|| moment + chrono::Duration::microseconds(micros))
 }
 
 /// The types that every value of a column has allowed so far.
@@ -165,8 +182,30 @@ mod tests {
     #[test]
     fn numbers_have_one_plain_spelling() {
         assert_eq!(number("1.5e-3"), Some(0.0015));
-        for text in ["+1", ".5", "1.", "007", "nan", "inf", "1e999", "1 ", ""] {
+        for text in ["0", "0.0", "-3.25", "0.30000000000000004", "100", "1E5", "9007199254740992", "0.10"] {
+            assert!(number(text).is_some(), "{text}");
+        }
+        for text in ["+1", ".5", "1.", "007", "nan", "inf", "1e999", "1 ", "", "9007199254740993", "0.1234567890123456789012345", "1e-400"]
+        {
             assert_eq!(number(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn days_and_moments_have_one_spelling() {
+        assert!(date("0001-01-01").is_some() && date("9999-12-31").is_some());
+        for text in ["2024- 1- 1", "+024-01-01", "-001-01-01", "2024-1-1", "2024-02-30", "2024-01-01 "] {
+            assert_eq!(date(text), None, "{text}");
+        }
+        assert!(datetime("2024-01-01T00:00:00.123456").is_some());
+        for text in [
+            "2024-12-31T23:59:60",
+            "2024-1-1T1:1:1.123456789",
+            "2024-01-01T00:00:00.1234567",
+            "2024-01-01T00:00:00.",
+            "2024-01-01 00:00:00",
+        ] {
+            assert_eq!(datetime(text), None, "{text}");
         }
     }
 
