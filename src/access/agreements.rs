@@ -9,9 +9,9 @@ use serde::Serialize;
 use serde_json::json;
 use utoipa::ToSchema;
 
-use super::applications::Application;
+use super::applications::{self, Application};
 use super::grants::{self, Grant};
-use crate::catalog::{Dataset, Policy, ReleaseRule};
+use crate::catalog::{self, Dataset, Policy, ReleaseRule};
 use crate::clock::{format, now, now_naive};
 use crate::crypto::sha256_hex;
 use crate::db::Conn;
@@ -186,6 +186,8 @@ pub fn sign(conn: &mut Conn, caller: &Caller, id: &str, client_id: &str, signatu
     if agreement.firm_id != firm.id {
         return Err(Error::not_found("agreement", id));
     }
+    let application = applications::find(conn, &agreement.application_id)?;
+    agreement.policy.require_allowed(&catalog::find(conn, &application.dataset)?.entry)?;
     let client = match clients::find(conn, client_id) {
         Ok(client) if client.firm_id == firm.id && client.status == "active" => client,
         Ok(_) | Err(Error::NotFound { .. }) => return Err(Error::invalid("/client_id", "this is no active client of the firm")),

@@ -134,8 +134,8 @@ fn check(dataset: &Dataset, new: &NewApplication) -> Result<()> {
     if new.term_days < 1 || i64::from(new.term_days) > i64::from(max) {
         fault("/term_days", format!("give 1 to {max} days"));
     }
-    if new.modes.is_empty() {
-        fault("/modes", "give at least one of download, api".to_owned());
+    if new.modes.is_empty() || new.modes.len() > 2 || (new.modes.len() == 2 && new.modes[0] == new.modes[1]) {
+        fault("/modes", "give download, api, or both, each once".to_owned());
     }
     match Policy::for_fields(&dataset.entry, &new.fields) {
         Err(Error::Invalid(more)) => faults.extend(more),
@@ -224,6 +224,9 @@ pub fn decide(conn: &mut Conn, caller: &Caller, id: &str, approve: bool, reason:
     let application = find(conn, id)?;
     let dataset = catalog::find(conn, &application.dataset)?;
     check_four_eyes(reviewer, &dataset)?;
+    if approve {
+        require_approvable(conn, &application, &dataset)?;
+    }
     let (status, kind) = if approve { ("approved", Kind::ApplicationApproved) } else { ("refused", Kind::ApplicationRefused) };
     // The condition on the state makes the second of two simultaneous decisions fail.
     let changed = diesel::update(applications::table.find(id).filter(applications::status.eq("submitted")))
@@ -235,7 +238,7 @@ pub fn decide(conn: &mut Conn, caller: &Caller, id: &str, approve: bool, reason:
         ))
         .execute(conn)?;
     if changed == 0 {
-        return Err(Error::Conflict(format!("the application is {} already", application.status)));
+        return Err(Error::Conflict("the application is decided already".to_owned()));
     }
     let detail = json!({ "firm": application.firm_id, "dataset": application.dataset, "reason": reason });
     ledger::append(conn, kind, &caller.actor(), &format!("application:{id}"), &detail)?;
@@ -246,6 +249,22 @@ pub fn decide(conn: &mut Conn, caller: &Caller, id: &str, approve: bool, reason:
         None
     };
     Ok((find(conn, id)?, agreement))
+}
+
+/// What was true when the application came has to be true when it is approved.
+fn require_approvable(conn: &mut Conn, application: &Application, dataset: &Dataset) -> Result<()> {
+    let firm = firms::find(conn, &application.firm_id)?;
+    if firm.status != firms::APPROVED {
+        return Err(Error::Conflict(format!("the firm is {}; refuse the application", firm.status)));
+    }
+    if dataset.entry.open_type != OpenType::Conditional {
+        return Err(Error::Conflict(format!("the dataset is {} now; refuse the application", dataset.entry.open_type.as_str())));
+    }
+    let max = dataset.entry.max_term_days();
+    if i64::from(application.term_days) > i64::from(max) {
+        return Err(Error::Conflict(format!("the longest term is {max} days now; refuse the application")));
+    }
+    Ok(())
 }
 
 fn check_four_eyes(reviewer: &PersonIdentity, dataset: &Dataset) -> Result<()> {

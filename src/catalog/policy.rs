@@ -32,6 +32,9 @@ impl Policy {
     /// When a field is unknown, asked for twice, or may not leave; each is named with its place in the request.
     pub fn for_fields(entry: &Entry, wanted: &[String]) -> Result<Self> {
         let mut faults = Vec::new();
+        if wanted.len() > entry.fields.len() {
+            return Err(Error::invalid("/fields", format!("the dataset has {} fields; this names {}", entry.fields.len(), wanted.len())));
+        }
         if wanted.is_empty() {
             faults.push(fault("/fields", format!("name at least one field; those that may leave are: {}", leaving(entry).join(", "))));
         }
@@ -54,10 +57,29 @@ impl Policy {
         Ok(Policy { fields: fields.map(|field| PolicyField { name: field.name.clone(), rule: field.release }).collect() })
     }
 
+    /// Whether the dataset's entry, as it stands now, still lets every field leave as this policy says.
+    ///
+    /// # Errors
+    /// When a field is gone, may not leave any more, or leaves only under a stricter rule than this policy's.
+    pub fn require_allowed(&self, entry: &Entry) -> Result<()> {
+        for leaving in &self.fields {
+            let allowed = entry.field(&leaving.name).is_some_and(|field| {
+                let as_strict = field.release == leaving.rule || field.release == ReleaseRule::Keep;
+                let direct = field.sensitivity == Sensitivity::Direct && leaving.rule != ReleaseRule::Pseudonym;
+                may_leave(field) && as_strict && !direct
+            });
+            if !allowed {
+                let reason = format!("the dataset's policy no longer lets the field `{}` leave in this way; apply again", leaving.name);
+                return Err(Error::Forbidden(reason));
+            }
+        }
+        Ok(())
+    }
+
     /// The columns of a release under this policy, from those of its version.
     ///
     /// # Errors
-    /// When a field is missing in the version, or would leave as a direct identifier: then nothing leaves at all.
+    /// When a field is missing in the version, or was declared a direct identifier in it and would leave as it is.
     pub fn release_fields(&self, version: &[Field]) -> Result<Vec<Field>> {
         self.fields
             .iter()
