@@ -9,4 +9,4 @@ mod store;
 
 pub use materialise::materialise;
 pub use publish::{Outcome, Report, import_folder};
-pub use store::{Found, Release, find_for};
+pub use store::{Found, Release, exists, find_for};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use datafusion::arrow::array::{Array, ArrayRef, StringArray};
+use datafusion::arrow::array::{Array, ArrayRef, AsArray, StringArray};
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::DataType;
 use datafusion::dataframe::DataFrame;
@@ -20,6 +20,9 @@ use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::intake::writer_properties;
 use crate::storage::{Scratch, Storage};
+
+/// Hexadecimal digits of a whole hash.
+const HASH_CHARS: usize = 64;
 
 /// Hexadecimal digits of a pseudonym: 128 bits, so that two values practically never meet.
 const PSEUDONYM_CHARS: usize = 32;
@@ -40,7 +43,7 @@ pub async fn materialise(
     // The key is of this grant alone: the pseudonyms of two grants share no value.
     let key = master.derive(&format!("pseudonym:{}", grant.id));
     let table = engine.table(&version.object).await?;
-    let plan = apply(table, &grant.policy, &key)?;
+    let plan = apply(table, &grant.policy, &key, master.derive(&format!("order:{}", grant.id)))?;
     let scratch = storage.scratch()?;
     let (scratch, row_count) = engine.run(None, write(plan, scratch)).await?;
     let object = storage.keep(scratch, "parquet").await?;
@@ -52,36 +55,52 @@ pub async fn materialise(
     .await
 }
 
-fn apply(table: DataFrame, policy: &Policy, key: &HmacKey) -> Result<DataFrame> {
-    let expressions = policy.fields.iter().map(|field| expression(field, key)).collect::<Result<Vec<_>>>()?;
-    Ok(table.select(expressions)?)
+/// The name of a column that no field has, since names of fields have no spaces around them.
+const ORDER: &str = " order ";
+
+/// The rows in an order of this grant's own: in the version's order, two releases could be joined row by row.
+fn apply(table: DataFrame, policy: &Policy, key: &HmacKey, order: HmacKey) -> Result<DataFrame> {
+    let columns: Vec<Expr> = table.schema().fields().iter().map(|field| cast_expr(ident(field.name()), DataType::Utf8)).collect();
+    let mut expressions = policy.fields.iter().map(|field| expression(field, key)).collect::<Result<Vec<_>>>()?;
+    expressions.push(keyed_hash("order_hash", order, columns.len(), HASH_CHARS).call(columns).alias(ORDER));
+    let names: Vec<Expr> = policy.fields.iter().map(|field| ident(&field.name)).collect();
+    Ok(table.select(expressions)?.sort(vec![ident(ORDER).sort(true, false)])?.select(names)?)
 }
 
 fn expression(field: &PolicyField, key: &HmacKey) -> Result<Expr> {
     let column = ident(&field.name);
     let expression = match field.rule {
         ReleaseRule::Keep => column,
-        ReleaseRule::Pseudonym => pseudonym(key.clone()).call(vec![cast_expr(column, DataType::Utf8)]),
+        ReleaseRule::Pseudonym => keyed_hash("pseudonym", key.clone(), 1, PSEUDONYM_CHARS).call(vec![cast_expr(column, DataType::Utf8)]),
         ReleaseRule::Year => cast_expr(date_part(lit("year"), column), DataType::Int64),
         ReleaseRule::Drop => return Err(Error::internal(anyhow::anyhow!("a dropped field in a policy"))),
     };
     Ok(expression.alias(&field.name))
 }
 
-/// A function that replaces each value by its keyed hash; a missing value stays missing.
-fn pseudonym(key: HmacKey) -> ScalarUDF {
+/// A function that answers the keyed hash of its arguments; of one that is missing, a missing value.
+fn keyed_hash(name: &str, key: HmacKey, arguments: usize, chars: usize) -> ScalarUDF {
     let hash = move |arguments: &[ColumnarValue]| {
         let arrays = ColumnarValue::values_to_arrays(arguments)?;
-        let texts = cast(&arrays[0], &DataType::Utf8)?;
-        let texts = texts
-            .as_any()
-            .downcast_ref::<StringArray>()
-            .ok_or_else(|| datafusion::error::DataFusionError::Internal("a pseudonym is made of text".to_owned()))?;
-        let hashed: StringArray =
-            texts.iter().map(|text| text.map(|text| key.hex(text.as_bytes())[..PSEUDONYM_CHARS].to_owned())).collect();
+        let columns = arrays.iter().map(|array| cast(array, &DataType::Utf8)).collect::<Result<Vec<_>, _>>()?;
+        let columns: Vec<&StringArray> = columns.iter().map(|column| column.as_string::<i32>()).collect();
+        let rows = columns.first().map_or(0, |column| column.len());
+        let hashed: StringArray = (0..rows).map(|row| hash_row(&key, &columns, row).map(|hash| hash[..chars].to_owned())).collect();
         Ok(ColumnarValue::Array(Arc::new(hashed) as ArrayRef))
     };
-    create_udf("pseudonym", vec![DataType::Utf8], DataType::Utf8, Volatility::Immutable, Arc::new(hash))
+    create_udf(name, vec![DataType::Utf8; arguments], DataType::Utf8, Volatility::Immutable, Arc::new(hash))
+}
+
+/// One value is hashed as it is; several with their lengths before them, so that no two rows run into the same text.
+fn hash_row(key: &HmacKey, columns: &[&StringArray], row: usize) -> Option<String> {
+    if let [column] = columns {
+        return column.is_valid(row).then(|| key.hex(column.value(row).as_bytes()));
+    }
+    let text = columns.iter().fold(String::new(), |text, column| match column.is_valid(row) {
+        true => format!("{text}{}:{}", column.value(row).len(), column.value(row)),
+        false => text + "-",
+    });
+    Some(key.hex(text.as_bytes()))
 }
 
 async fn write(plan: DataFrame, scratch: Scratch) -> Result<(Scratch, i64)> {

@@ -8,8 +8,8 @@ use crate::access::grants::Grant;
 use crate::access::{Pass, Receiver};
 use crate::catalog::{self, Dataset, Field, Version};
 use crate::clock::now_naive;
-use crate::db::Conn;
 use crate::db::schema::{releases, versions};
+use crate::db::{Conn, lock_ledger};
 use crate::error::{Error, Result};
 use crate::ledger::{self, Kind};
 use crate::storage::Object;
@@ -130,6 +130,16 @@ fn release(row: ReleaseRow, pass: &Pass, version: i32) -> Result<Release> {
     })
 }
 
+/// Whether a version has its release for a receiver.
+///
+/// # Errors
+/// When the database does not answer.
+pub fn exists(conn: &mut Conn, version_id: &str, receiver: &str) -> Result<bool> {
+    let known: i64 =
+        releases::table.filter(releases::version_id.eq(version_id)).filter(releases::receiver.eq(receiver)).count().get_result(conn)?;
+    Ok(known > 0)
+}
+
 /// What makes a release.
 pub(super) struct NewRelease<'a> {
     pub version: &'a Version,
@@ -141,12 +151,9 @@ pub(super) struct NewRelease<'a> {
 
 /// Writes a release down, with its ledger entry. One that exists already stays as it is.
 pub(super) fn add(conn: &mut Conn, slug: &str, new: &NewRelease<'_>) -> Result<()> {
-    let known: i64 = releases::table
-        .filter(releases::version_id.eq(&new.version.id))
-        .filter(releases::receiver.eq(new.receiver))
-        .count()
-        .get_result(conn)?;
-    if known > 0 {
+    // Two who count at the same time would both find nothing.
+    lock_ledger(conn)?;
+    if exists(conn, &new.version.id, new.receiver)? {
         return Ok(());
     }
     let row = ReleaseRow {
