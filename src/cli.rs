@@ -4,6 +4,7 @@ mod import;
 mod ledger;
 mod openapi;
 mod serve;
+mod user;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -55,6 +56,13 @@ fn command() -> Command {
                 .subcommand(Command::new("verify").about("Check the whole chain and name the first broken entry; also beside a running service")),
         )
         .subcommand(
+            Command::new("user").about("Look after accounts, while the service is stopped").subcommand_required(true).subcommand(
+                Command::new("reset-password")
+                    .about("Give a person a new one-time password and end the sessions")
+                    .arg(Arg::new("USERNAME").required(true).help("the name to log in with")),
+            ),
+        )
+        .subcommand(
             Command::new("openapi")
                 .about("Write the API document")
                 .arg(Arg::new("FILE").value_parser(clap::value_parser!(PathBuf)).help("the file; standard output by default")),
@@ -84,6 +92,11 @@ fn run(matches: &ArgMatches) -> Result<End> {
             import::import(&settings(matches)?, &dir)
         }
         Some(("ledger", matches)) => ledger::verify(&settings(matches.subcommand().map_or(matches, |(_, inner)| inner))?),
+        Some(("user", matches)) => {
+            let matches = matches.subcommand().map_or(matches, |(_, inner)| inner);
+            let username = matches.get_one::<String>("USERNAME").map(String::as_str).unwrap_or_default();
+            user::reset_password(&settings(matches)?, username)
+        }
         Some(("openapi", matches)) => openapi::write(matches.get_one::<PathBuf>("FILE")),
         Some((other, _)) => anyhow::bail!("there is no command `{other}`"),
     }
@@ -101,7 +114,9 @@ fn settings(matches: &ArgMatches) -> Result<Settings> {
     let given = matches.get_one::<PathBuf>("settings").cloned();
     let usual = PathBuf::from("qingdan.toml");
     let file = given.or_else(|| usual.exists().then_some(usual));
-    Settings::load(&flags, std::env::vars(), file.as_deref())
+    // A variable of ours that is not UTF-8 is kept with its faults, so that it is refused by name.
+    let variables = std::env::vars_os().map(|(name, value)| (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned()));
+    Settings::load(&flags, variables, file.as_deref())
 }
 
 /// Logs as JSON lines on standard error; `QINGDAN_LOG` filters them.

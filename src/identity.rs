@@ -59,6 +59,8 @@ pub struct PersonIdentity {
     pub publisher: Option<String>,
     /// The firm of a firm's person.
     pub firm_id: Option<String>,
+    /// Whether that firm is approved.
+    pub firm_approved: bool,
     /// Whether nothing but a change of password is allowed.
     pub one_time_password: bool,
 }
@@ -105,6 +107,9 @@ impl Caller {
     /// When the caller is no firm.
     pub fn firm(&self) -> Result<&str> {
         match &self.identity {
+            Identity::Client(client) if client.grant_id.is_some() => {
+                Err(Error::Forbidden("this token is for a grant alone; take one without authorization_details".to_owned()))
+            }
             Identity::Client(client) => Ok(&client.firm_id),
             Identity::Person(_) => self
                 .person()?

@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use super::{End, block_on};
 use crate::app::Parts;
-use crate::catalog::EntryChange;
+use crate::catalog::{self, EntryChange};
 use crate::release::{Report, import_folder};
 use crate::settings::Settings;
 
@@ -14,6 +14,7 @@ use crate::settings::Settings;
 pub(super) fn import(settings: &Settings, dir: &Path) -> Result<End> {
     let parts = Parts::open(settings)?;
     let report = block_on(async { Ok(import_folder(&parts.db, &parts.storage, dir, "service").await?) })?;
+    parts.db.write_now(catalog::mark_first_import)?;
     for line in lines(&report) {
         println!("{line}");
     }
@@ -39,6 +40,10 @@ fn lines(report: &Report) -> Vec<String> {
 
 /// The import of the first start. Mistakes are told and do not stop the service.
 pub(super) async fn first(settings: &Settings, parts: &Parts) -> Result<()> {
+    if !parts.db.read_now(catalog::is_empty)? && !settings.datasets_dir.is_dir() {
+        // The list was filled by `qingdan import`.
+        return Ok(parts.db.write_now(catalog::mark_first_import)?);
+    }
     if !settings.datasets_dir.is_dir() {
         tracing::warn!(dir = %settings.datasets_dir.display(), "there is no datasets folder; the list starts empty");
         return Ok(());
@@ -47,6 +52,7 @@ pub(super) async fn first(settings: &Settings, parts: &Parts) -> Result<()> {
     for mistake in &report.mistakes {
         tracing::error!(mistake = %mistake, "an entry was not imported");
     }
+    parts.db.write_now(catalog::mark_first_import)?;
     tracing::info!(datasets = report.outcomes.len(), mistakes = report.mistakes.len(), "imported");
     Ok(())
 }

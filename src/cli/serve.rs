@@ -1,5 +1,6 @@
 //! `qingdan serve`.
 
+use std::io::Write;
 use std::time::Instant;
 
 use anyhow::Result;
@@ -15,11 +16,11 @@ pub(super) fn serve(settings: &Settings) -> Result<End> {
     let started = Instant::now();
     actix_web::rt::System::new().block_on(async {
         let parts = Parts::open(settings)?;
-        if parts.db.read_now(catalog::is_empty)? {
+        if !parts.db.read_now(catalog::is_first_import_done)? {
             import::first(settings, &parts).await?;
         }
         let application = Application::bind(settings.clone(), parts)?;
-        announce(&application);
+        announce(&application)?;
         tracing::info!(address = %application.address, start_ms = started.elapsed().as_millis() as u64, "ready");
         application.run().await?;
         tracing::info!("stopped");
@@ -28,14 +29,14 @@ pub(super) fn serve(settings: &Settings) -> Result<End> {
 }
 
 /// Tells where everything is, and the operator's password this once. It goes to standard output and never to the log.
-fn announce(application: &Application) {
-    let issuer = &application.app.issuer;
-    println!("qingdan 清单");
-    println!("  portal    {issuer}/");
-    println!("  API docs  {issuer}/docs/");
+fn announce(application: &Application) -> Result<()> {
+    let (issuer, mut out) = (&application.app.issuer, std::io::stdout());
+    writeln!(out, "qingdan 清单\n  portal    {issuer}/\n  API docs  {issuer}/docs/")?;
     if let Some(password) = &application.operator_password {
-        println!(
+        writeln!(
+            out,
             "  operator  username `operator`, one-time password `{password}` (shown this once; it must be changed at the first log-in)"
-        );
+        )?;
     }
+    Ok(out.flush()?)
 }

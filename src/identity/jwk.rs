@@ -1,12 +1,24 @@
 //! Public keys of clients: Ed25519 or P-256, as JWK (RFC 7517), and signatures made with them.
 
-use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, ED25519, UnparsedPublicKey};
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, ED25519, ParsedPublicKey, UnparsedPublicKey};
 use jsonwebtoken::jwk::Jwk;
 use jsonwebtoken::{Algorithm, DecodingKey};
 use serde_json::{Value, json};
 
-use crate::crypto::{base64url, unbase64url};
+use crate::crypto::{base64url, hex, unbase64url};
 use crate::error::{Error, Result};
+
+/// The y coordinates of the points of small order on Curve25519's Edwards form, also in the spellings beyond the field's modulus:
+/// a signature under such a key can be made without a private key.
+const SMALL_ORDER: [&str; 7] = [
+    "0000000000000000000000000000000000000000000000000000000000000000",
+    "0100000000000000000000000000000000000000000000000000000000000000",
+    "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+    "edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+    "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+    "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+    "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+];
 
 /// A client's public key.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,8 +53,31 @@ impl PublicKey {
             ("EC", "P-256") => PublicKey::P256(coordinate("x")?, coordinate("y")?),
             _ => return Err(Error::invalid(pointer, "give a public JWK with kty OKP and crv Ed25519, or kty EC and crv P-256")),
         };
-        key.decoding_key().map_err(|_not_on_curve| Error::invalid(pointer, "these numbers are no key of that curve"))?;
+        if !key.is_sound() {
+            return Err(Error::invalid(pointer, "these numbers are no sound key of that curve"));
+        }
         Ok(key)
+    }
+
+    /// Whether a P-256 point lies on its curve, and an Ed25519 point is none of the few under which anything verifies.
+    fn is_sound(&self) -> bool {
+        match self {
+            PublicKey::Ed25519(x) => {
+                let mut unsigned = *x;
+                // The highest bit is the sign of the other coordinate.
+                unsigned[31] &= 0x7f;
+                !SMALL_ORDER.contains(&hex(&unsigned).as_str())
+            }
+            PublicKey::P256(..) => ParsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, self.point()).is_ok(),
+        }
+    }
+
+    /// The uncompressed form of a P-256 point (SEC 1 §2.3.3); an Ed25519 key as it is.
+    fn point(&self) -> Vec<u8> {
+        match self {
+            PublicKey::Ed25519(x) => x.to_vec(),
+            PublicKey::P256(x, y) => [&[4u8], x.as_slice(), y.as_slice()].concat(),
+        }
     }
 
     /// The key as a JWK with nothing but its public members.
@@ -72,11 +107,8 @@ impl PublicKey {
 
     fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
         match self {
-            PublicKey::Ed25519(x) => UnparsedPublicKey::new(&ED25519, x).verify(message, signature).is_ok(),
-            PublicKey::P256(x, y) => {
-                let point = [&[4u8], x.as_slice(), y.as_slice()].concat();
-                UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point).verify(message, signature).is_ok()
-            }
+            PublicKey::Ed25519(_) => UnparsedPublicKey::new(&ED25519, self.point()).verify(message, signature).is_ok(),
+            PublicKey::P256(..) => UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, self.point()).verify(message, signature).is_ok(),
         }
     }
 

@@ -10,8 +10,8 @@ use serde_json::json;
 
 use crate::clock::now_naive;
 use crate::crypto::MasterKey;
-use crate::db::Conn;
 use crate::db::schema::signing_keys;
+use crate::db::{Conn, lock_ledger};
 use crate::error::{Error, Result};
 use crate::ledger::{self, Kind};
 
@@ -41,6 +41,8 @@ impl KeyRing {
     /// # Errors
     /// When a key was sealed under another master key.
     pub fn load(conn: &mut Conn, master: &MasterKey) -> Result<Self> {
+        // Replicas that start together must not each make a key.
+        lock_ledger(conn)?;
         let mut rows: Vec<KeyRow> =
             signing_keys::table.filter(signing_keys::retired_at.is_null()).order(signing_keys::created_at.desc()).load(conn)?;
         if rows.is_empty() {

@@ -6,11 +6,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
-use super::{PersonIdentity, password};
+use super::{PersonIdentity, firms, password};
 use crate::clock::now_naive;
 use crate::crypto::{random_token, sha256_hex};
 use crate::db::schema::{people, publishers, sessions};
-use crate::db::{Conn, on_duplicate};
+use crate::db::{Conn, lock_ledger, on_duplicate};
 use crate::error::{Error, Result};
 use crate::ledger::{self, Kind};
 
@@ -254,7 +254,9 @@ pub fn resume_session(conn: &mut Conn, token: &str) -> Result<PersonIdentity> {
         .optional()?;
     let row = row.ok_or_else(|| Error::Unauthenticated("the session is unknown or has expired; log in again".to_owned()))?;
     let person = Person::from(&row);
+    let firm = person.firm_id.as_ref().map(|id| firms::find(conn, id)).transpose()?;
     Ok(PersonIdentity {
+        firm_approved: firm.is_some_and(|firm| firm.status == firms::APPROVED),
         id: person.id,
         session,
         roles: person.roles,
@@ -288,11 +290,47 @@ pub fn set_password(conn: &mut Conn, person: &PersonIdentity, hash: &str) -> Res
     Ok(())
 }
 
-/// The first operator, made when there is nobody yet.
+/// Ends a person's account: the sessions stop at the next request, and nobody logs in to it again.
+///
+/// # Errors
+/// When it is the caller's own, or has ended already.
+pub fn revoke(conn: &mut Conn, operator: &PersonIdentity, id: &str, reason: &str) -> Result<Person> {
+    if operator.id == id {
+        return Err(Error::Conflict("nobody revokes their own account; another operator does it".to_owned()));
+    }
+    let person = find(conn, id)?;
+    let changed =
+        diesel::update(people::table.find(id).filter(people::status.eq("active"))).set(people::status.eq("revoked")).execute(conn)?;
+    if changed == 0 {
+        return Err(Error::Conflict("the account is revoked already".to_owned()));
+    }
+    diesel::delete(sessions::table.filter(sessions::person_id.eq(id))).execute(conn)?;
+    ledger::append(conn, Kind::PersonRevoked, &format!("person:{}", operator.id), &format!("person:{id}"), &json!({ "reason": reason }))?;
+    Ok(person)
+}
+
+/// Gives a person a one-time password, and ends the sessions: the way back in when the password is lost.
+///
+/// # Errors
+/// When there is no such account, or it is revoked.
+pub fn reset_password(conn: &mut Conn, username: &str, hash: &str) -> Result<()> {
+    let (id, _) = credentials(conn, username)?.ok_or_else(|| Error::not_found("active account", username))?;
+    diesel::update(people::table.find(&id)).set((people::password_hash.eq(hash), people::one_time_password.eq(true))).execute(conn)?;
+    diesel::delete(sessions::table.filter(sessions::person_id.eq(&id))).execute(conn)?;
+    ledger::append(conn, Kind::PasswordChanged, "service", &format!("person:{id}"), &json!({ "reset": true }))?;
+    Ok(())
+}
+
+/// The first operator, made when there is nobody yet; `None` when there is.
 ///
 /// # Errors
 /// When the database does not take it.
-pub fn create_first_operator(conn: &mut Conn, hash: String, one_time: bool) -> Result<Person> {
+pub fn create_first_operator(conn: &mut Conn, hash: String, one_time: bool) -> Result<Option<Person>> {
+    // Replicas that start together must not each make one.
+    lock_ledger(conn)?;
+    if !is_empty(conn)? {
+        return Ok(None);
+    }
     let new = NewPerson {
         username: "operator".to_owned(),
         display_name: "Operator".to_owned(),
@@ -302,7 +340,7 @@ pub fn create_first_operator(conn: &mut Conn, hash: String, one_time: bool) -> R
         publisher: None,
         firm_id: None,
     };
-    create(conn, "service", new)
+    create(conn, "service", new).map(Some)
 }
 
 /// Rules for the roles of a new person: stewards have a publisher, and only they.
@@ -312,6 +350,12 @@ pub fn create_first_operator(conn: &mut Conn, hash: String, one_time: bool) -> R
 pub fn check_roles(roles: &[Role], publisher: Option<&str>) -> Result<()> {
     if roles.is_empty() {
         return Err(Error::invalid("/roles", "give at least one of steward, reviewer, operator, auditor"));
+    }
+    // Who keeps firms and people does not decide what they get, and who audits has no part in either.
+    for alone in [Role::Operator, Role::Auditor] {
+        if roles.contains(&alone) && roles.iter().any(|role| *role != alone) {
+            return Err(Error::invalid("/roles", format!("{} goes with no other role", alone.as_str())));
+        }
     }
     match (roles.contains(&Role::Steward), publisher) {
         (true, None) => Err(Error::invalid("/publisher", "a steward edits one publisher's datasets: give its slug")),

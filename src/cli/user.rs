@@ -1,0 +1,18 @@
+//! `qingdan user`.
+
+use anyhow::Result;
+
+use super::End;
+use crate::app::Parts;
+use crate::identity::{password, people};
+use crate::settings::Settings;
+
+/// Gives a person a one-time password and prints it this once.
+pub(super) fn reset_password(settings: &Settings, username: &str) -> Result<End> {
+    let parts = Parts::open(settings)?;
+    let password = password::one_time()?;
+    let hash = password::hash(&password)?;
+    parts.db.write_now(|conn| people::reset_password(conn, username, &hash))?;
+    println!("username `{username}`, one-time password `{password}` (shown this once; it must be changed at the first log-in)");
+    Ok(End::Well)
+}
