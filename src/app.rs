@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use actix_web::dev::{Server, ServerHandle};
 use anyhow::{Context, anyhow};
+use tokio::sync::Semaphore;
 
 use crate::access::grants::Grant;
 use crate::access::{self, Mode, Pass};
@@ -47,6 +48,10 @@ pub struct App {
     pub usage: Usage,
     /// Exports in the making.
     pub exports: Exports,
+    /// Passwords are hashed a few at a time: each takes 19 MiB and a core.
+    hashing: Semaphore,
+    /// Releases in the making.
+    making: tokio::sync::Mutex<()>,
 }
 
 /// The parts that need no address: what the command line works with.
@@ -93,6 +98,8 @@ impl App {
             limits: Limits::new(&settings),
             usage: Usage::new(parts.master.derive("usage")),
             exports: Exports::default(),
+            hashing: Semaphore::new(std::thread::available_parallelism().map_or(2, usize::from)),
+            making: tokio::sync::Mutex::default(),
             settings,
         })
     }
@@ -126,7 +133,22 @@ impl App {
         self.db.write(move |conn| access::check_recorded(conn, &caller, &slug, version, mode)).await?
     }
 
+    /// Runs work that hashes passwords, away from the HTTP workers, as many at a time as there are cores.
+    ///
+    /// # Errors
+    /// What `work` answers.
+    pub async fn hash<T: Send + 'static>(&self, work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+        let _place = self.hashing.acquire().await.map_err(Error::internal)?;
+        crate::db::blocking(work).await
+    }
+
+    /// Makes a grant's release, one at a time, unless somebody else has made it meanwhile.
     async fn make_release(&self, grant: &Grant, version: Version) -> Result<()> {
+        let _turn = self.making.lock().await;
+        let (id, version_id) = (grant.id.clone(), version.id.clone());
+        if self.db.read(move |conn| release::exists(conn, &version_id, &id)).await? {
+            return Ok(());
+        }
         release::materialise(&self.db, &self.storage, &self.engine, &self.master, grant, version).await
     }
 
@@ -215,6 +237,6 @@ fn first_operator(settings: &Settings, db: &Db) -> anyhow::Result<Option<String>
         None => (password::one_time()?, true),
     };
     let hash = password::hash(&password)?;
-    db.write_now(|conn| people::create_first_operator(conn, hash, one_time))?;
-    Ok(one_time.then_some(password))
+    let made = db.write_now(|conn| people::create_first_operator(conn, hash, one_time))?;
+    Ok((one_time && made.is_some()).then_some(password))
 }

@@ -12,5 +12,6 @@ pub use folder::{Folder, FolderEntry, Mistake, read_folder};
 pub use policy::{Policy, PolicyField, may_leave};
 pub use store::{
     Dataset, DatasetFilter, DatasetPage, EntryChange, NewVersion, Publisher, PublisherContact, Theme, Version, VersionRow, add_version,
-    find, is_empty, latest_version, list, publishers, put_entry, put_publisher, put_theme, themes, version, versions,
+    find, is_empty, is_first_import_done, latest_version, list, mark_first_import, publishers, put_entry, put_publisher, put_theme, themes,
+    version, versions,
 };

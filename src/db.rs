@@ -162,7 +162,7 @@ fn begin(conn: &mut Conn) -> Result<()> {
     Ok(())
 }
 
-/// Makes the current transaction the only one that appends to the ledger, until it ends.
+/// Makes the current transaction the only one that appends to the ledger, or does anything else that only one may do, until it ends.
 ///
 /// # Errors
 /// When the database does not answer.
@@ -200,6 +200,10 @@ impl From<diesel::result::Error> for Error {
         match cause {
             DbError::DatabaseError(DatabaseErrorKind::UniqueViolation, _) => Error::Conflict("it exists already".to_owned()),
             DbError::DatabaseError(DatabaseErrorKind::ClosedConnection, _) => unavailable("the connection is closed"),
+            // PostgreSQL keeps no NUL in a text: then it came with the request.
+            DbError::DatabaseError(_, info) if info.message().contains("0x00") => {
+                Error::Malformed("a text holds the character NUL".to_owned())
+            }
             other => Error::internal(other),
         }
     }

@@ -19,7 +19,7 @@ use object_store::{ObjectStore, ObjectStoreExt, WriteMultipart};
 use crate::crypto::Sha256;
 use crate::error::{Error, Result};
 
-pub use folder::{DataFolder, Scratch, digest_file, list_folders, open_file, read_text, write_text};
+pub use folder::{DataFolder, Scratch, create_private_file, digest_file, list_folders, open_file, read_text, write_text};
 
 /// How much of an object is read at once while it is streamed.
 const CHUNK_BYTES: u64 = 1 << 20;

@@ -88,6 +88,9 @@ fn check_data(entry: &Entry, faults: &mut Faults) {
 }
 
 fn is_licence(text: &str) -> bool {
+    if text.chars().any(|character| character.is_control() || character.is_whitespace() || matches!(character, '<' | '>' | '"')) {
+        return false;
+    }
     if text.starts_with("https://") {
         return url::Url::parse(text).is_ok_and(|url| url.has_host());
     }

@@ -120,7 +120,12 @@ fn read_publishers(file: &Path, folder: &mut Folder) {
 
 fn read_themes(file: &Path, folder: &mut Folder) {
     let Some((text, themes)) = read_toml::<BTreeMap<String, ThemeText>>(file, &mut folder.mistakes) else { return };
-    let mut themes: Vec<Theme> = themes.into_iter().map(|(slug, theme)| Theme { slug, name: theme.name }).collect();
+    for slug in themes.keys().filter(|slug| !is_slug(slug)) {
+        let line = find_line(&text, &format!("[{slug}]"), 0);
+        folder.mistakes.push(Mistake { file: file.to_owned(), line, key: Some(slug.clone()), detail: SLUG_RULE.to_owned() });
+    }
+    let mut themes: Vec<Theme> =
+        themes.into_iter().filter(|(slug, _)| is_slug(slug)).map(|(slug, theme)| Theme { slug, name: theme.name }).collect();
     themes.sort_by_key(|theme| find_line(&text, &format!("[{}]", theme.slug), 0));
     folder.themes = themes;
 }

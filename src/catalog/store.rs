@@ -10,7 +10,7 @@ use super::entry::{Entry, Field, OpenType, Text};
 use crate::clock::now_naive;
 use crate::crypto::sha256_hex;
 use crate::db::Conn;
-use crate::db::schema::{datasets, publishers, themes, versions};
+use crate::db::schema::{datasets, marks, publishers, themes, versions};
 use crate::error::{Error, Result};
 use crate::ledger::{self, Kind};
 use crate::storage::Object;
@@ -177,6 +177,29 @@ pub struct DatasetPage {
 pub fn is_empty(conn: &mut Conn) -> Result<bool> {
     let count: i64 = datasets::table.count().get_result(conn)?;
     Ok(count == 0)
+}
+
+/// The mark of the import that the first start does.
+const FIRST_IMPORT: &str = "first-import";
+
+/// Whether the first start's import has come to its end, or the list was filled otherwise before a service ran.
+///
+/// # Errors
+/// When the database does not answer.
+pub fn is_first_import_done(conn: &mut Conn) -> Result<bool> {
+    let marked: i64 = marks::table.find(FIRST_IMPORT).count().get_result(conn)?;
+    Ok(marked > 0)
+}
+
+/// Marks the first start's import as done.
+///
+/// # Errors
+/// When the database does not take it.
+pub fn mark_first_import(conn: &mut Conn) -> Result<()> {
+    if !is_first_import_done(conn)? {
+        diesel::insert_into(marks::table).values((marks::name.eq(FIRST_IMPORT), marks::moment.eq(now_naive()))).execute(conn)?;
+    }
+    Ok(())
 }
 
 /// Datasets that match, by slug, after the one named `after`.

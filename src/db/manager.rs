@@ -1,10 +1,13 @@
 //! Makes connections for the pools: picks the database by the URL's scheme and sets what each needs.
 
+use std::path::Path;
+
 use diesel::connection::SimpleConnection;
 use diesel::r2d2::{ManageConnection, R2D2Connection};
 use diesel::{Connection, ConnectionError, PgConnection, SqliteConnection};
 
 use super::{Conn, sqlite_path};
+use crate::storage::create_private_file;
 
 /// What a connection will be used for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,6 +52,9 @@ impl ManageConnection for Manager {
 }
 
 fn sqlite(path: &str, mode: Mode) -> Result<SqliteConnection, diesel::r2d2::Error> {
+    // SQLite would make the file readable to everybody.
+    create_private_file(Path::new(path))
+        .map_err(|cause| diesel::r2d2::Error::ConnectionError(ConnectionError::BadConnection(cause.to_string())))?;
     let mut conn = SqliteConnection::establish(path).map_err(diesel::r2d2::Error::ConnectionError)?;
     // `synchronous = FULL`: a committed entry is on disk, which the ledger promises for each sensitive read.
     let mut pragmas =

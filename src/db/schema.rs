@@ -215,6 +215,13 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    marks (name) {
+        name -> Text,
+        moment -> Timestamp,
+    }
+}
+
 diesel::joinable!(datasets -> publishers (publisher));
 diesel::joinable!(datasets -> themes (theme));
 diesel::joinable!(versions -> datasets (dataset_id));
@@ -251,4 +258,5 @@ diesel::allow_tables_to_appear_in_same_query!(
     exports,
     ledger,
     usage_days,
+    marks,
 );

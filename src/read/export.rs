@@ -16,7 +16,7 @@ use utoipa::ToSchema;
 
 use crate::clock::now_naive;
 use crate::db::schema::exports;
-use crate::db::{Conn, Db};
+use crate::db::{Conn, Db, lock_ledger};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::release::Release;
@@ -111,7 +111,9 @@ async fn make(db: &Db, storage: &Storage, engine: &Engine, release: &Release, fo
     let object = storage.keep(scratch, format.as_str()).await?;
     let (id, kept) = (release.id().to_owned(), object.clone());
     db.write(move |conn| {
-        // Another replica may have made it meanwhile: the same bytes under the same digest.
+        // Another replica may have made it meanwhile: the same bytes under the same digest. Two who look at the same time would
+        // both find nothing.
+        lock_ledger(conn)?;
         if find(conn, &id, format)?.is_none() {
             let values = (
                 exports::release_id.eq(&id),

@@ -61,8 +61,8 @@ impl Reader<'_> {
         match ast {
             Ast::Nested(inner) => self.condition(inner, down),
             Ast::UnaryOp { op: UnaryOperator::Not, expr } => Ok(Expr::Not(Box::new(self.condition(expr, down)?))),
-            Ast::BinaryOp { left, op: BinaryOperator::And, right } => Ok(self.condition(left, down)?.and(self.condition(right, down)?)),
-            Ast::BinaryOp { left, op: BinaryOperator::Or, right } => Ok(self.condition(left, down)?.or(self.condition(right, down)?)),
+            Ast::BinaryOp { op: BinaryOperator::And, .. } => self.chain(ast, &BinaryOperator::And, Expr::and, down),
+            Ast::BinaryOp { op: BinaryOperator::Or, .. } => self.chain(ast, &BinaryOperator::Or, Expr::or, down),
             Ast::BinaryOp { left, op, right } => self.comparison(left, op, right),
             Ast::IsNull(inner) => Ok(self.column(inner)?.1.is_null()),
             Ast::IsNotNull(inner) => Ok(self.column(inner)?.1.is_not_null()),
@@ -85,6 +85,19 @@ impl Reader<'_> {
                 "`{ast}` is not allowed; use comparisons of a field with a value, IN, BETWEEN, LIKE, ILIKE, IS NULL, AND, OR, NOT"
             ))),
         }
+    }
+
+    /// `a AND b AND c …`: one after the other, since a long chain is not a deep one.
+    fn chain(&self, ast: &Ast, operator: &BinaryOperator, join: fn(Expr, Expr) -> Expr, depth: usize) -> Result<Expr> {
+        let (mut first, mut rest) = (ast, Vec::new());
+        while let Ast::BinaryOp { left, op, right } = first
+            && op == operator
+        {
+            rest.push(&**right);
+            first = left;
+        }
+        let first = self.condition(first, depth)?;
+        rest.into_iter().rev().try_fold(first, |left, right| Ok(join(left, self.condition(right, depth)?)))
     }
 
     fn comparison(&self, left: &Ast, op: &BinaryOperator, right: &Ast) -> Result<Expr> {

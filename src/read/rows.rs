@@ -97,7 +97,9 @@ pub async fn query(engine: &Arc<Engine>, release: &Release, query: RowsQuery, li
     let digest = query.digest(&release.dataset().slug);
     let offset = match &query.cursor {
         None => 0,
-        Some(cursor) if cursor.q == digest && cursor.v == release.version() => cursor.o,
+        Some(cursor) if cursor.q == digest && cursor.v == release.version() && cursor.o as i128 <= i128::from(release.row_count()) => {
+            cursor.o
+        }
         Some(_) => return Err(Error::invalid("cursor", "this cursor belongs to another query; start again without it")),
     };
     let selected = filter::selection(query.select.as_deref(), release.fields())?;

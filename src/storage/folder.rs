@@ -193,3 +193,11 @@ pub fn write_text(path: &Path, text: &str) -> io::Result<()> {
     fs::write(&beside, text)?;
     fs::rename(&beside, path)
 }
+
+/// Makes an empty file that only its owner can read, unless there is one.
+///
+/// # Errors
+/// When it cannot be made.
+pub fn create_private_file(path: &Path) -> io::Result<()> {
+    private_file().create(true).truncate(false).write(true).open(path).map(|_file| ())
+}

@@ -192,3 +192,9 @@ CREATE TABLE usage_days (
     bytes BIGINT NOT NULL,
     PRIMARY KEY (caller, day)
 );
+
+-- What happens once in the life of a service, and has been done.
+CREATE TABLE marks (
+    name TEXT NOT NULL PRIMARY KEY,
+    moment TIMESTAMP NOT NULL
+);

@@ -1,3 +1,4 @@
+DROP TABLE marks;
 DROP TABLE usage_days;
 DROP TABLE ledger;
 DROP TABLE exports;
