@@ -70,7 +70,8 @@ fn routes(config: &mut ServiceConfig<'_>) {
                 .service(v1::admin::revoke_firm)
                 .service(v1::admin::revoke_client)
                 .service(v1::admin::list_people)
-                .service(v1::admin::create_person),
+                .service(v1::admin::create_person)
+                .service(v1::admin::revoke_person),
         );
 }
 

@@ -47,6 +47,12 @@ pub const KEYS: &[Key] = &[
         "peers whose X-Forwarded-For and Forwarded headers are believed",
     ),
     key(
+        "forwarded_header",
+        "x-forwarded-for",
+        "x-forwarded-for or forwarded",
+        "the one header in which trusted proxies write the caller's address",
+    ),
+    key(
         "operator_password",
         "",
         "12 to 200 characters, without the word operator",
@@ -102,6 +108,15 @@ impl std::fmt::Debug for Secret {
     }
 }
 
+/// In which header a proxy writes whom it serves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ForwardedHeader {
+    /// `X-Forwarded-For`, as most proxies do.
+    XForwardedFor,
+    /// `Forwarded` (RFC 7239).
+    Forwarded,
+}
+
 /// The limits of one tier.
 #[derive(Debug, Clone, Copy)]
 pub struct TierLimits {
@@ -134,6 +149,8 @@ pub struct Settings {
     pub public_url: Option<String>,
     /// Peers whose forwarding headers are believed.
     pub trusted_proxies: Vec<IpNet>,
+    /// The one header in which they write the caller's address.
+    pub forwarded_header: ForwardedHeader,
     /// The first operator's password, where it was given.
     pub operator_password: Option<Secret>,
     /// The master key, where it was given.
@@ -245,6 +262,11 @@ impl Settings {
             store_dir: store_dir(values, &data_dir)?,
             public_url: public_url(values)?,
             trusted_proxies: trusted_proxies(values)?,
+            forwarded_header: match values.text("forwarded_header") {
+                Some("x-forwarded-for") => ForwardedHeader::XForwardedFor,
+                Some("forwarded") => ForwardedHeader::Forwarded,
+                Some(_) | None => return Err(values.wrong("forwarded_header")),
+            },
             operator_password: operator_password(values)?,
             master_key: master_key(values)?,
             body_limit_bytes: values.size("body_limit_bytes")?,

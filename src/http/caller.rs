@@ -10,17 +10,24 @@ use std::time::Instant;
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
-use actix_web::http::header::{AUTHORIZATION, FORWARDED, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use actix_web::http::header::{
+    AUTHORIZATION, CONTENT_SECURITY_POLICY, FORWARDED, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE,
+};
 use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
 use actix_web::{FromRequest, HttpMessage, HttpRequest, HttpResponse, web};
-use ipnet::IpNet;
 
+use super::portal;
 use super::problem::{Language, respond};
 use crate::app::App;
 use crate::error::{Error, Result};
 use crate::identity::{Caller, ClientIdentity, Identity, clients, people, tokens};
 use crate::limits::{LimitKey, Standing, Tier};
+use crate::settings::{ForwardedHeader, Settings};
+
+/// The docs page writes its own styles; everything else of it comes from files of the program.
+const DOCS_POLICY: &str =
+    "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; base-uri 'none'; frame-ancestors 'none'";
 
 const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
@@ -54,7 +61,9 @@ pub fn limit_key(caller: &Caller) -> LimitKey {
         Identity::Anonymous => LimitKey::for_address(caller.address),
         Identity::Client(client) => LimitKey { tier: Tier::Firm, name: format!("firm:{}", client.firm_id) },
         Identity::Person(person) => match &person.firm_id {
-            Some(firm) => LimitKey { tier: Tier::Firm, name: format!("firm:{firm}") },
+            Some(firm) if person.firm_approved => LimitKey { tier: Tier::Firm, name: format!("firm:{firm}") },
+            // Anybody can register a firm: until it is approved it is its address.
+            Some(_) => LimitKey::for_address(caller.address),
             None => LimitKey { tier: Tier::Staff, name: format!("person:{}", person.id) },
         },
     }
@@ -78,6 +87,9 @@ pub async fn resolve(mut request: ServiceRequest, next: Next<impl MessageBody + 
     let mut response = response;
     let refused = response.status() == StatusCode::TOO_MANY_REQUESTS;
     decorate(response.headers_mut(), refused, &id, standing);
+    if path.starts_with("/docs/") {
+        response.headers_mut().insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(DOCS_POLICY));
+    }
     tracing::info!(
         request.id = %id,
         http.method = %method,
@@ -98,15 +110,17 @@ async fn answer(
     language: Language,
     id: &str,
 ) -> actix_web::Result<Answered> {
-    if matches!(request.path(), "/healthz" | "/readyz") {
+    let path = request.path();
+    // Probes, and what every page loads from the program itself.
+    if matches!(path, "/healthz" | "/readyz") || path.starts_with("/assets/") || path.starts_with("/docs/") {
         let anonymous = Caller { address: IpAddr::V4(Ipv4Addr::UNSPECIFIED), identity: Identity::Anonymous };
         request.extensions_mut().insert(anonymous);
-        return Ok((next.call(request).await?.map_into_boxed_body(), "probe".to_owned(), None));
+        return Ok((next.call(request).await?.map_into_boxed_body(), "anonymous".to_owned(), None));
     }
     let Some(app) = request.app_data::<web::Data<App>>().map(|data| Arc::clone(data)) else {
         return Err(Error::internal(anyhow::anyhow!("no app data")).into());
     };
-    let address = address(request.peer_addr().map(|peer| peer.ip()), request.headers(), &app.settings.trusted_proxies);
+    let address = address(request.peer_addr().map(|peer| peer.ip()), request.headers(), &app.settings);
     let resolved = match request.path() {
         // The token endpoint reads its Authorization header itself (RFC 6749 §2.3.1), and answers in its own shape.
         TOKEN_ENDPOINT => Ok(Caller { address, identity: Identity::Anonymous }),
@@ -126,21 +140,30 @@ async fn answer(
             Err(error) => Some(error),
         },
     };
+    let page = portal::shows_errors(request.path(), request.headers()).then(|| portal::language(request.query_string(), request.headers()));
     if let Some(error) = refused {
-        log_internal(&error, id);
-        let body = challenge(respond(&error, language, id), &app);
+        let body = refuse(&app, &error, page, language, id);
         return Ok((request.into_response(body), who, Some(standing)));
     }
     let response = next.call(request).await?.map_into_boxed_body();
     let response = match response.response().error().and_then(|error| error.as_error::<Error>()) {
         None => response,
         Some(error) => {
-            log_internal(error, id);
-            let body = challenge(respond(error, language, id), &app);
+            let body = refuse(&app, error, page, language, id);
             response.into_response(body)
         }
     };
     Ok((response, who, Some(standing)))
+}
+
+/// The answer for an error: a problem, or a page for people who look at pages.
+fn refuse(app: &App, error: &Error, page: Option<Language>, language: Language, id: &str) -> HttpResponse {
+    log_internal(error, id);
+    let response = challenge(respond(error, language, id), app);
+    match page {
+        Some(language) => portal::error_page(error, language, id, response),
+        None => response,
+    }
 }
 
 /// A 401 says where the authorization server is described (RFC 9728 §5.1).
@@ -209,10 +232,10 @@ async fn identify(app: &Arc<App>, headers: &HeaderMap, address: IpAddr) -> Resul
 }
 
 /// The caller's address: the peer's, or, when the peer is a trusted proxy, the nearest address before it that is none.
-fn address(peer: Option<IpAddr>, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
+fn address(peer: Option<IpAddr>, headers: &HeaderMap, settings: &Settings) -> IpAddr {
     let mut address = peer.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)).to_canonical();
-    let is_trusted = |address: IpAddr| trusted.iter().any(|net| net.contains(&address));
-    for hop in hops(headers).into_iter().rev() {
+    let is_trusted = |address: IpAddr| settings.trusted_proxies.iter().any(|net| net.contains(&address));
+    for hop in hops(headers, settings.forwarded_header).into_iter().rev() {
         if !is_trusted(address) {
             break;
         }
@@ -222,18 +245,22 @@ fn address(peer: Option<IpAddr>, headers: &HeaderMap, trusted: &[IpNet]) -> IpAd
     address
 }
 
-/// The chain of addresses that proxies wrote down, nearest last; `None` for one that cannot be read.
-fn hops(headers: &HeaderMap) -> Vec<Option<IpAddr>> {
+/// The chain of addresses that proxies wrote down, nearest last; `None` for one that cannot be read. Only the one header that our
+/// proxies write is read: another one would be the caller's own.
+fn hops(headers: &HeaderMap, header: ForwardedHeader) -> Vec<Option<IpAddr>> {
     let texts = |name: &HeaderName| headers.get_all(name).filter_map(|value| value.to_str().ok()).collect::<Vec<_>>().join(",");
-    let forwarded = texts(&FORWARDED);
-    if !forwarded.is_empty() {
-        let of = |element: &str| {
-            element.split(';').find_map(|pair| pair.trim().strip_prefix("for=").or(pair.trim().strip_prefix("For="))).and_then(read_address)
-        };
-        return forwarded.split(',').map(of).collect();
-    }
-    let forwarded_for = texts(&FORWARDED_FOR);
-    forwarded_for.split(',').filter(|part| !part.trim().is_empty()).map(read_address).collect()
+    let (text, read): (String, fn(&str) -> Option<IpAddr>) = match header {
+        ForwardedHeader::XForwardedFor => (texts(&FORWARDED_FOR), read_address),
+        ForwardedHeader::Forwarded => (texts(&FORWARDED), read_element),
+    };
+    text.split(',').filter(|part| !part.trim().is_empty()).map(read).collect()
+}
+
+/// The `for` of one element of `Forwarded` (RFC 7239 §4).
+fn read_element(element: &str) -> Option<IpAddr> {
+    let (_, address) =
+        element.split(';').filter_map(|pair| pair.trim().split_once('=')).find(|(name, _)| name.eq_ignore_ascii_case("for"))?;
+    read_address(address)
 }
 
 /// An address with or without port, brackets and quotes.
@@ -249,21 +276,28 @@ fn read_address(text: &str) -> Option<IpAddr> {
 mod tests {
     use super::*;
 
-    fn seen(peer: &str, header: (&str, &str), trusted: &[&str]) -> String {
-        let mut headers = HeaderMap::new();
-        headers.insert(HeaderName::try_from(header.0).unwrap(), HeaderValue::try_from(header.1).unwrap());
-        let trusted: Vec<IpNet> = trusted.iter().map(|net| net.parse().unwrap()).collect();
-        address(Some(peer.parse().unwrap()), &headers, &trusted).to_string()
+    fn seen(peer: &str, headers: &[(&str, &str)], trusted: &str, header: &str) -> String {
+        let mut map = HeaderMap::new();
+        for (name, value) in headers {
+            map.insert(HeaderName::try_from(*name).unwrap(), HeaderValue::try_from(*value).unwrap());
+        }
+        let flags = [("trusted_proxies", trusted), ("forwarded_header", header)];
+        let flags = flags.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        let settings = Settings::load(&flags, std::iter::empty(), None).unwrap();
+        address(Some(peer.parse().unwrap()), &map, &settings).to_string()
     }
 
     #[test]
     fn forwarded_addresses_are_believed_from_trusted_peers_only() {
-        let xff = "x-forwarded-for";
-        assert_eq!(seen("9.9.9.9", (xff, "1.1.1.1"), &[]), "9.9.9.9");
-        assert_eq!(seen("10.0.0.1", (xff, "1.1.1.1"), &["10.0.0.0/8"]), "1.1.1.1");
-        assert_eq!(seen("10.0.0.1", (xff, "6.6.6.6, 1.1.1.1"), &["10.0.0.0/8"]), "1.1.1.1");
-        assert_eq!(seen("10.0.0.1", (xff, "1.1.1.1, 10.0.0.2"), &["10.0.0.0/8"]), "1.1.1.1");
-        assert_eq!(seen("10.0.0.1", (xff, "nonsense"), &["10.0.0.0/8"]), "10.0.0.1");
-        assert_eq!(seen("10.0.0.1", ("forwarded", "for=\"[2001:db8::1]:80\";proto=https"), &["10.0.0.0/8"]), "2001:db8::1");
+        let seen_for = |peer, value, trusted| seen(peer, &[("x-forwarded-for", value)], trusted, "x-forwarded-for");
+        let net = "10.0.0.0/8";
+        assert_eq!(seen_for("9.9.9.9", "1.1.1.1", ""), "9.9.9.9");
+        assert_eq!(seen_for("10.0.0.1", "1.1.1.1", net), "1.1.1.1");
+        assert_eq!(seen_for("10.0.0.1", "6.6.6.6, 1.1.1.1", net), "1.1.1.1");
+        assert_eq!(seen_for("10.0.0.1", "1.1.1.1, 10.0.0.2", net), "1.1.1.1");
+        assert_eq!(seen_for("10.0.0.1", "nonsense", net), "10.0.0.1");
+        let both = [("x-forwarded-for", "1.1.1.1"), ("forwarded", "For=\"[2001:db8::1]:80\";proto=https")];
+        assert_eq!(seen("10.0.0.1", &both, net, "x-forwarded-for"), "1.1.1.1");
+        assert_eq!(seen("10.0.0.1", &both, net, "forwarded"), "2001:db8::1");
     }
 }

@@ -1,11 +1,15 @@
 //! The portal: pages for people who look for data. They work without script.
 
-use actix_web::http::header::{CACHE_CONTROL, CONTENT_LANGUAGE, VARY};
+use actix_web::http::header::{
+    ACCEPT, CACHE_CONTROL, CONTENT_LANGUAGE, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderMap, HeaderValue, VARY,
+};
 use actix_web::{HttpRequest, HttpResponse, get, web};
 use askama::Template;
+use chrono::NaiveDateTime;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use super::caller::limit_key;
 use super::problem::{KINDS, Language};
 use super::v1::datasets::{DatasetDetail, detail};
 use crate::access::Mode;
@@ -14,6 +18,9 @@ use crate::catalog::{self, Dataset, DatasetFilter, Field, OpenType, Publisher, R
 use crate::error::{Error, Result};
 use crate::identity::Caller;
 use crate::read::{self, RowsQuery};
+
+/// Everything comes from here, and nothing runs.
+const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
 /// Rows of a preview.
 const PREVIEW_ROWS: usize = 10;
@@ -99,9 +106,28 @@ impl Words {
         }
     }
 
+    /// A moment as people in Shanghai read it.
+    fn moment(&self, at: &NaiveDateTime) -> String {
+        format!("{} {}", shanghai(*at).format("%Y-%m-%d %H:%M"), self.t("（北京时间）", "(UTC+8)"))
+    }
+
+    /// A number with its thousands apart.
+    fn number(&self, number: &i64) -> String {
+        let digits = number.to_string();
+        let first = digits.len() % 3;
+        let groups = digits.as_bytes()[first..].chunks(3).map(|group| String::from_utf8_lossy(group).into_owned());
+        let head = (first > 0).then(|| digits[..first].to_owned());
+        head.into_iter().chain(groups).collect::<Vec<_>>().join(",")
+    }
+
     fn field_type(&self, field: &Field) -> &'static str {
         field.field_type.map_or("", |kind| kind.as_str())
     }
+}
+
+/// Shanghai is eight hours ahead of UTC throughout the year.
+fn shanghai(at: NaiveDateTime) -> NaiveDateTime {
+    at + chrono::Duration::hours(8)
 }
 
 #[derive(Template)]
@@ -154,24 +180,54 @@ struct ProblemPage {
     status: u16,
 }
 
-fn words(request: &HttpRequest, lang: Option<&str>) -> Words {
-    Words(match lang {
+#[derive(Template)]
+#[template(path = "error.html")]
+struct ErrorPage<'a> {
+    w: Words,
+    title: &'static str,
+    detail: String,
+    id: &'a str,
+}
+
+/// Whether an error is shown to a person: the address is a page's, and the caller asks for HTML.
+pub fn shows_errors(path: &str, headers: &HeaderMap) -> bool {
+    let program = ["/api/", "/oauth2/", "/.well-known/", "/openapi.json"].iter().any(|start| path.starts_with(start));
+    !program && headers.get(ACCEPT).and_then(|value| value.to_str().ok()).is_some_and(|accept| accept.contains("text/html"))
+}
+
+/// The language of a page: the one that its address names, or the caller's.
+pub fn language(query: &str, headers: &HeaderMap) -> Language {
+    let named = url::form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "lang").map(|(_, value)| value);
+    match named.as_deref() {
         Some("zh") => Language::Zh,
         Some("en") => Language::En,
-        Some(_) | None => Language::of(request.headers()),
-    })
+        Some(_) | None => Language::of(headers),
+    }
+}
+
+/// An error as a page, with the status and headers of the problem.
+pub fn error_page(error: &Error, language: Language, id: &str, mut response: HttpResponse) -> HttpResponse {
+    let w = Words(language);
+    let kind = error.kind();
+    let template = ErrorPage { w, title: w.t(kind.zh, kind.en), detail: error.to_string(), id };
+    let Ok(text) = template.render() else { return response };
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    response.headers_mut().insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+    response.set_body(actix_web::body::BoxBody::new(text))
+}
+
+fn words(request: &HttpRequest, lang: Option<&str>) -> Words {
+    let named = lang.map(|lang| format!("lang={lang}")).unwrap_or_default();
+    Words(language(&named, request.headers()))
 }
 
 fn page(w: Words, template: &impl Template) -> Result<HttpResponse> {
-    // Everything comes from here, and nothing may run but what comes from here.
-    const POLICY: &str =
-        "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
     Ok(HttpResponse::Ok()
         .content_type("text/html; charset=utf-8")
         .insert_header((CONTENT_LANGUAGE, w.code()))
         .insert_header((VARY, "Accept-Language"))
         .insert_header((CACHE_CONTROL, "no-cache"))
-        .insert_header(("content-security-policy", POLICY))
+        .insert_header((CONTENT_SECURITY_POLICY, POLICY))
         .body(template.render().map_err(Error::internal)?))
 }
 
@@ -218,14 +274,18 @@ pub async fn dataset_page(
     let (d, themes, publishers) =
         app.db.read(move |conn| Ok((detail(conn, &slug)?, catalog::themes(conn)?, catalog::publishers(conn)?))).await?;
     let open = d.entry.open_type == OpenType::Unconditional && d.version.is_some();
-    let preview = if open { Some(preview(&app, &caller, &d.slug).await?) } else { None };
+    // A preview is a query and counts as one; a page without it is better than no page.
+    let preview = match if open { Some(preview(&app, &caller, &d.slug).await) } else { None } {
+        None | Some(Err(Error::RateLimited { .. })) => None,
+        Some(preview) => Some(preview?),
+    };
     let template = DatasetPage {
         w,
         publisher: publishers.into_iter().find(|publisher| publisher.slug == d.entry.publisher),
         theme: themes.into_iter().find(|theme| theme.slug == d.entry.theme),
         preview,
         issuer: app.issuer.clone(),
-        today: chrono::Utc::now().format("%Y-%m-%d").to_string(),
+        today: shanghai(crate::clock::now_naive()).format("%Y-%m-%d").to_string(),
         d,
     };
     page(w, &template)
@@ -233,6 +293,7 @@ pub async fn dataset_page(
 
 /// The first rows of the public release, through the same check and reader as the API.
 async fn preview(app: &App, caller: &Caller, slug: &str) -> Result<Preview> {
+    let _place = app.limits.query(&limit_key(caller))?;
     let release = app.release(caller, slug, None, Mode::Api).await?;
     let query = RowsQuery { limit: PREVIEW_ROWS, ..RowsQuery::default() };
     let seconds = app.settings.anonymous.query_seconds;

@@ -93,7 +93,8 @@ pub const KINDS: &[Kind] = &[
 ];
 
 impl Error {
-    fn kind(&self) -> Kind {
+    /// Its kind of problem.
+    pub fn kind(&self) -> Kind {
         match self {
             Error::Malformed(_) => MALFORMED,
             Error::Invalid(_) => INVALID,
@@ -129,7 +130,8 @@ impl Language {
         let mut ranked: Vec<(f32, Language)> = text
             .split(',')
             .filter_map(|part| {
-                let (tag, weight) = part.split_once(";q=").unwrap_or((part, "1"));
+                let (tag, weight) = part.split_once(';').unwrap_or((part, "q=1"));
+                let weight = weight.trim().strip_prefix("q=").unwrap_or("1");
                 let weight = weight.trim().parse().ok().filter(|weight: &f32| *weight > 0.0)?;
                 match tag.trim().split('-').next().unwrap_or_default().to_ascii_lowercase().as_str() {
                     "zh" => Some((weight, Language::Zh)),
@@ -262,7 +264,7 @@ impl RouteIndex {
 }
 
 /// What answers where no route does.
-pub async fn no_route(request: HttpRequest, index: web::Data<RouteIndex>) -> HttpResponse {
+pub async fn no_route(request: HttpRequest, index: web::Data<RouteIndex>) -> Result<HttpResponse, Error> {
     let (language, id) = (Language::of(request.headers()), super::caller::request_id(&request));
     if let Some(methods) = index.allowed(request.path()) {
         let allowed = methods.join(", ");
@@ -271,7 +273,7 @@ pub async fn no_route(request: HttpRequest, index: web::Data<RouteIndex>) -> Htt
         if let Ok(value) = HeaderValue::try_from(allowed) {
             response.headers_mut().insert(ALLOW, value);
         }
-        return response;
+        return Ok(response);
     }
-    respond(&Error::not_found("page or operation at", request.path()), language, &id)
+    Err(Error::not_found("page or operation at", request.path()))
 }

@@ -70,5 +70,12 @@ pub fn check_text(pointer: &str, text: &str, min: usize, max: usize) -> Result<S
     if text.chars().any(|character| character.is_control() && !matches!(character, '\n' | '\r' | '\t')) {
         return Err(Error::invalid(pointer, "it has control characters"));
     }
+    // They change the order in which a text is shown, or hide parts of it.
+    if text
+        .chars()
+        .any(|character| matches!(character, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}'))
+    {
+        return Err(Error::invalid(pointer, "it has invisible characters that change how the text is shown"));
+    }
     Ok(text.to_owned())
 }

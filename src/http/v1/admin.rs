@@ -6,7 +6,6 @@ use utoipa::ToSchema;
 
 use super::{Decision, IdPath, Reason, check_text};
 use crate::app::App;
-use crate::db::blocking;
 use crate::error::Result;
 use crate::http::page::{Page, PageQuery};
 use crate::identity::clients::{self, Client};
@@ -114,8 +113,24 @@ pub async fn create_person(caller: Caller, app: web::Data<App>, body: web::Json<
     let display_name = check_text("/display_name", &display_name, 1, 100)?;
     let one_time_password = password::one_time()?;
     let clear = one_time_password.clone();
-    let password_hash = blocking(move || password::hash(&clear)).await?;
+    let password_hash = app.hash(move || password::hash(&clear)).await?;
     let new = NewPerson { username, display_name, password_hash, one_time_password: true, roles, publisher, firm_id: None };
     let person = app.db.write(move |conn| people::create(conn, &caller.actor(), new)).await?;
     Ok(HttpResponse::Created().json(CreatedPerson { person, one_time_password }))
+}
+
+/// Revoke a person's account
+///
+/// By an operator, not the own one. The sessions stop at the next request.
+#[utoipa::path(tag = "administration", params(IdPath), security(("session" = [])), responses((status = OK, body = Person)))]
+#[post("/admin/people/{id}/revocation")]
+pub async fn revoke_person(
+    caller: Caller,
+    app: web::Data<App>,
+    path: web::Path<IdPath>,
+    body: web::Json<Reason>,
+) -> Result<web::Json<Person>> {
+    let operator = caller.with_role(&[Role::Operator])?.clone();
+    let (id, reason) = (path.into_inner().id, body.checked()?);
+    Ok(web::Json(app.db.write(move |conn| people::revoke(conn, &operator, &id, &reason)).await?))
 }

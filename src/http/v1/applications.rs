@@ -53,6 +53,10 @@ pub struct DecidedApplication {
 #[post("/applications")]
 pub async fn create_application(caller: Caller, app: web::Data<App>, body: web::Json<ApplicationRequest>) -> Result<HttpResponse> {
     let body = body.into_inner();
+    // Their lengths are checked with everything else, so that all faults are told at once.
+    for (pointer, text) in [("/purpose", &body.purpose), ("/safeguards", &body.safeguards)] {
+        check_text(pointer, text, 0, usize::MAX)?;
+    }
     let new = NewApplication {
         dataset: body.dataset,
         purpose: body.purpose,

@@ -6,7 +6,6 @@ use utoipa::ToSchema;
 
 use super::check_text;
 use crate::app::App;
-use crate::db::blocking;
 use crate::error::{Error, Fault, Result};
 use crate::identity::firms::{self, Firm, NewFirm};
 use crate::identity::people::{self, NewPerson, Person};
@@ -95,7 +94,7 @@ pub async fn create_firm(caller: Caller, app: web::Data<App>, body: web::Json<Re
     body.check()?;
     let Registration { name, uscc, contact, account } = body.into_inner();
     let FirmAccount { username, password } = account;
-    let password_hash = blocking(move || password::hash(&password)).await?;
+    let password_hash = app.hash(move || password::hash(&password)).await?;
     let registered = app.db.write(move |conn| {
         let new = NewFirm { name, uscc, contact_name: contact.name.clone(), contact_email: contact.email, contact_phone: contact.phone };
         let firm = firms::register(conn, new)?;

@@ -5,7 +5,6 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::app::App;
-use crate::db::blocking;
 use crate::error::{Error, Result};
 use crate::identity::people::{self, Person};
 use crate::identity::{Caller, Identity, PersonIdentity, password};
@@ -55,13 +54,14 @@ pub async fn set_my_password(caller: Caller, app: web::Data<App>, body: web::Jso
     if new == current {
         return Err(Error::invalid("/new", "choose another password than the one until now"));
     }
-    let hash = blocking(move || {
-        if !password::verify(&current, Some(&stored))? {
-            return Err(Error::invalid("/current", "this is not the password until now"));
-        }
-        password::hash(&new)
-    })
-    .await?;
+    let hash = app
+        .hash(move || {
+            if !password::verify(&current, Some(&stored))? {
+                return Err(Error::invalid("/current", "this is not the password until now"));
+            }
+            password::hash(&new)
+        })
+        .await?;
     app.db.write(move |conn| people::set_password(conn, &person, &hash)).await?;
     Ok(HttpResponse::NoContent().finish())
 }

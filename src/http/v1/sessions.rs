@@ -6,7 +6,6 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::app::App;
-use crate::db::blocking;
 use crate::error::{Error, Result};
 use crate::identity::people::{self, Person};
 use crate::identity::{Caller, Identity};
@@ -45,7 +44,7 @@ pub async fn create_session(caller: Caller, app: web::Data<App>, body: web::Json
     let Login { username, password } = body.into_inner();
     let known = app.db.read(move |conn| people::credentials(conn, &username)).await?;
     let person = known.as_ref().map(|(id, _)| id.clone());
-    let right = blocking(move || people::verify_login(&password, known.as_ref())).await?;
+    let right = app.hash(move || people::verify_login(&password, known.as_ref())).await?;
     match (person, right) {
         (Some(id), true) => {
             let (token, expires_at, person) = app.db.write(move |conn| people::start_session(conn, &id)).await?;
