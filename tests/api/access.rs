@@ -36,12 +36,19 @@ async fn a_grant_reads_its_release_and_no_direct_identifier() {
     let source = std::fs::read_to_string(crate::support::shipped().join("community-health-visits/visits.csv")).unwrap();
     let source = records(&source);
     let at = |name: &str| source[0].iter().position(|known| known == name).unwrap();
-    for (row, raw) in released[1..].iter().zip(&source[1..]) {
-        assert_eq!(row[0].len(), 32, "a pseudonym has 32 hexadecimal digits");
-        assert_eq!(row[1], raw[at("birth_date")][..4]);
-        assert_eq!(row[2], raw[at("subdistrict_code")]);
-        assert_eq!(row[4], raw[at("cost_cny")]);
-    }
+    assert!(released[1..].iter().all(|row| row[0].len() == 32), "a pseudonym has 32 hexadecimal digits");
+    let mut left: Vec<Vec<&str>> = released[1..].iter().map(|row| row[1..].iter().map(String::as_str).collect()).collect();
+    let kept = |raw: &'static [Vec<String>]| -> Vec<Vec<&'static str>> {
+        raw.iter()
+            .map(|raw| vec![&raw[at("birth_date")][..4], &raw[at("subdistrict_code")], &raw[at("diagnosis_group")], &raw[at("cost_cny")]])
+            .collect()
+    };
+    let raw: &'static [Vec<String>] = source[1..].to_vec().leak();
+    let mut wanted = kept(raw);
+    assert_ne!(left, wanted, "the rows stand in an order of their own");
+    left.sort_unstable();
+    wanted.sort_unstable();
+    assert!(left == wanted, "every row is there, with what the policy keeps");
     let page = app.get_as(&with_query(ROWS, &[("where", "birth_date < 1950"), ("limit", "3")]), &grant.token).await.expect(200).json();
     assert_eq!(page["rows"].as_array().unwrap().len(), 3);
     let wanted = released[1..].iter().filter(|row| row[1].as_str() < "1950").count();
@@ -60,9 +67,19 @@ async fn pseudonyms_of_two_grants_share_nothing_and_group_alike() {
     let distinct = |values: &[String]| values.iter().cloned().collect::<std::collections::BTreeSet<_>>();
     assert_eq!(distinct(&one).len(), distinct(&two).len());
     assert!(distinct(&one).is_disjoint(&distinct(&two)));
-    let pairs: std::collections::BTreeSet<(String, String)> = one.into_iter().zip(two).collect();
-    let firsts: std::collections::BTreeSet<&String> = pairs.iter().map(|(first, _)| first).collect();
-    assert_eq!(pairs.len(), firsts.len(), "the same person is the same pseudonym throughout");
+    // The same person is the same pseudonym throughout: as many visits of the first, the second, …
+    let visits = |values: &[String]| {
+        let mut counts = std::collections::BTreeMap::<&String, usize>::new();
+        values.iter().for_each(|value| *counts.entry(value).or_default() += 1);
+        let mut counts: Vec<usize> = counts.into_values().collect();
+        counts.sort_unstable();
+        counts
+    };
+    assert_eq!(visits(&one), visits(&two));
+    let order = |values: &[String]| {
+        values.iter().map(|value| values.iter().position(|other| other == value).unwrap()).take(200).collect::<Vec<_>>()
+    };
+    assert_ne!(order(&one), order(&two), "the rows of two releases stand in different orders");
 }
 
 #[tokio::test]
@@ -244,4 +261,47 @@ async fn an_agreement_cannot_be_written_by_its_receiver() {
     let text = agreement["text"].as_str().unwrap();
     assert_eq!(text.lines().filter(|line| line.starts_with("Term:")).count(), 1, "{text}");
     assert!(text.contains("Term: 30 days"));
+}
+
+#[tokio::test]
+async fn a_policy_that_becomes_stricter_stops_what_was_agreed_before() {
+    let app = TestApp::spawn().await;
+    let firm = app.firm().await;
+    let grant = app.grant(&firm).await;
+    let drawn = app.drawn_agreement(&firm).await;
+    app.get_as(DOWNLOAD, &grant.token).await.expect(200);
+
+    // The curator finds that the subdistrict tells too much, and imports the corrected entry; the data file stays the same.
+    let folder = crate::support::Folder::new();
+    for file in ["publishers.toml", "themes.toml", "community-health-visits/visits.csv"] {
+        folder.write(file, std::fs::read(crate::support::shipped().join(file)).unwrap());
+    }
+    let entry = std::fs::read_to_string(crate::support::shipped().join("community-health-visits/dataset.toml")).unwrap();
+    let at = entry.find("name = \"subdistrict_code\"").unwrap();
+    let (head, tail) = entry.split_at(at);
+    let stricter =
+        tail.replacen("sensitivity = \"quasi\"", "sensitivity = \"direct\"", 1).replacen("release = \"keep\"", "release = \"drop\"", 1);
+    folder.write("community-health-visits/dataset.toml", format!("{head}{stricter}"));
+    let report = qingdan::release::import_folder(&app.app.db, &app.app.storage, folder.path(), "service").await.unwrap();
+    assert!(report.mistakes.is_empty(), "{:?}", report.mistakes);
+    assert_eq!(report.outcomes[0].version, None);
+
+    let problem = app.get_as(DOWNLOAD, &grant.token).await.problem(403, "forbidden");
+    assert!(problem["detail"].as_str().unwrap().contains("`subdistrict_code`"), "{problem}");
+    app.get_as(&format!("{DOWNLOAD}&version=1"), &grant.token).await.problem(403, "forbidden");
+    app.get_as(ROWS, &grant.token).await.problem(403, "forbidden");
+    app.sign(&firm, &drawn).await.problem(403, "forbidden");
+}
+
+#[tokio::test]
+async fn an_application_of_a_revoked_firm_is_not_approved() {
+    let app = TestApp::spawn().await;
+    let firm = app.firm().await;
+    let application = app.apply(&firm.token).await;
+    let operator = app.operator().await;
+    let reason = json!({ "reason": "an incident" });
+    app.post_as(&format!("/api/v1/admin/firms/{}/revocation", firm.id), &operator.token, &reason).await.expect(200);
+    let reviewer = app.staff(&["reviewer"], None).await;
+    decide(&app, &reviewer.token, &application, true).await.problem(409, "conflict");
+    decide(&app, &reviewer.token, &application, false).await.expect(200);
 }

@@ -29,6 +29,7 @@ const NEIGHBOURS: &[(&str, &str)] = &[
     ("crypto", "error"),
     ("storage", "crypto"),
     ("storage", "db"),
+    ("db", "storage"),
     ("settings", "storage"),
 ];
 

@@ -52,6 +52,7 @@ async fn a_mistake_names_file_line_and_key_and_stops_nobody_else() {
     folder.open("twice", &["a", "a"], "a,a\n1,2\n");
     folder.open("empty", &["a"], "");
     folder.open("latin", &["a"], b"a\nok\n\xe9\n".as_slice());
+    folder.open("strict", &["a", "b"], "a,b\n1,2\n\n\"x\"y,4\n\"5,6\n");
     folder.open("Upper", &["a"], "a\n1\n");
     let report = import(&app, &folder).await;
     let mistakes = mistakes(&report, &folder);
@@ -67,6 +68,10 @@ async fn a_mistake_names_file_line_and_key_and_stops_nobody_else() {
         "no-title/dataset.toml:1: title: missing field `title`",
         "ragged/data.csv:3: the row has 1 cells, and the header 2",
         "ragged/data.csv:4: the row has 3 cells, and the header 2",
+        "strict/data.csv:3: the line is empty",
+        "strict/data.csv:4: text stands behind a closing quote",
+        "strict/data.csv:5: the quote that opens here is never closed",
+        "strict/data.csv:5: the row has 1 cells",
         "twice/dataset.toml:15: fields[1].name: field `a`: the name stands twice",
         "typed/data.csv:3: a: `007` is not a whole number without leading zeros",
         "typed/data.csv:4: a: `x` is not a whole number",

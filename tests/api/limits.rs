@@ -48,7 +48,7 @@ async fn a_firm_has_its_own_limit_whatever_its_client() {
     let app = TestApp::start(None, &[("limits_anonymous_burst", "100"), ("limits_firm_burst", "2"), ("limits_firm_per_second", "1")]).await;
     let (id, person) = app.pending_firm().await;
     app.approve_firm(&id).await;
-    // Sessions of the firm's person count for the firm.
+    // Sessions of the approved firm's person count for the firm.
     let first = app.get_as("/api/v1/firms/me", &person).await.expect(200);
     assert_eq!(first.header("ratelimit-policy"), "\"firm\";q=2;w=2");
     until_limited(&app, "/api/v1/firms/me", Some(&person), &[]).await.problem(429, "rate-limited");

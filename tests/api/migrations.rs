@@ -75,6 +75,7 @@ fn every_column_of_the_schema_exists() {
             exports: (S, S, S, i64, T),
             ledger: (i64, S, S, S, S, S, S, S),
             usage_days: (S, S, i64),
+            marks: (S, T),
         );
         Ok(())
     })

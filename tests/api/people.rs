@@ -9,7 +9,7 @@ use crate::support::{OPERATOR_PASSWORD, TestApp, uscc};
 async fn a_one_time_password_does_nothing_but_change_itself() {
     let app = TestApp::empty().await;
     let operator = app.operator().await;
-    let body = json!({ "username": "rita", "display_name": "Rita", "roles": ["reviewer", "auditor"] });
+    let body = json!({ "username": "rita", "display_name": "Rita", "roles": ["auditor"] });
     let created = app.post_as("/api/v1/admin/people", &operator.token, &body).await.expect(201).json();
     let one_time = created["one_time_password"].as_str().unwrap();
     let session = app.login("rita", one_time).await.expect(201).json();
@@ -63,6 +63,8 @@ async fn people_are_added_with_sensible_roles() {
     add(person("a b", json!(["auditor"]), None)).await.problem(400, "invalid-value");
     add(person("abc", json!([]), None)).await.problem(400, "invalid-value");
     add(person("abc", json!(["king"]), None)).await.problem(400, "malformed-request");
+    add(person("abc", json!(["operator", "reviewer"]), None)).await.problem(400, "invalid-value");
+    add(person("abc", json!(["auditor", "reviewer"]), None)).await.problem(400, "invalid-value");
     add(person("abc", json!(["steward"]), None)).await.problem(400, "invalid-value");
     add(person("abc", json!(["steward"]), Some("nobody"))).await.problem(400, "invalid-value");
     add(person("abc", json!(["auditor"]), Some("xuhui-health"))).await.problem(400, "invalid-value");
@@ -130,10 +132,46 @@ async fn private_keys_are_refused() {
         (json!({ "kty": "OKP", "crv": "Ed25519", "x": "short" }), "/public_jwk/x"),
         (json!({ "kty": "EC", "crv": "P-256", "x": "A".repeat(43) }), "/public_jwk/y"),
         (json!("text"), "/public_jwk"),
+        // Under a point of small order a signature needs no private key; the other point lies on no curve.
+        (json!({ "kty": "OKP", "crv": "Ed25519", "x": format!("AQ{}", "A".repeat(41)) }), "/public_jwk"),
+        (json!({ "kty": "EC", "crv": "P-256", "x": format!("AQ{}", "A".repeat(41)), "y": format!("Ag{}", "A".repeat(41)) }), "/public_jwk"),
     ];
     for (jwk, pointer) in bad {
         let body = json!({ "name": "a client", "public_jwk": jwk });
         let problem = app.post_as("/api/v1/firms/me/clients", &person, &body).await.problem(400, "invalid-value");
         assert_eq!(problem["errors"][0]["pointer"], pointer, "{problem}");
     }
+}
+
+#[tokio::test]
+async fn a_revoked_account_stops_at_once() {
+    let app = TestApp::empty().await;
+    let operator = app.operator().await;
+    let (id, username, one_time) = app.new_person(&["auditor"], None).await;
+    let session = app.login(&username, &one_time).await.expect(201).json();
+    let token = session["token"].as_str().unwrap();
+    app.get_as("/api/v1/people/me", token).await.expect(200);
+    let path = format!("/api/v1/admin/people/{id}/revocation");
+    let reason = json!({ "reason": "left the office" });
+    app.post_as(&path, &operator.token, &reason).await.expect(200);
+    app.get_as("/api/v1/people/me", token).await.problem(401, "unauthenticated");
+    app.login(&username, &one_time).await.problem(401, "unauthenticated");
+    app.post_as(&path, &operator.token, &reason).await.problem(409, "conflict");
+    let own = app.get_as("/api/v1/people/me", &operator.token).await.json()["id"].as_str().unwrap().to_owned();
+    app.post_as(&format!("/api/v1/admin/people/{own}/revocation"), &operator.token, &reason).await.problem(409, "conflict");
+}
+
+#[tokio::test]
+async fn a_firm_that_nobody_approved_is_a_stranger() {
+    let app = TestApp::spawn().await;
+    let (_, person) = app.pending_firm().await;
+    let answer = app.get_as("/api/v1/firms/me", &person).await.expect(200);
+    assert!(answer.header("ratelimit-policy").starts_with("\"anonymous\""));
+    let before = app.app.db.read_now(|conn| qingdan::ledger::list(conn, 0, 1)).unwrap().1;
+    app.get_as("/api/v1/datasets/community-health-visits/rows", &person).await.problem(403, "forbidden");
+    assert_eq!(
+        app.app.db.read_now(|conn| qingdan::ledger::list(conn, 0, 1)).unwrap().1,
+        before,
+        "a stranger writes nothing into the ledger"
+    );
 }

@@ -80,6 +80,20 @@ async fn the_title_is_in_the_callers_language_and_the_type_is_a_page() {
 }
 
 #[tokio::test]
+async fn a_person_who_looks_at_pages_gets_a_page() {
+    let app = TestApp::empty().await;
+    for (path, title) in [("/datasets/nope?lang=zh", "未找到"), ("/nothing?lang=en", "Not found")] {
+        let page = app.get_with(path, &[("accept", "text/html,*/*;q=0.8")]).await.expect(404);
+        assert_eq!(page.header("content-type"), "text/html; charset=utf-8");
+        assert!(page.text().contains(&format!("<h1>{title}</h1>")), "{path}");
+    }
+    let page = app.get_with("/datasets/%3Cb%3Enope", &[("accept", "text/html")]).await.expect(404);
+    assert!(!page.text().contains("<b>nope"));
+    let api = app.get_with("/api/v1/datasets/nope", &[("accept", "text/html")]).await;
+    api.problem(404, "not-found");
+}
+
+#[tokio::test]
 async fn every_answer_carries_a_request_id_and_cannot_be_sniffed() {
     let app = TestApp::empty().await;
     for path in ["/", "/api/v1/datasets", "/nothing", "/healthz"] {

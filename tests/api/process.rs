@@ -304,3 +304,29 @@ async fn sigterm_lets_a_running_download_end() {
     drop(download);
     assert!(process.wait().success());
 }
+
+#[tokio::test]
+async fn a_lost_password_is_reset_and_a_first_start_that_broke_off_goes_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let database = TestDatabase::create(dir.path());
+    let datasets = shipped();
+    // Some of the list is there, and the mark of a finished import is not: as after a crash during the first start.
+    let folder = Folder::new();
+    folder.open("one", &["a"], "a\n1\n");
+    run(dir.path(), &database, &["import", folder.path().to_str().unwrap()]);
+    TestDatabase::tamper(&database.url, "DELETE FROM marks");
+    let process = Process::serve(dir.path(), &database, &["--datasets-dir", datasets.to_str().unwrap()]);
+    assert_eq!(process.service.get("/api/v1/datasets").await.expect(200).json()["total"], 8);
+    process.signal("TERM");
+    assert!(process.wait().success());
+    let reset = run(dir.path(), &database, &["user", "reset-password", "operator"]);
+    let told = text(&reset.stdout);
+    let password = told.split("one-time password `").nth(1).and_then(|rest| rest.split('`').next()).expect(&told).to_owned();
+    let process = Process::serve(dir.path(), &database, &[]);
+    process.service.login("operator", OPERATOR_PASSWORD).await.problem(401, "unauthenticated");
+    assert_eq!(process.service.login("operator", &password).await.expect(201).json()["person"]["one_time_password"], true);
+    let nobody = run(dir.path(), &database, &["user", "reset-password", "nobody"]);
+    assert_eq!(nobody.status.code(), Some(2));
+    process.signal("TERM");
+    assert!(process.wait().success());
+}

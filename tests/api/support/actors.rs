@@ -116,14 +116,20 @@ impl Service {
         Person { token: self.session("operator", OPERATOR_PASSWORD).await }
     }
 
-    /// A person with roles, whose one-time password is changed already.
-    pub async fn staff(&self, roles: &[&str], publisher: Option<&str>) -> Person {
+    /// A person who never logged in: id, username and one-time password.
+    pub async fn new_person(&self, roles: &[&str], publisher: Option<&str>) -> (String, String, String) {
         let operator = self.operator().await;
         let username = format!("person{}", next());
         let body = json!({ "username": username, "display_name": "A person", "roles": roles, "publisher": publisher });
         let created = self.post_as("/api/v1/admin/people", &operator.token, &body).await.expect(201).json();
-        let one_time = created["one_time_password"].as_str().unwrap();
-        let token = self.session(&username, one_time).await;
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        (text(&created["person"]["id"]), username, text(&created["one_time_password"]))
+    }
+
+    /// A person with roles, whose one-time password is changed already.
+    pub async fn staff(&self, roles: &[&str], publisher: Option<&str>) -> Person {
+        let (_, username, one_time) = self.new_person(roles, publisher).await;
+        let token = self.session(&username, &one_time).await;
         let change = json!({ "current": one_time, "new": "a password of their own" });
         self.send(reqwest::Method::PUT, "/api/v1/people/me/password", Some(&token), Some(&change), &[]).await.expect(204);
         Person { token }
