@@ -77,7 +77,7 @@ pub enum ReleaseRule {
     Keep,
     /// It is left out.
     Drop,
-    /// It becomes a keyed hash; each grant has its own key, so that two firms cannot join.
+    /// It becomes a keyed hash; each grant has its own key, so that it links no two releases.
     Pseudonym,
     /// Of a date, the year stays.
     Year,

@@ -133,7 +133,7 @@ for (const language of LANGUAGES) {
       rules[await row.locator('th').textContent()] = await row.locator(`td[data-label="${label}"]`).textContent();
     }
     const [pseudonym, drop, year, keep] = { zh: ['假名', '不提供', '仅年份', '原样'], en: ['Pseudonym', 'Left out', 'Year only', 'As it is'] }[language];
-    const special = { resident_id: pseudonym, resident_name: drop, mobile: drop, birth_date: year };
+    const special = { visit_id: pseudonym, resident_id: pseudonym, resident_name: drop, mobile: drop, birth_date: year };
     assert.deepEqual(rules, Object.fromEntries(dataset.fields.map(({ name }) => [name, special[name] ?? keep])));
 
     const html = await page.content();
