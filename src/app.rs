@@ -18,10 +18,10 @@ use crate::error::{Error, Result};
 use crate::identity::keys::KeyRing;
 use crate::identity::{Caller, password, people};
 use crate::limits::{Limits, Usage};
-use crate::read::Exports;
+use crate::read::{Exports, Format};
 use crate::release::{self, Found, Release};
 use crate::settings::Settings;
-use crate::storage::{DataFolder, Storage};
+use crate::storage::{DataFolder, Object, Storage};
 
 /// How often limits are tidied and byte counts written down.
 const TICK: Duration = Duration::from_secs(5);
@@ -133,6 +133,15 @@ impl App {
         self.db.write(move |conn| access::check_recorded(conn, &caller, &slug, version, mode)).await?
     }
 
+    /// The release as a file of that format. Making it goes on when the caller goes away, so that the next one finds it made.
+    ///
+    /// # Errors
+    /// When the file cannot be made.
+    pub async fn export(self: Arc<Self>, release: Release, format: Format) -> Result<Object> {
+        let making = tokio::spawn(async move { self.exports.file(&self.db, &self.storage, &self.engine, &release, format).await });
+        making.await.map_err(Error::internal)?
+    }
+
     /// Runs work that hashes passwords, away from the HTTP workers, as many at a time as there are cores.
     ///
     /// # Errors
@@ -225,6 +234,11 @@ impl Application {
         crate::db::blocking(move || app.usage.flush(&app.db)).await?;
         Ok(ended?)
     }
+}
+
+/// Runs the service's work to its end, on the system that its HTTP workers need.
+pub fn block_on<T>(work: impl Future<Output = T>) -> T {
+    actix_web::rt::System::new().block_on(work)
 }
 
 /// Makes the first operator. Answers the password that only this start knows.

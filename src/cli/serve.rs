@@ -6,7 +6,7 @@ use std::time::Instant;
 use anyhow::Result;
 
 use super::{End, import, start_logging};
-use crate::app::{Application, Parts};
+use crate::app::{self, Application, Parts};
 use crate::catalog;
 use crate::settings::Settings;
 
@@ -14,7 +14,7 @@ use crate::settings::Settings;
 pub(super) fn serve(settings: &Settings) -> Result<End> {
     start_logging();
     let started = Instant::now();
-    actix_web::rt::System::new().block_on(async {
+    app::block_on(async {
         let parts = Parts::open(settings)?;
         if !parts.db.read_now(catalog::is_first_import_done)? {
             import::first(settings, &parts).await?;

@@ -105,7 +105,7 @@ fn crates_stay_in_their_rooms() {
                 wrong.push(format!("{} uses {name}", path.display()));
             }
         };
-        forbid("actix_web", matches!(room.as_str(), "http" | "app" | "cli") && (room != "cli" || path.ends_with("cli/serve.rs")));
+        forbid("actix", matches!(room.as_str(), "http" | "app"));
         forbid("diesel", room != "http");
         forbid("std::fs", room == "storage");
         forbid("std::env", room == "cli");

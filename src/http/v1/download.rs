@@ -71,7 +71,7 @@ pub async fn download_dataset(
     let version = parse_version(query.version.as_deref())?;
     let release = app.release(&caller, &path.slug, version, Mode::Download).await?;
     let format = query.format.unwrap_or_default();
-    let object = app.exports.file(&app.db, &app.storage, &app.engine, &release, format).await?;
+    let object = app.clone().into_inner().export(release.clone(), format).await?;
     let answer = weigh(request.headers(), &object.sha256, release.created_at(), object.size_bytes)?;
     let mut response = HttpResponse::build(answer.status());
     describe(&mut response, &app, &release);
