@@ -33,7 +33,7 @@ struct Process {
     service: Service,
     address: String,
     stdout: Vec<String>,
-    log: std::thread::JoinHandle<String>,
+    log: Option<std::thread::JoinHandle<String>>,
 }
 
 impl Process {
@@ -64,7 +64,7 @@ impl Process {
             lines.push(line);
         }
         let address = address.unwrap();
-        Process { child, service: Service::new(format!("http://{address}")), address, stdout: lines, log: reader }
+        Process { child, service: Service::new(format!("http://{address}")), address, stdout: lines, log: Some(reader) }
     }
 
     fn signal(&self, name: &str) {
@@ -84,6 +84,16 @@ fn ledger_holds(dir: &Path, database: &TestDatabase) {
 
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
+}
+
+impl Drop for Process {
+    /// A test that fails leaves no service behind.
+    fn drop(&mut self) {
+        if matches!(self.child.try_wait(), Ok(None)) {
+            self.child.kill().unwrap();
+            self.child.wait().unwrap();
+        }
+    }
 }
 
 #[tokio::test]
@@ -176,7 +186,7 @@ async fn the_log_has_each_request_by_its_id_and_nothing_that_it_should_not() {
     process.service.login("operator", "a wrong password of mine").await.problem(401, "unauthenticated");
     process.signal("TERM");
     assert!(process.child.wait().unwrap().success());
-    let log = process.log.join().unwrap();
+    let log = process.log.take().unwrap().join().unwrap();
     let line = log.lines().find(|line| line.contains(&id)).expect("the request is in the log");
     let entry: serde_json::Value = serde_json::from_str(line).unwrap();
     assert_eq!(entry["http.path"], "/api/v1/datasets/shanghai-districts/rows");
