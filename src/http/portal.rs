@@ -209,7 +209,11 @@ pub fn language(query: &str, headers: &HeaderMap) -> Language {
 pub fn error_page(error: &Error, language: Language, id: &str, mut response: HttpResponse) -> HttpResponse {
     let w = Words(language);
     let kind = error.kind();
-    let template = ErrorPage { w, title: w.t(kind.zh, kind.en), detail: error.to_string(), id };
+    let detail = match (error, language) {
+        (Error::NotFound { name, .. }, Language::Zh) => format!("没有找到“{name}”。请核对地址，或者返回清单查找。"),
+        (other, Language::Zh | Language::En) => other.to_string(),
+    };
+    let template = ErrorPage { w, title: w.t(kind.zh, kind.en), detail, id };
     let Ok(text) = template.render() else { return response };
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
     response.headers_mut().insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));

@@ -86,6 +86,7 @@ async fn a_person_who_looks_at_pages_gets_a_page() {
         let page = app.get_with(path, &[("accept", "text/html,*/*;q=0.8")]).await.expect(404);
         assert_eq!(page.header("content-type"), "text/html; charset=utf-8");
         assert!(page.text().contains(&format!("<h1>{title}</h1>")), "{path}");
+        assert_eq!(page.text().contains("there is no"), title == "Not found", "the page speaks one language");
     }
     let page = app.get_with("/datasets/%3Cb%3Enope", &[("accept", "text/html")]).await.expect(404);
     assert!(!page.text().contains("<b>nope"));
