@@ -6,12 +6,16 @@ mod entry;
 mod folder;
 mod policy;
 mod store;
+mod versions;
 
 pub use entry::{Entry, Field, FieldType, OpenType, ReleaseRule, Sensitivity, Text, UpdateFrequency, with_types};
 pub use folder::{Folder, FolderEntry, Mistake, read_folder};
 pub use policy::{Policy, PolicyField, may_leave};
 pub use store::{
-    Dataset, DatasetFilter, DatasetPage, EntryChange, NewVersion, Publisher, PublisherContact, Theme, Version, VersionRow, add_version,
-    find, is_empty, is_first_import_done, latest_version, list, mark_first_import, publishers, put_entry, put_publisher, put_theme, themes,
-    version, versions,
+    Dataset, DatasetFilter, DatasetPage, EntryChange, Publisher, PublisherContact, Theme, find, is_empty, is_first_import_done, list,
+    mark_first_import, publishers, put_entry, put_publisher, put_theme, themes,
+};
+pub use versions::{
+    Findings, NewVersion, Part, Version, VersionStatus, add_version, all_versions, any_version, digest_of, findings, latest_version,
+    parts_of, put_parts, resolve, version, versions,
 };

@@ -44,18 +44,18 @@ impl Engine {
         Ok(Engine { runtime: Some(runtime), env })
     }
 
-    /// The rows of a Parquet object, in the file's order: one partition reads it from front to back.
+    /// The rows of a table's Parquet objects, in their order and that of the files: one partition reads them from front to back.
     ///
     /// # Errors
-    /// When the object cannot be read.
-    pub async fn table(&self, object: &Object) -> Result<DataFrame> {
+    /// When an object cannot be read.
+    pub async fn table(&self, objects: &[Object]) -> Result<DataFrame> {
         let mut config = SessionConfig::new().with_target_partitions(1);
         // Text stays in the type in which it is written.
         config.options_mut().execution.parquet.schema_force_view_types = false;
         config.options_mut().execution.parquet.pushdown_filters = true;
         let context = SessionContext::new_with_config_rt(config, Arc::clone(&self.env));
-        let url = format!("{STORE}/{}", object.path());
-        Ok(context.read_parquet(url, ParquetReadOptions::default()).await?)
+        let urls: Vec<String> = objects.iter().map(|object| format!("{STORE}/{}", object.path())).collect();
+        Ok(context.read_parquet(urls, ParquetReadOptions::default()).await?)
     }
 
     /// Runs `work` on the engine's runtime. It is stopped when the caller goes away or the time is over.

@@ -5,14 +5,21 @@
 
 mod column;
 mod csv;
+pub mod geometry;
+mod profile;
 mod strict;
 pub mod value;
 
+use std::ops::ControlFlow;
+use std::path::Path;
+
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::storage::Scratch;
 
-pub use self::csv::{csv_to_parquet, writer_properties};
+pub use self::csv::writer_properties;
+pub use self::profile::{Bin, ColumnProfile, Finding, FindingKind, FindingLevel, Lengths, Profile, Profiler, TopValue};
 
 /// How a field's values are read and kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -32,6 +39,8 @@ pub enum FieldType {
     Date,
     /// A moment without zone, `YYYY-MM-DDTHH:MM:SS`.
     Datetime,
+    /// A shape on the earth in WGS 84: WKB in Parquet (GeoParquet), a GeoJSON geometry elsewhere.
+    Geometry,
 }
 
 impl FieldType {
@@ -45,12 +54,13 @@ impl FieldType {
             FieldType::Boolean => "boolean",
             FieldType::Date => "date",
             FieldType::Datetime => "datetime",
+            FieldType::Geometry => "geometry",
         }
     }
 }
 
 /// A column as it is declared; without a type it is inferred.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Declared {
     /// The name in the header.
     pub name: String,
@@ -60,6 +70,67 @@ pub struct Declared {
     pub scale: Option<i8>,
     /// Whether its values say something about a person: then no message repeats them.
     pub personal: bool,
+    /// Its titles in any language: what the scan for personal data reads besides the name.
+    pub titles: Vec<String>,
+    /// Whether it is part of the dataset's key.
+    pub key: bool,
+    /// Whether a curator has looked at the column and says, with a reason, that its values are no personal data.
+    pub cleared: bool,
+}
+
+/// How a file is to be taken in.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// The share of rows, from 0 to 1, that may be rejected; above it the file is refused. With 0, any row that cannot be read refuses it.
+    pub max_reject_share: f64,
+}
+
+/// How far the work is.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Step {
+    /// Bytes of the source that were read, over all passes.
+    pub done_bytes: u64,
+    /// Bytes to read in all, over all passes.
+    pub total_bytes: u64,
+    /// Rows that were written.
+    pub rows: u64,
+}
+
+/// Is told how far the work is, now and then; breaking stops it with [`IntakeError::Cancelled`].
+pub type Watch<'a> = &'a (dyn Fn(Step) -> ControlFlow<()> + Sync);
+
+/// What was decided on the way in, for the publisher to look at.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Report {
+    /// What the file is: `csv`, `xlsx`, `json`, `ndjson`, `parquet`, `geojson`.
+    pub format: String,
+    /// How its text is encoded, where it is text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub encoding: Option<String>,
+    /// What stands between cells, where it is a text table.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub delimiter: Option<String>,
+    /// How it is packed: `gzip`, `zstd`, `zip`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub packing: Option<String>,
+    /// How many rows could not be read.
+    pub rejected_rows: i64,
+    /// What a publisher should know: mixed columns kept as text, identifiers in scientific notation, dates as serial numbers, and the like.
+    pub notes: Vec<ReportNote>,
+}
+
+/// One thing that a publisher should know about a file.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ReportNote {
+    /// The column, where it is about one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub column: Option<String>,
+    /// What it is, with an example that shows nothing of a personal column.
+    pub detail: String,
+    /// The first rows that it is about, from 1.
+    pub rows: Vec<i64>,
+    /// How many rows it is about.
+    pub count: i64,
 }
 
 /// One thing that is wrong with a data file.
@@ -91,6 +162,8 @@ pub const MAX_FAULTS: usize = 20;
 pub enum IntakeError {
     /// The file has faults: the first [`MAX_FAULTS`] of them, and how many there are in all.
     Faults(Vec<FileFault>, u64),
+    /// The watcher asked to stop.
+    Cancelled,
     /// A fault of ours.
     Internal(crate::error::Error),
 }
@@ -116,4 +189,25 @@ pub struct Taken {
     pub columns: Vec<Declared>,
     /// How many rows it has.
     pub row_count: i64,
+    /// The rows that could not be read, as CSV with the line and the reason before the cells; not in the store yet.
+    pub rejects: Option<Scratch>,
+    /// What the table holds.
+    pub profile: Profile,
+    /// What was decided on the way in.
+    pub report: Report,
+}
+
+/// Takes in the file at `path`, whose name was `file_name`, as the declared columns say, and writes a Parquet file to a scratch file.
+///
+/// # Errors
+/// [`IntakeError::Faults`] names what is wrong with the file, and where.
+pub fn take(
+    path: &Path,
+    _file_name: &str,
+    declared: &[Declared],
+    _options: &Options,
+    scratch: &dyn Fn() -> crate::error::Result<Scratch>,
+    _watch: Watch<'_>,
+) -> Result<Taken, IntakeError> {
+    csv::csv_to_parquet(path, declared, scratch()?)
 }

@@ -18,6 +18,7 @@ pub fn check_entry(entry: &Entry, publishers: &[Publisher], themes: &[Theme]) ->
     }
     check_open_type(entry, &mut faults);
     check_data(entry, &mut faults);
+    check_layout(entry, &mut faults);
     for (at, field) in entry.fields.iter().enumerate() {
         check_field(entry, at, field, &mut faults);
     }
@@ -69,7 +70,6 @@ fn check_data(entry: &Entry, faults: &mut Faults) {
         Some(name) if name.contains(['/', '\\']) || name.starts_with('.') || name.is_empty() => {
             fault("data", "give the name of a file in the same folder, without a path");
         }
-        Some(name) if !name.ends_with(".csv") => fault("data", "the file must be a .csv"),
         Some(_) | None => {}
     }
     if !closed {
@@ -84,6 +84,22 @@ fn check_data(entry: &Entry, faults: &mut Faults) {
         None if !closed => fault("licence", "name a licence: an SPDX identifier such as CC-BY-4.0, or an https address"),
         Some(licence) if !is_licence(licence) => fault("licence", "neither an SPDX identifier such as CC-BY-4.0 nor an https address"),
         Some(_) | None => {}
+    }
+}
+
+fn check_layout(entry: &Entry, faults: &mut Faults) {
+    for (key, names) in [("key", &entry.key), ("sort_by", &entry.sort_by)] {
+        for (at, name) in names.iter().enumerate() {
+            if entry.field(name).is_none() {
+                faults.push((key.to_owned(), format!("there is no field `{name}`")));
+            }
+            if names[..at].contains(name) {
+                faults.push((key.to_owned(), format!("the field `{name}` stands twice")));
+            }
+        }
+    }
+    if entry.max_reject_share.is_some_and(|share| !(0.0..=1.0).contains(&share)) {
+        faults.push(("max_reject_share".to_owned(), "give a share from 0 to 1".to_owned()));
     }
 }
 

@@ -108,6 +108,10 @@ pub struct Field {
     /// What happens to it in a release for a grant.
     #[serde(default)]
     pub release: ReleaseRule,
+    /// Why what the scan finds in this column is no personal data, in a curator's words. Without it, a finding holds an unconditional
+    /// dataset's version back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cleared: Option<String>,
 }
 
 /// Search words in both languages.
@@ -123,7 +127,7 @@ pub struct Keywords {
 }
 
 /// One entry of the open list.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Entry {
     /// Its name.
@@ -162,6 +166,15 @@ pub struct Entry {
     /// The data file beside the entry file; absent for a closed entry.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub data: Option<String>,
+    /// The fields whose values together name a row; then versions can be compared row by row.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub key: Vec<String>,
+    /// The fields by which rows are sorted in the data files, so that a condition on them reads little; without it the order is the source's.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sort_by: Vec<String>,
+    /// The share of rows, from 0 to 1, that may be left out because they cannot be read; above it a file is refused. 0 by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_reject_share: Option<f64>,
     /// The columns, in the file's order.
     #[serde(default)]
     pub fields: Vec<Field>,

@@ -6,14 +6,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
-use super::entry::{Entry, Field, OpenType, Text};
+use super::entry::{Entry, OpenType, Text};
 use crate::clock::now_naive;
 use crate::crypto::sha256_hex;
 use crate::db::Conn;
-use crate::db::schema::{datasets, marks, publishers, themes, versions};
+use crate::db::schema::{datasets, marks, publishers, themes};
 use crate::error::{Error, Result};
 use crate::ledger::{self, Kind};
-use crate::storage::Object;
 
 /// How to reach a publisher; what is not known is left out.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -70,25 +69,6 @@ pub struct Dataset {
     pub updated_at: NaiveDateTime,
 }
 
-/// An immutable snapshot of a dataset's data.
-#[derive(Debug, Clone)]
-pub struct Version {
-    /// Never changes.
-    pub id: String,
-    /// The dataset that it belongs to.
-    pub dataset_id: String,
-    /// From 1.
-    pub number: i32,
-    /// Its columns with their types.
-    pub fields: Vec<Field>,
-    /// Its Parquet file.
-    pub object: Object,
-    /// How many rows it has.
-    pub row_count: i64,
-    /// When it was taken in.
-    pub created_at: NaiveDateTime,
-}
-
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = datasets)]
 struct DatasetRow {
@@ -115,38 +95,6 @@ impl TryFrom<NamedRow> for Dataset {
             version: row.version,
             created_at: row.created_at,
             updated_at: row.updated_at,
-        })
-    }
-}
-
-/// A version as the database keeps it.
-#[derive(Queryable, Selectable, Insertable)]
-#[diesel(table_name = versions)]
-#[expect(missing_docs, reason = "see Version")]
-pub struct VersionRow {
-    pub id: String,
-    pub dataset_id: String,
-    pub number: i32,
-    pub source_sha256: String,
-    pub fields_json: String,
-    pub object_sha256: String,
-    pub size_bytes: i64,
-    pub row_count: i64,
-    pub created_at: NaiveDateTime,
-}
-
-impl TryFrom<VersionRow> for Version {
-    type Error = Error;
-
-    fn try_from(row: VersionRow) -> Result<Self> {
-        Ok(Version {
-            id: row.id,
-            dataset_id: row.dataset_id,
-            number: row.number,
-            fields: serde_json::from_str(&row.fields_json)?,
-            object: Object { sha256: row.object_sha256, size_bytes: row.size_bytes as u64, format: "parquet".to_owned() },
-            row_count: row.row_count,
-            created_at: row.created_at,
         })
     }
 }
@@ -245,44 +193,6 @@ pub fn find(conn: &mut Conn, slug: &str) -> Result<Dataset> {
         .first(conn)
         .optional()?;
     row.ok_or_else(|| Error::not_found("dataset", slug))?.try_into()
-}
-
-/// Every version of a dataset, newest first.
-///
-/// # Errors
-/// When the database does not answer.
-pub fn versions(conn: &mut Conn, dataset: &Dataset) -> Result<Vec<Version>> {
-    let rows: Vec<VersionRow> = versions::table
-        .filter(versions::dataset_id.eq(&dataset.id))
-        .order(versions::number.desc())
-        .select(VersionRow::as_select())
-        .load(conn)?;
-    rows.into_iter().map(Version::try_from).collect()
-}
-
-/// One version of a dataset.
-///
-/// # Errors
-/// When there is none of that number.
-pub fn version(conn: &mut Conn, dataset: &Dataset, number: i32) -> Result<Version> {
-    let row: Option<VersionRow> = versions::table
-        .filter(versions::dataset_id.eq(&dataset.id))
-        .filter(versions::number.eq(number))
-        .select(VersionRow::as_select())
-        .first(conn)
-        .optional()?;
-    row.ok_or_else(|| Error::not_found("version", number.to_string()))?.try_into()
-}
-
-/// The newest version, if there is any, and the digest of the file that it came from.
-///
-/// # Errors
-/// When the database does not answer.
-pub fn latest_version(conn: &mut Conn, dataset: &Dataset) -> Result<Option<(Version, String)>> {
-    let Some(number) = dataset.version else { return Ok(None) };
-    let version = version(conn, dataset, number)?;
-    let source = versions::table.find(&version.id).select(versions::source_sha256).first(conn)?;
-    Ok(Some((version, source)))
 }
 
 /// All publishers, by slug.
@@ -385,44 +295,4 @@ pub fn put_entry(conn: &mut Conn, actor: &str, slug: &str, entry: &Entry) -> Res
         }
     };
     Ok((find(conn, slug)?, change))
-}
-
-/// What makes a version.
-pub struct NewVersion {
-    /// The digest of the file that it came from.
-    pub source_sha256: String,
-    /// Its columns with their types.
-    pub fields: Vec<Field>,
-    /// Its Parquet file, which is in the store already.
-    pub object: Object,
-    /// How many rows it has.
-    pub row_count: i64,
-}
-
-/// Adds a dataset's next version, with its ledger entry. From the end of the transaction on everybody sees it.
-///
-/// # Errors
-/// When the database does not take it.
-pub fn add_version(conn: &mut Conn, actor: &str, dataset: &Dataset, new: NewVersion) -> Result<Version> {
-    let last: Option<i32> =
-        versions::table.filter(versions::dataset_id.eq(&dataset.id)).select(diesel::dsl::max(versions::number)).first(conn)?;
-    let number = last.unwrap_or(0) + 1;
-    let row = VersionRow {
-        id: uuid::Uuid::now_v7().to_string(),
-        dataset_id: dataset.id.clone(),
-        number,
-        source_sha256: new.source_sha256,
-        fields_json: serde_json::to_string(&new.fields)?,
-        object_sha256: new.object.sha256,
-        size_bytes: new.object.size_bytes as i64,
-        row_count: new.row_count,
-        created_at: now_naive(),
-    };
-    diesel::insert_into(versions::table).values(&row).execute(conn)?;
-    diesel::update(datasets::table.find(&dataset.id))
-        .set((datasets::version.eq(number), datasets::updated_at.eq(row.created_at)))
-        .execute(conn)?;
-    let detail = json!({ "version": number, "object_sha256": row.object_sha256, "rows": row.row_count });
-    ledger::append(conn, Kind::VersionPublished, actor, &format!("dataset:{}", dataset.slug), &detail)?;
-    row.try_into()
 }

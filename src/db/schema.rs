@@ -46,6 +46,59 @@ diesel::table! {
         size_bytes -> BigInt,
         row_count -> BigInt,
         created_at -> Timestamp,
+        status -> Text,
+        published_at -> Nullable<Timestamp>,
+        profile_json -> Nullable<Text>,
+        report_json -> Nullable<Text>,
+        rejects_sha256 -> Nullable<Text>,
+        rejects_size_bytes -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    parts (owner_id, position) {
+        owner_id -> Text,
+        position -> Integer,
+        object_sha256 -> Text,
+        size_bytes -> BigInt,
+        row_count -> BigInt,
+    }
+}
+
+diesel::table! {
+    jobs (id) {
+        id -> Text,
+        kind -> Text,
+        subject -> Text,
+        order_json -> Text,
+        state -> Text,
+        stage -> Text,
+        done_bytes -> BigInt,
+        total_bytes -> BigInt,
+        row_count -> BigInt,
+        attempts -> Integer,
+        cancel_asked -> Bool,
+        problem_json -> Nullable<Text>,
+        result_json -> Nullable<Text>,
+        runner -> Nullable<Text>,
+        created_by -> Text,
+        created_at -> Timestamp,
+        started_at -> Nullable<Timestamp>,
+        beat_at -> Nullable<Timestamp>,
+        finished_at -> Nullable<Timestamp>,
+    }
+}
+
+diesel::table! {
+    uploads (id) {
+        id -> Text,
+        created_by -> Text,
+        file_name -> Text,
+        size_bytes -> BigInt,
+        offset_bytes -> BigInt,
+        sha256 -> Nullable<Text>,
+        created_at -> Timestamp,
+        expires_at -> Timestamp,
     }
 }
 
@@ -245,6 +298,9 @@ diesel::allow_tables_to_appear_in_same_query!(
     themes,
     datasets,
     versions,
+    parts,
+    jobs,
+    uploads,
     firms,
     people,
     sessions,

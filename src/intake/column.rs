@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use datafusion::arrow::array::{
-    ArrayRef, BooleanBuilder, Date32Builder, Decimal128Builder, Float64Builder, Int64Builder, StringBuilder, TimestampMicrosecondBuilder,
+    ArrayRef, BinaryBuilder, BooleanBuilder, Date32Builder, Decimal128Builder, Float64Builder, Int64Builder, StringBuilder,
+    TimestampMicrosecondBuilder,
 };
 use datafusion::arrow::datatypes::{DataType, Date32Type, TimeUnit};
 use datafusion::arrow::error::ArrowError;
 
-use super::FieldType;
 use super::value::{self, DECIMAL_DIGITS};
+use super::{FieldType, geometry};
 
 /// Builds the values of one column.
 pub enum Column {
@@ -20,6 +21,7 @@ pub enum Column {
     Boolean(BooleanBuilder),
     Date(Date32Builder),
     Datetime(TimestampMicrosecondBuilder),
+    Geometry(BinaryBuilder),
 }
 
 impl Column {
@@ -33,6 +35,7 @@ impl Column {
             FieldType::Boolean => Column::Boolean(BooleanBuilder::new()),
             FieldType::Date => Column::Date(Date32Builder::new()),
             FieldType::Datetime => Column::Datetime(TimestampMicrosecondBuilder::new()),
+            FieldType::Geometry => Column::Geometry(BinaryBuilder::new()),
         })
     }
 
@@ -46,6 +49,7 @@ impl Column {
             Column::Boolean(_) => DataType::Boolean,
             Column::Date(_) => DataType::Date32,
             Column::Datetime(_) => DataType::Timestamp(TimeUnit::Microsecond, None),
+            Column::Geometry(_) => DataType::Binary,
         }
     }
 
@@ -59,6 +63,7 @@ impl Column {
             Column::Boolean(_) => "true or false".to_owned(),
             Column::Date(_) => "a day as YYYY-MM-DD".to_owned(),
             Column::Datetime(_) => "a moment as YYYY-MM-DDTHH:MM:SS".to_owned(),
+            Column::Geometry(_) => "a GeoJSON geometry".to_owned(),
         }
     }
 
@@ -100,6 +105,12 @@ impl Column {
                 to.append_option(value.map(|moment| moment.and_utc().timestamp_micros()));
                 value.is_some()
             }
+            Column::Geometry(to) => {
+                let value = geometry::wkb(text);
+                let fits = value.is_some();
+                to.append_option(value);
+                fits
+            }
         };
         taken || empty
     }
@@ -114,6 +125,7 @@ impl Column {
             Column::Boolean(from) => Arc::new(from.finish()),
             Column::Date(from) => Arc::new(from.finish()),
             Column::Datetime(from) => Arc::new(from.finish()),
+            Column::Geometry(from) => Arc::new(from.finish()),
         }
     }
 }

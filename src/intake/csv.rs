@@ -14,7 +14,7 @@ use datafusion::parquet::file::properties::WriterProperties;
 use super::column::Column;
 use super::strict::Strict;
 use super::value::Guess;
-use super::{Declared, FieldType, FileFault, IntakeError, MAX_FAULTS, Taken};
+use super::{Declared, FieldType, FileFault, IntakeError, MAX_FAULTS, Profiler, Report, Taken};
 use crate::error::Error;
 use crate::storage::{File, Scratch, open_file};
 
@@ -42,7 +42,8 @@ pub fn csv_to_parquet(path: &Path, declared: &[Declared], to: Scratch) -> Result
         inferred
     };
     let row_count = write(&mut reader, &columns, &to)?;
-    Ok(Taken { file: to, columns, row_count })
+    let profile = Profiler::new(&columns).finish();
+    Ok(Taken { file: to, columns, row_count, rejects: None, profile, report: Report { format: "csv".to_owned(), ..Report::default() } })
 }
 
 struct Reader {

@@ -74,8 +74,10 @@ impl Exports {
     /// # Errors
     /// When the file cannot be made.
     pub async fn file(&self, db: &Db, storage: &Storage, engine: &Engine, release: &Release, format: Format) -> Result<Object> {
-        if format == Format::Parquet {
-            return Ok(release.object().clone());
+        if format == Format::Parquet
+            && let [only] = release.objects().as_slice()
+        {
+            return Ok(only.clone());
         }
         if let Some(object) = known(db, release, format).await? {
             return Ok(object);
@@ -105,7 +107,7 @@ fn find(conn: &mut Conn, release_id: &str, format: Format) -> Result<Option<Obje
 }
 
 async fn make(db: &Db, storage: &Storage, engine: &Engine, release: &Release, format: Format) -> Result<Object> {
-    let table = engine.table(release.object()).await?;
+    let table = engine.table(&release.objects()).await?;
     let scratch = storage.scratch()?;
     let scratch = engine.run(None, async move { write(table.execute_stream().await?, scratch, format).await }).await?;
     let object = storage.keep(scratch, format.as_str()).await?;

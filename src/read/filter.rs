@@ -214,6 +214,7 @@ fn scalar(text: &str, quoted: bool, field: &Field) -> Option<ScalarValue> {
             let moment = value::datetime(text).filter(|_| quoted)?;
             Some(ScalarValue::TimestampMicrosecond(Some(moment.and_utc().timestamp_micros()), None))
         }
+        FieldType::Geometry => None,
     }
 }
 
@@ -226,6 +227,7 @@ fn example(field: &Field) -> String {
         FieldType::Boolean => "true or false".to_owned(),
         FieldType::Date => "a day in single quotes, such as '2026-01-31'".to_owned(),
         FieldType::Datetime => "a moment in single quotes, such as '2026-01-31T08:00:00'".to_owned(),
+        FieldType::Geometry => "nothing: a geometry cannot be compared, only be missing or not".to_owned(),
     }
 }
 
@@ -297,6 +299,7 @@ mod tests {
             unit: None,
             sensitivity: Sensitivity::None,
             release: ReleaseRule::Keep,
+            cleared: None,
         };
         vec![
             field("code", FieldType::String, None),

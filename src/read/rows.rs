@@ -108,7 +108,7 @@ pub async fn query(engine: &Arc<Engine>, release: &Release, query: RowsQuery, li
     let columns: Vec<Expr> = selected.iter().map(|field| ident(&field.name)).collect();
     let fields: Vec<Field> = selected.into_iter().cloned().collect();
 
-    let mut table = engine.table(release.object()).await?;
+    let mut table = engine.table(&release.objects()).await?;
     let counted = condition.is_some();
     if let Some(condition) = condition {
         table = table.filter(condition)?;

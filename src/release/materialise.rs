@@ -13,7 +13,7 @@ use futures::StreamExt;
 
 use super::store::{self, NewRelease};
 use crate::access::grants::Grant;
-use crate::catalog::{Policy, PolicyField, ReleaseRule, Version};
+use crate::catalog::{Part, Policy, PolicyField, ReleaseRule, Version};
 use crate::crypto::{HmacKey, MasterKey};
 use crate::db::Db;
 use crate::engine::Engine;
@@ -42,14 +42,14 @@ pub async fn materialise(
     let fields = grant.policy.release_fields(&version.fields)?;
     // The key is of this grant alone: the pseudonyms of two grants share no value.
     let key = master.derive(&format!("pseudonym:{}", grant.id));
-    let table = engine.table(&version.object).await?;
+    let table = engine.table(&version.objects()).await?;
     let plan = apply(table, &grant.policy, &key, master.derive(&format!("order:{}", grant.id)))?;
     let scratch = storage.scratch()?;
     let (scratch, row_count) = engine.run(None, write(plan, scratch)).await?;
     let object = storage.keep(scratch, "parquet").await?;
     let (slug, receiver) = (grant.dataset.clone(), grant.id.clone());
     db.write(move |conn| {
-        let new = NewRelease { version: &version, receiver: &receiver, fields: &fields, object: &object, row_count };
+        let new = NewRelease { version: &version, receiver: &receiver, fields: &fields, parts: &[Part { object, row_count }] };
         store::add(conn, &slug, &new)
     })
     .await

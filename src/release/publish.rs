@@ -3,13 +3,14 @@
 //! A version is visible from the moment when the one transaction that writes it ends; before that its file may be in the
 //! store, where nothing points at it.
 
+use std::ops::ControlFlow;
 use std::path::Path;
 
 use super::store::{self, NewRelease};
-use crate::catalog::{self, Dataset, EntryChange, Field, FolderEntry, Mistake, NewVersion, OpenType, Version};
+use crate::catalog::{self, Dataset, Entry, EntryChange, Field, Findings, FolderEntry, Mistake, NewVersion, OpenType, Part, Version};
 use crate::db::{Conn, Db, blocking};
 use crate::error::{Error, Result};
-use crate::intake::{Declared, IntakeError, Taken, csv_to_parquet};
+use crate::intake::{self, Declared, IntakeError, Options, Taken};
 use crate::storage::{Object, Storage, digest_file};
 
 /// What an import did with one entry.
@@ -59,7 +60,7 @@ async fn import_entry(db: &Db, storage: &Storage, folder: FolderEntry, actor: &s
     let taken = match &folder.data {
         None => None,
         Some(path) => {
-            let (path, scratch) = (path.clone(), storage.scratch()?);
+            let path = path.clone();
             let digest = match blocking({
                 let path = path.clone();
                 move || Ok(digest_file(&path))
@@ -75,11 +76,19 @@ async fn import_entry(db: &Db, storage: &Storage, folder: FolderEntry, actor: &s
             if is_known(db, &folder, &digest).await? {
                 None
             } else {
-                let declared = declared(&folder.entry.fields);
+                let declared = declared(&folder.entry);
                 let source = path.clone();
-                match blocking(move || Ok(csv_to_parquet(&source, &declared, scratch))).await? {
+                let options = Options { max_reject_share: folder.entry.max_reject_share.unwrap_or_default() };
+                let store = storage.clone();
+                let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+                let taking = move || {
+                    let watch = |_step| ControlFlow::Continue(());
+                    Ok(intake::take(&source, &name, &declared, &options, &|| store.scratch(), &watch))
+                };
+                match blocking(taking).await? {
                     Ok(taken) => Some(keep(storage, taken, digest, &folder.entry.fields).await?),
                     Err(IntakeError::Internal(cause)) => return Err(cause),
+                    Err(IntakeError::Cancelled) => return Err(Error::internal(anyhow::anyhow!("nobody cancels an import"))),
                     Err(IntakeError::Faults(faults, count)) => return Ok(Err(mistakes(&path, faults, count))),
                 }
             }
@@ -91,7 +100,7 @@ async fn import_entry(db: &Db, storage: &Storage, folder: FolderEntry, actor: &s
 
 /// Whether the newest version came from this very file and the same columns.
 async fn is_known(db: &Db, folder: &FolderEntry, digest: &str) -> Result<bool> {
-    let (slug, digest, wanted) = (folder.slug.clone(), digest.to_owned(), declared(&folder.entry.fields));
+    let (slug, digest, wanted) = (folder.slug.clone(), digest.to_owned(), declared(&folder.entry));
     db.read(move |conn| {
         let dataset = match catalog::find(conn, &slug) {
             Err(Error::NotFound { .. }) => return Ok(false),
@@ -107,12 +116,16 @@ async fn is_known(db: &Db, folder: &FolderEntry, digest: &str) -> Result<bool> {
     .await
 }
 
-fn declared(fields: &[Field]) -> Vec<Declared> {
+fn declared(entry: &Entry) -> Vec<Declared> {
+    let (fields, key) = (&entry.fields, &entry.key);
     let column = |field: &Field| Declared {
         name: field.name.clone(),
         field_type: field.field_type,
         scale: field.scale,
         personal: field.sensitivity != catalog::Sensitivity::None,
+        titles: vec![field.title.zh.clone(), field.title.en.clone()],
+        key: key.contains(&field.name),
+        cleared: field.cleared.is_some(),
     };
     fields.iter().map(column).collect()
 }
@@ -121,7 +134,9 @@ async fn keep(storage: &Storage, taken: Taken, source_sha256: String, fields: &[
     let typed = |(field, column): (&Field, &Declared)| Field { field_type: column.field_type, scale: column.scale, ..field.clone() };
     let fields = fields.iter().zip(&taken.columns).map(typed).collect();
     let object: Object = storage.keep(taken.file, "parquet").await?;
-    Ok(NewVersion { source_sha256, fields, object, row_count: taken.row_count })
+    let parts = vec![Part { object, row_count: taken.row_count }];
+    let findings = Findings { profile: Some(taken.profile), report: Some(taken.report) };
+    Ok(NewVersion { source_sha256, fields, parts, rejects: None, findings, held: false })
 }
 
 fn write(conn: &mut Conn, actor: &str, folder: FolderEntry, taken: Option<NewVersion>) -> Result<Outcome> {
@@ -141,8 +156,8 @@ fn release_public(conn: &mut Conn, dataset: &Dataset) -> Result<()> {
         return Ok(());
     }
     let Some((version, _)) = catalog::latest_version(conn, dataset)? else { return Ok(()) };
-    let Version { fields, object, row_count, .. } = &version;
-    store::add(conn, &dataset.slug, &NewRelease { version: &version, receiver: "public", fields, object, row_count: *row_count })
+    let Version { fields, parts, .. } = &version;
+    store::add(conn, &dataset.slug, &NewRelease { version: &version, receiver: "public", fields, parts })
 }
 
 fn mistakes(path: &Path, faults: Vec<crate::intake::FileFault>, count: u64) -> Vec<Mistake> {

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::access::grants::Grant;
 use crate::access::{Pass, Receiver};
-use crate::catalog::{self, Dataset, Field, Version};
+use crate::catalog::{self, Dataset, Field, Part, Version};
 use crate::clock::now_naive;
 use crate::db::schema::{releases, versions};
 use crate::db::{Conn, lock_ledger};
@@ -22,7 +22,7 @@ pub struct Release {
     receiver: Receiver,
     version: i32,
     fields: Vec<Field>,
-    object: Object,
+    parts: Vec<Part>,
     row_count: i64,
     created_at: NaiveDateTime,
 }
@@ -53,9 +53,9 @@ impl Release {
         &self.fields
     }
 
-    /// Its Parquet file.
-    pub fn object(&self) -> &Object {
-        &self.object
+    /// Its Parquet files, in order.
+    pub fn objects(&self) -> Vec<Object> {
+        self.parts.iter().map(|part| part.object.clone()).collect()
     }
 
     /// How many rows it has.
@@ -107,7 +107,7 @@ pub fn find_for(conn: &mut Conn, pass: &Pass, number: Option<i32>) -> Result<Fou
         .first(conn)
         .optional()?;
     if let Some(row) = row {
-        return Ok(Found::Release(Box::new(release(row, pass, number)?)));
+        return Ok(Found::Release(Box::new(release(conn, row, pass, number)?)));
     }
     let version = catalog::version(conn, dataset, number)?;
     match pass.receiver() {
@@ -117,14 +117,14 @@ pub fn find_for(conn: &mut Conn, pass: &Pass, number: Option<i32>) -> Result<Fou
     }
 }
 
-fn release(row: ReleaseRow, pass: &Pass, version: i32) -> Result<Release> {
+fn release(conn: &mut Conn, row: ReleaseRow, pass: &Pass, version: i32) -> Result<Release> {
     Ok(Release {
+        parts: catalog::parts_of(conn, &row.id)?,
         id: row.id,
         dataset: pass.dataset().clone(),
         receiver: pass.receiver().clone(),
         version,
         fields: serde_json::from_str(&row.fields_json)?,
-        object: Object { sha256: row.object_sha256, size_bytes: row.size_bytes as u64, format: "parquet".to_owned() },
         row_count: row.row_count,
         created_at: row.created_at,
     })
@@ -145,8 +145,7 @@ pub(super) struct NewRelease<'a> {
     pub version: &'a Version,
     pub receiver: &'a str,
     pub fields: &'a [Field],
-    pub object: &'a Object,
-    pub row_count: i64,
+    pub parts: &'a [Part],
 }
 
 /// Writes a release down, with its ledger entry. One that exists already stays as it is.
@@ -162,12 +161,13 @@ pub(super) fn add(conn: &mut Conn, slug: &str, new: &NewRelease<'_>) -> Result<(
         version_id: new.version.id.clone(),
         receiver: new.receiver.to_owned(),
         fields_json: serde_json::to_string(new.fields)?,
-        object_sha256: new.object.sha256.clone(),
-        size_bytes: new.object.size_bytes as i64,
-        row_count: new.row_count,
+        object_sha256: catalog::digest_of(new.parts),
+        size_bytes: new.parts.iter().map(|part| part.object.size_bytes as i64).sum(),
+        row_count: new.parts.iter().map(|part| part.row_count).sum(),
         created_at: now_naive(),
     };
     diesel::insert_into(releases::table).values(&row).execute(conn)?;
+    catalog::put_parts(conn, &row.id, new.parts)?;
     let detail =
         json!({ "version": new.version.number, "receiver": new.receiver, "object_sha256": row.object_sha256, "rows": row.row_count });
     ledger::append(conn, Kind::ReleaseMade, "service", &format!("dataset:{slug}"), &detail)?;
