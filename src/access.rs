@@ -166,6 +166,18 @@ fn decide_conditional(conn: &mut Conn, caller: &Caller, dataset: &Dataset, mode:
     Ok(grant)
 }
 
+/// Checks that the caller edits the dataset: a steward of its publisher.
+///
+/// # Errors
+/// When the caller is none.
+pub fn check_steward(caller: &Caller, dataset: &Dataset) -> Result<()> {
+    let person = caller.with_role(&[Role::Steward])?;
+    if person.publisher.as_deref() == Some(dataset.entry.publisher.as_str()) {
+        return Ok(());
+    }
+    Err(Error::Forbidden(format!("`{}` belongs to the publisher `{}`, whose steward you are not", dataset.slug, dataset.entry.publisher)))
+}
+
 /// The one firm to which the caller's view is limited; `None` for those who decide or audit and see every firm's.
 ///
 /// # Errors

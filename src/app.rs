@@ -1,27 +1,37 @@
 //! Builds every part from the settings, once; binds, runs, stops.
 
+mod collect;
+mod receiving;
+mod work;
+
+use std::collections::HashSet;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use actix_web::dev::{Server, ServerHandle};
 use anyhow::{Context, anyhow};
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 
 use crate::access::grants::Grant;
 use crate::access::{self, Mode, Pass};
-use crate::catalog::{self, Version};
+use crate::catalog::Version;
 use crate::crypto::{MasterKey, hex, random_bytes};
 use crate::db::Db;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::identity::keys::KeyRing;
 use crate::identity::{Caller, password, people};
+use crate::jobs::{self, Job, JobKind};
 use crate::limits::{Limits, Usage};
 use crate::read::{Exports, Format};
-use crate::release::{self, Found, Release};
+use crate::release::{self, Found, Release, Tools};
 use crate::settings::Settings;
 use crate::storage::{DataFolder, Object, Storage};
+
+pub use receiving::{Receiving, UploadTurn};
+pub use work::{IntakeOrder, ReleaseOrder};
 
 /// How often limits are tidied and byte counts written down.
 const TICK: Duration = Duration::from_secs(5);
@@ -52,6 +62,14 @@ pub struct App {
     hashing: Semaphore,
     /// Releases in the making.
     making: tokio::sync::Mutex<()>,
+    /// Uploads to which bytes are being written at this moment.
+    pub uploading: Mutex<HashSet<String>>,
+    /// The name under which this process does jobs; a restart has the same.
+    runner: String,
+    /// Says that there is a job in the queue.
+    work: Notify,
+    /// Whether the service is about to end.
+    stopping: AtomicBool,
 }
 
 /// The parts that need no address: what the command line works with.
@@ -64,6 +82,8 @@ pub struct Parts {
     pub db: Db,
     /// The object store.
     pub storage: Storage,
+    /// The query engine.
+    pub engine: Arc<Engine>,
 }
 
 impl Parts {
@@ -79,20 +99,25 @@ impl Parts {
         };
         let master = MasterKey::from_hex(&text).ok_or_else(|| anyhow!("secrets/master.key is not 64 hexadecimal characters"))?;
         let db = Db::open(settings.database_url.expose()).context("cannot open the database")?;
-        let storage = Storage::open(&settings.store_dir, &folder.scratch())?;
-        Ok(Parts { folder, master, db, storage })
+        let storage = Storage::open(&settings.store_dir, &folder.scratch(), &folder.incoming())?;
+        let engine = Arc::new(Engine::start(&storage, settings.query_memory_bytes, &folder.scratch())?);
+        Ok(Parts { folder, master, db, storage, engine })
+    }
+
+    /// What publishing works with.
+    pub fn tools(&self) -> Tools {
+        Tools { db: self.db.clone(), storage: self.storage.clone(), engine: Arc::clone(&self.engine) }
     }
 }
 
 impl App {
     fn build(settings: Settings, parts: &Parts, issuer: String) -> anyhow::Result<Self> {
-        let engine = Engine::start(&parts.storage, settings.query_memory_bytes, &parts.folder.scratch())?;
         let keys = parts.db.write_now(|conn| KeyRing::load(conn, &parts.master)).context("cannot load the signing keys")?;
         Ok(App {
             issuer,
             db: parts.db.clone(),
             storage: parts.storage.clone(),
-            engine: Arc::new(engine),
+            engine: Arc::clone(&parts.engine),
             keys,
             master: parts.master.clone(),
             limits: Limits::new(&settings),
@@ -100,8 +125,33 @@ impl App {
             exports: Exports::default(),
             hashing: Semaphore::new(std::thread::available_parallelism().map_or(2, usize::from)),
             making: tokio::sync::Mutex::default(),
+            uploading: Mutex::default(),
+            runner: parts.folder.secret("runner", || Ok(format!("runner-{}", hex(&random_bytes::<8>()?))))?,
+            work: Notify::new(),
+            stopping: AtomicBool::new(false),
             settings,
         })
+    }
+
+    /// What publishing works with.
+    pub fn tools(&self) -> Tools {
+        Tools { db: self.db.clone(), storage: self.storage.clone(), engine: Arc::clone(&self.engine) }
+    }
+
+    /// Puts a job into the queue and says so.
+    ///
+    /// # Errors
+    /// When the database does not take it.
+    pub async fn enqueue(&self, kind: JobKind, subject: String, order: impl serde::Serialize, actor: String) -> Result<Job> {
+        let order = serde_json::to_value(order)?;
+        let job = self.db.write(move |conn| jobs::enqueue(conn, kind, &subject, &order, &actor)).await?;
+        self.work.notify_one();
+        Ok(job)
+    }
+
+    /// Says that there is a job in the queue.
+    pub fn wake(&self) {
+        self.work.notify_one();
     }
 
     /// Checks that the caller may read the dataset and answers the release to read, making a grant's release where it is missing.
@@ -161,20 +211,11 @@ impl App {
         release::materialise(&self.db, &self.storage, &self.engine, &self.master, grant, version).await
     }
 
-    /// Makes a new grant's release of the newest version. Where that fails, the first read tries again.
+    /// Has a new grant's release of the newest version made. Where that fails, the first read tries again.
     pub async fn prepare(&self, grant: &Grant) {
-        let slug = grant.dataset.clone();
-        let latest = self.db.read(move |conn| {
-            let dataset = catalog::find(conn, &slug)?;
-            catalog::latest_version(conn, &dataset)
-        });
-        let made = match latest.await {
-            Ok(Some((version, _))) => self.make_release(grant, version).await,
-            Ok(None) => Ok(()),
-            Err(cause) => Err(cause),
-        };
-        if let Err(cause) = made {
-            tracing::error!(grant.id = %grant.id, error = ?cause, "a grant's release could not be made; its first read tries again");
+        let order = ReleaseOrder { grant: grant.id.clone() };
+        if let Err(cause) = self.enqueue(JobKind::Release, format!("grant:{}", grant.id), order, "service".to_owned()).await {
+            tracing::error!(grant.id = %grant.id, error = ?cause, "a grant's release is not made ahead; its first read makes it");
         }
     }
 }
@@ -228,9 +269,18 @@ impl Application {
                 }
             }
         });
+        let runner = self.app.runner.clone();
+        self.app.db.write(move |conn| jobs::requeue_interrupted(conn, &runner)).await?;
+        let workers: Vec<_> = (0..self.app.settings.jobs_at_once).map(|_| tokio::spawn(work::run(Arc::clone(&self.app)))).collect();
         let ended = self.server.await;
         ticking.abort();
         let app = self.app;
+        // Running jobs notice at their next step and go back into the queue.
+        app.stopping.store(true, Ordering::Relaxed);
+        app.work.notify_waiters();
+        for worker in workers {
+            worker.await?;
+        }
         crate::db::blocking(move || app.usage.flush(&app.db)).await?;
         Ok(ended?)
     }

@@ -13,9 +13,9 @@ pub use folder::{Folder, FolderEntry, Mistake, read_folder};
 pub use policy::{Policy, PolicyField, may_leave};
 pub use store::{
     Dataset, DatasetFilter, DatasetPage, EntryChange, Publisher, PublisherContact, Theme, find, is_empty, is_first_import_done, list,
-    mark_first_import, publishers, put_entry, put_publisher, put_theme, themes,
+    mark_first_import, publishers, put_entry, put_publisher, put_theme, slugs_of, themes,
 };
 pub use versions::{
-    Findings, NewVersion, Part, Version, VersionStatus, add_version, all_versions, any_version, digest_of, findings, latest_version,
-    parts_of, put_parts, resolve, version, versions,
+    Findings, NewVersion, Part, Version, VersionStatus, add_version, all_versions, any_version, digest_of, findings, is_part, last_taken,
+    latest_version, parts_of, put_parts, resolve, version, versions,
 };

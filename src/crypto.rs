@@ -33,6 +33,30 @@ impl Sha256 {
     }
 }
 
+/// A checksum by which a sender and we know that bytes arrived whole. SHA-1 is for that alone, and because the tus protocol asks for it.
+pub struct Checksum(digest::Context);
+
+impl Checksum {
+    /// The checksum of that name: `sha1` or `sha256`.
+    pub fn named(name: &str) -> Option<Self> {
+        match name {
+            "sha1" => Some(Checksum(digest::Context::new(&digest::SHA1_FOR_LEGACY_USE_ONLY))),
+            "sha256" => Some(Checksum(digest::Context::new(&digest::SHA256))),
+            _ => None,
+        }
+    }
+
+    /// Takes the next piece.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// The digest's bytes.
+    pub fn finish(self) -> Vec<u8> {
+        self.0.finish().as_ref().to_vec()
+    }
+}
+
 /// Bytes in lower-case hexadecimal.
 pub fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write;
@@ -54,6 +78,11 @@ pub fn unhex(text: &str) -> Option<Vec<u8>> {
 /// Base64 with padding, as HTTP digests use it.
 pub fn base64(bytes: &[u8]) -> String {
     STANDARD.encode(bytes)
+}
+
+/// The bytes of a base64 text with padding; `None` when it is none.
+pub fn unbase64(text: &str) -> Option<Vec<u8>> {
+    STANDARD.decode(text).ok()
 }
 
 /// Base64url without padding, as JOSE uses it.

@@ -58,6 +58,19 @@ impl Engine {
         Ok(context.read_parquet(urls, ParquetReadOptions::default()).await?)
     }
 
+    /// The rows of one Parquet file outside of the store, in its order.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub async fn file(&self, path: &Path) -> Result<DataFrame> {
+        let mut config = SessionConfig::new().with_target_partitions(1);
+        config.options_mut().execution.parquet.schema_force_view_types = false;
+        let context = SessionContext::new_with_config_rt(config, Arc::clone(&self.env));
+        // A file in the making has no ending.
+        let options = ParquetReadOptions { file_extension: "", ..ParquetReadOptions::default() };
+        Ok(context.read_parquet(path.display().to_string(), options).await?)
+    }
+
     /// Runs `work` on the engine's runtime. It is stopped when the caller goes away or the time is over.
     ///
     /// # Errors

@@ -42,6 +42,8 @@ pub enum Error {
     TooLarge(String),
     /// The body is of a media type that this operation does not take.
     UnsupportedMediaType(String),
+    /// The bytes that arrived are not those that the sender made the checksum of.
+    ChecksumMismatch,
     /// The caller's limit is used up for now.
     RateLimited {
         /// Which limit, in words.
@@ -96,6 +98,9 @@ impl fmt::Display for Error {
             Error::Invalid(faults) => {
                 let texts: Vec<String> = faults.iter().map(|fault| format!("{}: {}", fault.pointer, fault.detail)).collect();
                 f.write_str(&texts.join("; "))
+            }
+            Error::ChecksumMismatch => {
+                f.write_str("the piece is not the one that Upload-Checksum was made of; nothing of it counts: send it again")
             }
             Error::PasswordChangeRequired => f.write_str("the one-time password must be changed first: PUT /api/v1/people/me/password"),
             Error::NotFound { what, name } => write!(f, "there is no {what} `{name}`"),

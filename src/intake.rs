@@ -8,6 +8,7 @@ mod csv;
 pub mod geometry;
 mod profile;
 mod strict;
+pub mod uploads;
 pub mod value;
 
 use std::ops::ControlFlow;

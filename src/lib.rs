@@ -30,6 +30,7 @@ pub mod error;
 pub mod http;
 pub mod identity;
 pub mod intake;
+pub mod jobs;
 pub mod ledger;
 pub mod limits;
 pub mod read;

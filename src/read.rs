@@ -3,7 +3,9 @@
 
 mod export;
 mod filter;
+mod kept;
 mod rows;
 
 pub use export::{Exports, Format};
+pub use kept::is_export;
 pub use rows::{Cursor, MAX_LIMIT, Rows, RowsQuery, query};

@@ -3,10 +3,14 @@
 //! Policy is applied here, when a release is made, and never when it is read. An unconditional dataset has one public
 //! release for each version, which shares the version's file; a conditional one has a release for each grant and version.
 
+mod layout;
 mod materialise;
 mod publish;
 mod store;
 
 pub use materialise::materialise;
-pub use publish::{Outcome, Report, import_folder};
+pub use publish::{
+    Outcome, PublishMode, Published, Refusal, Report, Source, Stage, Tools, Watcher, import_folder, open_findings, publish_file,
+    resolve_version, unwatched,
+};
 pub use store::{Found, Release, exists, find_for};

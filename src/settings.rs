@@ -58,6 +58,15 @@ pub const KEYS: &[Key] = &[
         "12 to 200 characters, without the word operator",
         "password of the operator made at the first start; by default one is made and printed once",
     ),
+    key("upload_max_bytes", "53687091200", "1 to 1099511627776", "the most bytes of one uploaded file"),
+    key(
+        "upload_quota_bytes",
+        "214748364800",
+        "1 to 1099511627776",
+        "the most bytes of all files that one person has uploaded and not published yet",
+    ),
+    key("jobs_at_once", "1", "1 to 64", "how many jobs (intake of uploads, releases) are done at once"),
+    key("orphan_hours", "24", "0 to 8760", "how old a file of the store must be that nothing points at, before it is removed"),
     key("master_key", "", "64 hexadecimal characters", "seals signing keys and keys pseudonyms; by default made once in DATA_DIR/secrets"),
     key("body_limit_bytes", "1048576", "a whole number from 1024 to 1073741824", "the largest JSON body that is read"),
     key("shutdown_seconds", "30", "a whole number from 0 to 3600", "how long running downloads may go on after SIGTERM"),
@@ -163,6 +172,14 @@ pub struct Settings {
     pub workers: usize,
     /// Memory of all queries together.
     pub query_memory_bytes: usize,
+    /// The most bytes of one uploaded file.
+    pub upload_max_bytes: u64,
+    /// The most bytes of all uploads of one person.
+    pub upload_quota_bytes: u64,
+    /// Jobs that are done at once.
+    pub jobs_at_once: usize,
+    /// How old an orphan must be before it is removed.
+    pub orphan_hours: u32,
     /// Anonymous addresses.
     pub anonymous: TierLimits,
     /// Registered firms.
@@ -273,6 +290,10 @@ impl Settings {
             shutdown_seconds: values.number("shutdown_seconds")?,
             workers: values.size("workers")?,
             query_memory_bytes: values.size("query_memory_bytes")?,
+            upload_max_bytes: values.number("upload_max_bytes")?,
+            upload_quota_bytes: values.number("upload_quota_bytes")?,
+            jobs_at_once: values.size("jobs_at_once")?,
+            orphan_hours: values.small("orphan_hours")?,
             anonymous: values.tier("anonymous")?,
             firm,
             staff,

@@ -4,6 +4,8 @@
 //! bytes are kept once and a name can never point at other bytes. What an object means is written in the database.
 
 mod folder;
+mod incoming;
+mod orphans;
 
 pub use std::fs::File;
 use std::ops::Range;
@@ -20,6 +22,7 @@ use crate::crypto::Sha256;
 use crate::error::{Error, Result};
 
 pub use folder::{DataFolder, Scratch, create_private_file, digest_file, list_folders, open_file, read_text, write_text};
+pub use incoming::{Incoming, IncomingFile};
 
 /// How much of an object is read at once while it is streamed.
 const CHUNK_BYTES: u64 = 1 << 20;
@@ -42,27 +45,43 @@ impl Object {
     }
 }
 
+impl Object {
+    /// The object with that name in the store; `None` where it is none of ours.
+    fn at(path: &str, size_bytes: u64) -> Option<Self> {
+        let (_, name) = path.rsplit_once('/')?;
+        let (sha256, format) = name.split_once('.')?;
+        let object = Object { sha256: sha256.to_owned(), size_bytes, format: format.to_owned() };
+        (sha256.len() == 64 && object.path() == path).then_some(object)
+    }
+}
+
 /// The object store.
 #[derive(Clone)]
 pub struct Storage {
     store: Arc<dyn ObjectStore>,
     scratch: PathBuf,
+    incoming: Incoming,
 }
 
 impl Storage {
-    /// Opens the store in a folder; files in the making are kept in `scratch`.
+    /// Opens the store in a folder; files in the making are kept in `scratch`, uploads in `incoming`.
     ///
     /// # Errors
     /// When the folder cannot be made.
-    pub fn open(dir: &Path, scratch: &Path) -> anyhow::Result<Self> {
+    pub fn open(dir: &Path, scratch: &Path, incoming: &Path) -> anyhow::Result<Self> {
         folder::create_private_dir(dir)?;
         let store = LocalFileSystem::new_with_prefix(dir)?;
-        Ok(Storage { store: Arc::new(store), scratch: scratch.to_owned() })
+        Ok(Storage { store: Arc::new(store), scratch: scratch.to_owned(), incoming: Incoming::open(incoming)? })
     }
 
     /// The store itself, for the query engine.
     pub fn object_store(&self) -> Arc<dyn ObjectStore> {
         Arc::clone(&self.store)
+    }
+
+    /// The folder of files on their way in.
+    pub fn incoming(&self) -> &Incoming {
+        &self.incoming
     }
 
     /// A new empty file in the making; it is removed when it is dropped.

@@ -195,6 +195,14 @@ pub fn find(conn: &mut Conn, slug: &str) -> Result<Dataset> {
     row.ok_or_else(|| Error::not_found("dataset", slug))?.try_into()
 }
 
+/// The names of a publisher's datasets.
+///
+/// # Errors
+/// When the database does not answer.
+pub fn slugs_of(conn: &mut Conn, publisher: &str) -> Result<Vec<String>> {
+    Ok(datasets::table.filter(datasets::publisher.eq(publisher)).order(datasets::slug).select(datasets::slug).load(conn)?)
+}
+
 /// All publishers, by slug.
 ///
 /// # Errors

@@ -77,6 +77,8 @@ pub struct Version {
     pub published_at: Option<NaiveDateTime>,
     /// The rows of its source that could not be read, as the publisher may download them.
     pub rejects: Option<Object>,
+    /// Why a steward published it in spite of what the scan found, or turned it down.
+    pub resolution: Option<String>,
 }
 
 impl Version {
@@ -112,6 +114,7 @@ struct VersionRow {
     published_at: Option<NaiveDateTime>,
     rejects_sha256: Option<String>,
     rejects_size_bytes: Option<i64>,
+    resolution: Option<String>,
 }
 
 #[derive(Queryable, Selectable, Insertable)]
@@ -176,6 +179,7 @@ fn read(conn: &mut Conn, row: VersionRow) -> Result<Version> {
         created_at: row.created_at,
         status: VersionStatus::parse(&row.status)?,
         published_at: row.published_at,
+        resolution: row.resolution,
         rejects: rejects.map(|(sha256, size)| Object { sha256, size_bytes: size as u64, format: "csv".to_owned() }),
     })
 }
@@ -239,6 +243,22 @@ pub fn latest_version(conn: &mut Conn, dataset: &Dataset) -> Result<Option<(Vers
     Ok(Some((version, source)))
 }
 
+/// The version that came in last, whatever its status, and the digest of the file that it came from.
+///
+/// # Errors
+/// When the database does not answer.
+pub fn last_taken(conn: &mut Conn, dataset: &Dataset) -> Result<Option<(Version, String)>> {
+    let row: Option<VersionRow> = versions::table
+        .filter(versions::dataset_id.eq(&dataset.id))
+        .order(versions::number.desc())
+        .select(VersionRow::as_select())
+        .first(conn)
+        .optional()?;
+    let Some(row) = row else { return Ok(None) };
+    let source = row.source_sha256.clone();
+    Ok(Some((read(conn, row)?, source)))
+}
+
 /// What intake found out about a version.
 ///
 /// # Errors
@@ -250,6 +270,16 @@ pub fn findings(conn: &mut Conn, version_id: &str) -> Result<Findings> {
         profile: profile.map(|text| serde_json::from_str(&text)).transpose()?,
         report: report.map(|text| serde_json::from_str(&text)).transpose()?,
     })
+}
+
+/// Whether a version or a release has the file of that digest, or a version's rejected rows are in it.
+///
+/// # Errors
+/// When the database does not answer.
+pub fn is_part(conn: &mut Conn, sha256: &str) -> Result<bool> {
+    let as_part: i64 = parts::table.filter(parts::object_sha256.eq(sha256)).count().get_result(conn)?;
+    let as_rejects: i64 = versions::table.filter(versions::rejects_sha256.eq(sha256)).count().get_result(conn)?;
+    Ok(as_part + as_rejects > 0)
 }
 
 /// What makes a version.
@@ -291,6 +321,7 @@ pub fn add_version(conn: &mut Conn, actor: &str, dataset: &Dataset, new: NewVers
         published_at: (!new.held).then_some(now),
         rejects_sha256: new.rejects.as_ref().map(|object| object.sha256.clone()),
         rejects_size_bytes: new.rejects.as_ref().map(|object| object.size_bytes as i64),
+        resolution: None,
     };
     diesel::insert_into(versions::table).values(&row).execute(conn)?;
     let profile = new.findings.profile.as_ref().map(serde_json::to_string).transpose()?;
@@ -333,7 +364,7 @@ pub fn resolve(conn: &mut Conn, actor: &str, dataset: &Dataset, number: i32, pub
     };
     // Of two who resolve at once, one finds the version held no longer.
     let changed = diesel::update(versions::table.find(&version.id).filter(versions::status.eq(VersionStatus::Held.as_str())))
-        .set((versions::status.eq(status.as_str()), versions::published_at.eq(publish.then_some(now))))
+        .set((versions::status.eq(status.as_str()), versions::published_at.eq(publish.then_some(now)), versions::resolution.eq(reason)))
         .execute(conn)?;
     if changed == 0 {
         return Err(Error::Conflict(format!("version {number} was resolved by somebody else just now")));

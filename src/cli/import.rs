@@ -1,19 +1,22 @@
 //! `qingdan import`.
 
+use std::ops::ControlFlow;
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::Result;
+use indicatif::{ProgressBar, ProgressStyle};
 
 use super::{End, block_on};
 use crate::app::Parts;
 use crate::catalog::{self, EntryChange};
-use crate::release::{Report, import_folder};
+use crate::release::{Report, Watcher, import_folder, unwatched};
 use crate::settings::Settings;
 
 /// Imports a folder and tells what became of each entry.
 pub(super) fn import(settings: &Settings, dir: &Path) -> Result<End> {
     let parts = Parts::open(settings)?;
-    let report = block_on(async { Ok(import_folder(&parts.db, &parts.storage, dir, "service").await?) })?;
+    let report = block_on(async { Ok(import_folder(&parts.tools(), dir, "service", bar).await?) })?;
     parts.db.write_now(catalog::mark_first_import)?;
     for line in lines(&report) {
         println!("{line}");
@@ -22,6 +25,26 @@ pub(super) fn import(settings: &Settings, dir: &Path) -> Result<End> {
         eprintln!("{mistake}");
     }
     Ok(if report.mistakes.is_empty() { End::Well } else { End::Found })
+}
+
+/// A progress bar on the terminal for one dataset; nothing where the output is no terminal.
+fn bar(slug: &str) -> Watcher {
+    let bar = ProgressBar::new(0);
+    let style = "{msg} [{bar:30}] {percent:>3}% {binary_bytes} of {binary_total_bytes}, {binary_bytes_per_sec}";
+    if let Ok(style) = ProgressStyle::with_template(style) {
+        bar.set_style(style);
+    }
+    let slug = slug.to_owned();
+    Arc::new(move |stage, step| {
+        if bar.length() != Some(step.total_bytes) && step.total_bytes > 0 {
+            bar.set_length(step.total_bytes);
+        }
+        bar.set_message(format!("{slug}: {}", stage.as_str()));
+        if step.done_bytes > 0 {
+            bar.set_position(step.done_bytes);
+        }
+        ControlFlow::Continue(())
+    })
 }
 
 fn lines(report: &Report) -> Vec<String> {
@@ -33,7 +56,17 @@ fn lines(report: &Report) -> Vec<String> {
         };
         let version =
             outcome.version.map_or_else(|| "no new data".to_owned(), |(number, rows)| format!("version {number} with {rows} rows"));
-        format!("{}: {entry}, {version}", outcome.slug)
+        let mut line = format!("{}: {entry}, {version}", outcome.slug);
+        if outcome.rejected_rows > 0 {
+            line += &format!(", {} rows rejected", outcome.rejected_rows);
+        }
+        if outcome.held_by > 0 {
+            line += &format!(
+                "; held back by {} findings of personal data: a steward resolves them, or the entry's fields say `cleared = \"why\"`",
+                outcome.held_by
+            );
+        }
+        line
     };
     report.outcomes.iter().map(line).collect()
 }
@@ -48,7 +81,7 @@ pub(super) async fn first(settings: &Settings, parts: &Parts) -> Result<()> {
         tracing::warn!(dir = %settings.datasets_dir.display(), "there is no datasets folder; the list starts empty");
         return Ok(());
     }
-    let report = import_folder(&parts.db, &parts.storage, &settings.datasets_dir, "service").await?;
+    let report = import_folder(&parts.tools(), &settings.datasets_dir, "service", unwatched).await?;
     for mistake in &report.mistakes {
         tracing::error!(mistake = %mistake, "an entry was not imported");
     }

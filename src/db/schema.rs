@@ -52,6 +52,7 @@ diesel::table! {
         report_json -> Nullable<Text>,
         rejects_sha256 -> Nullable<Text>,
         rejects_size_bytes -> Nullable<BigInt>,
+        resolution -> Nullable<Text>,
     }
 }
 

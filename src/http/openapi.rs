@@ -65,6 +65,7 @@ pub fn document() -> Document {
             ("put", &mut item.put),
             ("patch", &mut item.patch),
             ("delete", &mut item.delete),
+            ("options", &mut item.options),
         ];
         for (method, operation) in operations {
             if let Some(operation) = operation {

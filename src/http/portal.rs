@@ -317,7 +317,7 @@ async fn preview(app: &App, caller: &Caller, slug: &str) -> Result<Preview> {
 pub async fn problem_type(path: web::Path<String>, query: web::Query<PortalQuery>, request: HttpRequest) -> Result<HttpResponse> {
     let w = words(&request, query.lang.as_deref());
     let kind = KINDS.iter().find(|kind| kind.slug == path.as_str()).ok_or_else(|| Error::not_found("kind of problem", path.as_str()))?;
-    page(w, &ProblemPage { w, title: w.t(kind.zh, kind.en), slug: kind.slug, status: kind.status.as_u16() })
+    page(w, &ProblemPage { w, title: w.t(kind.zh, kind.en), slug: kind.slug, status: kind.status().as_u16() })
 }
 
 #[get("/assets/{name}")]

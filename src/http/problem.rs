@@ -41,8 +41,10 @@ pub struct ProblemFault {
 pub struct Kind {
     /// Its stable name.
     pub slug: &'static str,
-    /// Its status.
-    pub status: StatusCode,
+    /// Its status; see [`Kind::status`].
+    registered: StatusCode,
+    /// A status that stands in no registry, where a protocol asks for one.
+    special: Option<u16>,
     /// Its title in Chinese.
     pub zh: &'static str,
     /// Its title in English.
@@ -50,7 +52,14 @@ pub struct Kind {
 }
 
 const fn kind(slug: &'static str, status: StatusCode, zh: &'static str, en: &'static str) -> Kind {
-    Kind { slug, status, zh, en }
+    Kind { slug, registered: status, special: None, zh, en }
+}
+
+impl Kind {
+    /// Its status.
+    pub fn status(&self) -> StatusCode {
+        self.special.and_then(|code| StatusCode::from_u16(code).ok()).unwrap_or(self.registered)
+    }
 }
 
 const MALFORMED: Kind = kind("malformed-request", StatusCode::BAD_REQUEST, "请求无法读取", "The request cannot be read");
@@ -66,6 +75,9 @@ const CONFLICT: Kind = kind("conflict", StatusCode::CONFLICT, "与当前状态�
 const TOO_LARGE: Kind = kind("too-large", StatusCode::PAYLOAD_TOO_LARGE, "请求过大", "Too large");
 const MEDIA_TYPE: Kind =
     kind("unsupported-media-type", StatusCode::UNSUPPORTED_MEDIA_TYPE, "不支持的媒体类型", "The media type is not taken");
+/// The tus protocol's own status.
+const CHECKSUM: Kind =
+    Kind { special: Some(460), ..kind("checksum-mismatch", StatusCode::BAD_REQUEST, "校验和不符", "The checksum does not match") };
 const RANGE: Kind =
     kind("range-not-satisfiable", StatusCode::RANGE_NOT_SATISFIABLE, "请求的范围超出文件", "The range lies outside of the file");
 const LIMITED: Kind = kind("rate-limited", StatusCode::TOO_MANY_REQUESTS, "请求过多", "Too many requests");
@@ -85,6 +97,7 @@ pub const KINDS: &[Kind] = &[
     CONFLICT,
     TOO_LARGE,
     MEDIA_TYPE,
+    CHECKSUM,
     RANGE,
     LIMITED,
     TIMEOUT,
@@ -105,6 +118,7 @@ impl Error {
             Error::Conflict(_) => CONFLICT,
             Error::TooLarge(_) => TOO_LARGE,
             Error::UnsupportedMediaType(_) => MEDIA_TYPE,
+            Error::ChecksumMismatch => CHECKSUM,
             Error::RangeNotSatisfiable { .. } => RANGE,
             Error::RateLimited { .. } => LIMITED,
             Error::QueryTimeout { .. } => TIMEOUT,
@@ -181,17 +195,17 @@ fn write(kind: &Kind, language: Language, detail: String, request_id: &str, erro
             Language::Zh => kind.zh.to_owned(),
             Language::En => kind.en.to_owned(),
         },
-        status: kind.status.as_u16(),
+        status: kind.status().as_u16(),
         detail,
         instance: format!("urn:uuid:{request_id}"),
         errors,
     };
-    HttpResponse::build(kind.status).content_type("application/problem+json").json(problem)
+    HttpResponse::build(kind.status()).content_type("application/problem+json").json(problem)
 }
 
 impl ResponseError for Error {
     fn status_code(&self) -> StatusCode {
-        self.kind().status
+        self.kind().status()
     }
 
     /// Handlers' errors pass through here first; `caller::resolve` writes them again with language and request id.

@@ -8,11 +8,14 @@ pub mod datasets;
 pub mod download;
 pub mod firms;
 pub mod grants;
+pub mod jobs;
 pub mod ledger;
 pub mod operation;
 pub mod people;
+pub mod publishing;
 pub mod rows;
 pub mod sessions;
+pub mod uploads;
 
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};

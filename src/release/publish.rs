@@ -1,173 +1,370 @@
-//! Publication: a folder's entries and files become datasets, versions and, for unconditional ones, public releases.
+//! Publication: a file becomes a version and, for an unconditional dataset, its public release. The import of a folder and
+//! an upload through the API go the same way.
 //!
 //! A version is visible from the moment when the one transaction that writes it ends; before that its file may be in the
 //! store, where nothing points at it.
 
+mod import;
+
 use std::ops::ControlFlow;
-use std::path::Path;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use futures::StreamExt;
+use serde_json::json;
 
 use super::store::{self, NewRelease};
-use crate::catalog::{self, Dataset, Entry, EntryChange, Field, Findings, FolderEntry, Mistake, NewVersion, OpenType, Part, Version};
+use crate::catalog::{self, Dataset, Entry, Field, Findings, NewVersion, OpenType, Part, Sensitivity, Version};
 use crate::db::{Conn, Db, blocking};
+use crate::engine::Engine;
 use crate::error::{Error, Result};
-use crate::intake::{self, Declared, IntakeError, Options, Taken};
+use crate::intake::{self, Declared, FileFault, IntakeError, Options, Profile, Profiler, Step, Taken};
 use crate::storage::{Object, Storage, digest_file};
 
-/// What an import did with one entry.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Outcome {
-    /// The dataset.
-    pub slug: String,
-    /// Whether its entry changed.
-    pub entry: EntryChange,
-    /// The new version and its rows, where the file changed.
-    pub version: Option<(i32, i64)>,
+pub use import::{Outcome, Report, import_folder, unwatched};
+
+/// What publishing works with.
+#[derive(Clone)]
+pub struct Tools {
+    /// The database.
+    pub db: Db,
+    /// The object store.
+    pub storage: Storage,
+    /// The query engine.
+    pub engine: Arc<Engine>,
 }
 
-/// What an import did.
-#[derive(Debug, Default)]
-pub struct Report {
-    /// One outcome for each entry that was taken.
-    pub outcomes: Vec<Outcome>,
-    /// Every mistake; an entry with one is left as it was.
-    pub mistakes: Vec<Mistake>,
+/// Is told how far the work is; breaking stops it.
+pub type Watcher = Arc<dyn Fn(Stage, Step) -> ControlFlow<()> + Send + Sync>;
+
+/// What is being done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// The file is read.
+    Reading,
+    /// Its rows are sorted.
+    Sorting,
+    /// The new files go into the store.
+    Storing,
+    /// The version is written down.
+    Publishing,
 }
 
-/// Imports a folder. The same input changes nothing; a mistake in one entry does not stop the others.
-///
-/// # Errors
-/// When the database or the store does not answer; what was imported until then stays.
-pub async fn import_folder(db: &Db, storage: &Storage, dir: &Path, actor: &str) -> Result<Report> {
-    let dir = dir.to_owned();
-    let folder = blocking(move || Ok(catalog::read_folder(&dir))).await?;
-    let mut report = Report { outcomes: Vec::new(), mistakes: folder.mistakes };
-    let (publishers, themes) = (folder.publishers, folder.themes);
-    db.write(move |conn| {
-        publishers.iter().try_for_each(|publisher| catalog::put_publisher(conn, publisher))?;
-        (0..).zip(&themes).try_for_each(|(position, theme)| catalog::put_theme(conn, theme, position))
-    })
-    .await?;
-    for entry in folder.entries {
-        match import_entry(db, storage, entry, actor).await? {
-            Ok(outcome) => report.outcomes.push(outcome),
-            Err(mistakes) => report.mistakes.extend(mistakes),
+impl Stage {
+    /// The stage in a word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Stage::Reading => "reading",
+            Stage::Sorting => "sorting",
+            Stage::Storing => "storing",
+            Stage::Publishing => "publishing",
         }
     }
-    Ok(report)
 }
 
-async fn import_entry(db: &Db, storage: &Storage, folder: FolderEntry, actor: &str) -> Result<std::result::Result<Outcome, Vec<Mistake>>> {
-    let taken = match &folder.data {
-        None => None,
-        Some(path) => {
-            let path = path.clone();
-            let digest = match blocking({
-                let path = path.clone();
-                move || Ok(digest_file(&path))
-            })
-            .await?
-            {
-                Ok((sha256, _)) => sha256,
-                Err(cause) => {
-                    let detail = format!("cannot be read: {cause}");
-                    return Ok(Err(vec![Mistake { file: path, line: None, key: None, detail }]));
-                }
-            };
-            if is_known(db, &folder, &digest).await? {
-                None
-            } else {
-                let declared = declared(&folder.entry);
-                let source = path.clone();
-                let options = Options { max_reject_share: folder.entry.max_reject_share.unwrap_or_default() };
-                let store = storage.clone();
-                let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-                let taking = move || {
-                    let watch = |_step| ControlFlow::Continue(());
-                    Ok(intake::take(&source, &name, &declared, &options, &|| store.scratch(), &watch))
-                };
-                match blocking(taking).await? {
-                    Ok(taken) => Some(keep(storage, taken, digest, &folder.entry.fields).await?),
-                    Err(IntakeError::Internal(cause)) => return Err(cause),
-                    Err(IntakeError::Cancelled) => return Err(Error::internal(anyhow::anyhow!("nobody cancels an import"))),
-                    Err(IntakeError::Faults(faults, count)) => return Ok(Err(mistakes(&path, faults, count))),
-                }
-            }
-        }
+/// A file to be published.
+#[derive(Debug, Clone)]
+pub struct Source {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Its name at the publisher.
+    pub file_name: String,
+}
+
+/// What becomes of the rows that a dataset has.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PublishMode {
+    /// The file holds the whole table: the new version has its rows alone.
+    #[default]
+    Replace,
+    /// The file holds more rows: the new version has those of the newest one, and then these.
+    Append,
+}
+
+/// Why a file did not become a version.
+#[derive(Debug)]
+pub enum Refusal {
+    /// The file has faults: those that are listed, and how many there are in all.
+    Faults(Vec<FileFault>, u64),
+    /// The watcher asked to stop.
+    Cancelled,
+}
+
+impl Refusal {
+    fn whole(detail: String) -> Self {
+        Refusal::Faults(vec![FileFault { line: None, column: None, detail }], 1)
+    }
+}
+
+/// What became of a file.
+#[derive(Debug, Clone)]
+pub struct Published {
+    /// The version.
+    pub version: Version,
+    /// Whether the newest version came from the very same file, so that nothing was done.
+    pub unchanged: bool,
+    /// How many of the findings hold the version back.
+    pub open_findings: usize,
+    /// How many rows could not be read.
+    pub rejected_rows: i64,
+}
+
+impl Published {
+    /// As a job's result.
+    pub fn to_json(&self, slug: &str) -> serde_json::Value {
+        json!({
+            "dataset": slug,
+            "version": self.version.number,
+            "status": self.version.status,
+            "rows": self.version.row_count,
+            "unchanged": self.unchanged,
+            "open_findings": self.open_findings,
+            "rejected_rows": self.rejected_rows,
+        })
+    }
+}
+
+/// A file that was read, or need not be.
+enum Prepared {
+    /// The version that came in last came from the very same file.
+    Unchanged(Version),
+    /// What makes the next version.
+    New(Box<NewVersion>),
+}
+
+/// Makes a file the next version of a dataset that exists.
+///
+/// # Errors
+/// When there is no such dataset, or a part does not answer; the inner error says what is wrong with the file.
+pub async fn publish_file(
+    tools: &Tools,
+    actor: &str,
+    slug: &str,
+    source: &Source,
+    mode: PublishMode,
+    watcher: &Watcher,
+) -> Result<std::result::Result<Published, Refusal>> {
+    let name = slug.to_owned();
+    let dataset = tools.db.read(move |conn| catalog::find(conn, &name)).await?;
+    let base = match mode {
+        PublishMode::Replace => None,
+        PublishMode::Append => Some(newest(tools, &dataset).await?),
     };
-    let actor = actor.to_owned();
-    db.write(move |conn| write(conn, &actor, folder, taken)).await.map(Ok)
+    let new = match prepare(tools, Some(&dataset), &dataset.entry, source, base.as_ref(), watcher).await? {
+        Ok(Prepared::New(new)) => *new,
+        Ok(Prepared::Unchanged(version)) => {
+            return Ok(Ok(Published { version, unchanged: true, open_findings: 0, rejected_rows: 0 }));
+        }
+        Err(refusal) => return Ok(Err(refusal)),
+    };
+    if watcher(Stage::Publishing, Step::default()).is_break() {
+        return Ok(Err(Refusal::Cancelled));
+    }
+    let (actor, base_number) = (actor.to_owned(), base.map(|version| version.number));
+    let write = move |conn: &mut Conn| {
+        let now = catalog::find(conn, &dataset.slug)?;
+        if now.entry != dataset.entry {
+            return Err(Error::Conflict("the dataset's entry changed while the file was read; publish the file again".to_owned()));
+        }
+        if base_number.is_some() && now.version != base_number {
+            return Err(Error::Conflict("another version was published while the file was read; append the file again".to_owned()));
+        }
+        add_version(conn, &actor, &now, new)
+    };
+    tools.db.write(write).await.map(Ok)
 }
 
-/// Whether the newest version came from this very file and the same columns.
-async fn is_known(db: &Db, folder: &FolderEntry, digest: &str) -> Result<bool> {
-    let (slug, digest, wanted) = (folder.slug.clone(), digest.to_owned(), declared(&folder.entry));
-    db.read(move |conn| {
-        let dataset = match catalog::find(conn, &slug) {
-            Err(Error::NotFound { .. }) => return Ok(false),
-            found => found?,
-        };
-        let Some((version, source)) = catalog::latest_version(conn, &dataset)? else { return Ok(false) };
-        let same = |(known, wanted): (&Field, &Declared)| {
-            // Without a declared type, the one inferred from the same file is the same again.
-            known.name == wanted.name && wanted.field_type.is_none_or(|kind| known.field_type == Some(kind) && known.scale == wanted.scale)
-        };
-        Ok(source == digest && version.fields.len() == wanted.len() && version.fields.iter().zip(&wanted).all(same))
-    })
-    .await
+async fn newest(tools: &Tools, dataset: &Dataset) -> Result<Version> {
+    let dataset = dataset.clone();
+    tools
+        .db
+        .read(move |conn| {
+            let newest = catalog::latest_version(conn, &dataset)?.map(|(version, _)| version);
+            newest.ok_or_else(|| Error::Conflict(format!("`{}` has no version yet to append to; replace instead", dataset.slug)))
+        })
+        .await
 }
 
-fn declared(entry: &Entry) -> Vec<Declared> {
-    let (fields, key) = (&entry.fields, &entry.key);
-    let column = |field: &Field| Declared {
-        name: field.name.clone(),
+/// Adds a version with its public release, where it has one.
+fn add_version(conn: &mut Conn, actor: &str, dataset: &Dataset, new: NewVersion) -> Result<Published> {
+    let open_findings = open_findings(&dataset.entry, new.findings.profile.as_ref());
+    let rejected_rows = new.findings.report.as_ref().map_or(0, |report| report.rejected_rows);
+    let version = catalog::add_version(conn, actor, dataset, new)?;
+    release_public(conn, &dataset.slug)?;
+    Ok(Published { version, unchanged: false, open_findings, rejected_rows })
+}
+
+/// Reads a file, unless it is the one that came in last. `known` is the dataset as it stands, where it exists already.
+async fn prepare(
+    tools: &Tools,
+    known: Option<&Dataset>,
+    entry: &Entry,
+    source: &Source,
+    base: Option<&Version>,
+    watcher: &Watcher,
+) -> Result<std::result::Result<Prepared, Refusal>> {
+    let path = source.path.clone();
+    let (sha256, _) = match blocking(move || Ok(digest_file(&path))).await? {
+        Ok(digest) => digest,
+        Err(cause) => return Ok(Err(Refusal::whole(format!("cannot be read: {cause}")))),
+    };
+    if let (Some(dataset), None) = (known, base) {
+        let dataset = dataset.clone();
+        // A dataset that becomes open to everybody is looked at anew, whatever it was before.
+        let opens = dataset.entry.open_type != entry.open_type && entry.open_type == OpenType::Unconditional;
+        let last = tools.db.read(move |conn| catalog::last_taken(conn, &dataset)).await?;
+        if let Some((version, source)) = last
+            && source == sha256
+            && !opens
+            && same_columns(&version, entry)
+        {
+            return Ok(Ok(Prepared::Unchanged(version)));
+        }
+    }
+    let taken = take_in(tools, entry, source, sha256, base, watcher).await?;
+    Ok(taken.map(|new| Prepared::New(Box::new(new))))
+}
+
+/// Publishes a held version with a steward's reason, or turns it down.
+///
+/// # Errors
+/// When it is not held.
+pub fn resolve_version(conn: &mut Conn, actor: &str, slug: &str, number: i32, publish: bool, reason: &str) -> Result<Version> {
+    let dataset = catalog::find(conn, slug)?;
+    let version = catalog::resolve(conn, actor, &dataset, number, publish, reason)?;
+    release_public(conn, slug)?;
+    Ok(version)
+}
+
+/// How many findings nobody has cleared. Each holds an unconditional dataset's version back.
+pub fn open_findings(entry: &Entry, profile: Option<&Profile>) -> usize {
+    let open = |column: &str| entry.field(column).is_none_or(|field| field.cleared.is_none());
+    profile.map_or(0, |profile| profile.findings.iter().filter(|finding| open(&finding.column)).count())
+}
+
+/// Turns a file into everything that a version needs.
+async fn take_in(
+    tools: &Tools,
+    entry: &Entry,
+    source: &Source,
+    source_sha256: String,
+    base: Option<&Version>,
+    watcher: &Watcher,
+) -> Result<std::result::Result<NewVersion, Refusal>> {
+    let columns = declared(entry, base);
+    let options = Options { max_reject_share: entry.max_reject_share.unwrap_or_default() };
+    let (store, from, watching) = (tools.storage.clone(), source.clone(), Arc::clone(watcher));
+    let reading = move || {
+        let watch = |step| watching(Stage::Reading, step);
+        Ok(intake::take(&from.path, &from.file_name, &columns, &options, &|| store.scratch(), &watch))
+    };
+    let taken = match blocking(reading).await? {
+        Ok(taken) => taken,
+        Err(IntakeError::Internal(cause)) => return Err(cause),
+        Err(IntakeError::Cancelled) => return Ok(Err(Refusal::Cancelled)),
+        Err(IntakeError::Faults(faults, count)) => return Ok(Err(Refusal::Faults(faults, count))),
+    };
+    keep(tools, entry, taken, source_sha256, base, watcher).await
+}
+
+async fn keep(
+    tools: &Tools,
+    entry: &Entry,
+    taken: Taken,
+    source_sha256: String,
+    base: Option<&Version>,
+    watcher: &Watcher,
+) -> Result<std::result::Result<NewVersion, Refusal>> {
+    let step = Step { rows: taken.row_count.unsigned_abs(), ..Step::default() };
+    let typed = |(field, column): (&Field, &Declared)| Field { field_type: column.field_type, scale: column.scale, ..field.clone() };
+    let fields: Vec<Field> = entry.fields.iter().zip(&taken.columns).map(typed).collect();
+    let mut file = taken.file;
+    if !entry.sort_by.is_empty() {
+        if watcher(Stage::Sorting, step).is_break() {
+            return Ok(Err(Refusal::Cancelled));
+        }
+        file = super::layout::sort(tools, file, entry, &taken.columns).await?;
+    }
+    if watcher(Stage::Storing, step).is_break() {
+        return Ok(Err(Refusal::Cancelled));
+    }
+    let object = tools.storage.keep(file, "parquet").await?;
+    let rejects = match taken.rejects {
+        Some(file) => Some(tools.storage.keep(file, "csv").await?),
+        None => None,
+    };
+    let mut parts = base.map(|version| version.parts.clone()).unwrap_or_default();
+    parts.push(Part { object, row_count: taken.row_count });
+    let profile = match base {
+        None => taken.profile,
+        // The older files are read once more, and not written: the profile is of the whole table.
+        Some(_) => profile_of(tools, &parts, &taken.columns).await?,
+    };
+    let held = entry.open_type == OpenType::Unconditional && open_findings(entry, Some(&profile)) > 0;
+    let findings = Findings { profile: Some(profile), report: Some(taken.report) };
+    Ok(Ok(NewVersion { source_sha256, fields, parts, rejects, findings, held }))
+}
+
+/// The profile of a table that is in the store.
+async fn profile_of(tools: &Tools, parts: &[Part], columns: &[Declared]) -> Result<Profile> {
+    let objects: Vec<Object> = parts.iter().map(|part| part.object.clone()).collect();
+    let (table, mut profiler) = (tools.engine.table(&objects).await?, Profiler::new(columns));
+    let reading = async move {
+        let mut rows = table.execute_stream().await?;
+        while let Some(batch) = rows.next().await {
+            profiler.observe(&batch?);
+        }
+        Ok(profiler.finish())
+    };
+    tools.engine.run(None, reading).await
+}
+
+/// Whether a version has the columns that the entry describes. Without a declared type, the one inferred from the same file is the same again.
+fn same_columns(version: &Version, entry: &Entry) -> bool {
+    let same = |(known, wanted): (&Field, &Field)| {
+        known.name == wanted.name && wanted.field_type.is_none_or(|kind| known.field_type == Some(kind) && known.scale == wanted.scale)
+    };
+    version.fields.len() == entry.fields.len() && version.fields.iter().zip(&entry.fields).all(same)
+}
+
+/// The columns as intake wants them. What is appended has the types of what is there.
+fn declared(entry: &Entry, base: Option<&Version>) -> Vec<Declared> {
+    let fields = match base {
+        Some(version) => catalog::with_types(entry.fields.clone(), &version.fields),
+        None => entry.fields.clone(),
+    };
+    let column = |field: Field| Declared {
+        personal: field.sensitivity != Sensitivity::None,
+        titles: vec![field.title.zh, field.title.en],
+        key: entry.key.contains(&field.name),
+        cleared: field.cleared.is_some(),
+        name: field.name,
         field_type: field.field_type,
         scale: field.scale,
-        personal: field.sensitivity != catalog::Sensitivity::None,
-        titles: vec![field.title.zh.clone(), field.title.en.clone()],
-        key: key.contains(&field.name),
-        cleared: field.cleared.is_some(),
     };
-    fields.iter().map(column).collect()
+    fields.into_iter().map(column).collect()
 }
 
-async fn keep(storage: &Storage, taken: Taken, source_sha256: String, fields: &[Field]) -> Result<NewVersion> {
-    let typed = |(field, column): (&Field, &Declared)| Field { field_type: column.field_type, scale: column.scale, ..field.clone() };
-    let fields = fields.iter().zip(&taken.columns).map(typed).collect();
-    let object: Object = storage.keep(taken.file, "parquet").await?;
-    let parts = vec![Part { object, row_count: taken.row_count }];
-    let findings = Findings { profile: Some(taken.profile), report: Some(taken.report) };
-    Ok(NewVersion { source_sha256, fields, parts, rejects: None, findings, held: false })
-}
-
-fn write(conn: &mut Conn, actor: &str, folder: FolderEntry, taken: Option<NewVersion>) -> Result<Outcome> {
-    let (dataset, entry) = catalog::put_entry(conn, actor, &folder.slug, &folder.entry)?;
-    let version = match taken {
-        None => None,
-        Some(new) => Some(catalog::add_version(conn, actor, &dataset, new)?),
-    };
-    // Also when only the entry changed: a dataset that has become unconditional needs its public release.
-    let dataset = catalog::find(conn, &folder.slug)?;
-    release_public(conn, &dataset)?;
-    Ok(Outcome { slug: folder.slug, entry, version: version.map(|version| (version.number, version.row_count)) })
-}
-
-fn release_public(conn: &mut Conn, dataset: &Dataset) -> Result<()> {
+/// Makes the public release of the newest version of an unconditional dataset: it shares the version's files. A version that came in
+/// while the dataset was not open to everybody, with findings that nobody has looked at, gets none.
+///
+/// # Errors
+/// When the database does not answer.
+fn release_public(conn: &mut Conn, slug: &str) -> Result<()> {
+    let dataset = catalog::find(conn, slug)?;
     if dataset.entry.open_type != OpenType::Unconditional {
         return Ok(());
     }
-    let Some((version, _)) = catalog::latest_version(conn, dataset)? else { return Ok(()) };
-    let Version { fields, parts, .. } = &version;
-    store::add(conn, &dataset.slug, &NewRelease { version: &version, receiver: "public", fields, parts })
-}
-
-fn mistakes(path: &Path, faults: Vec<crate::intake::FileFault>, count: u64) -> Vec<Mistake> {
-    let listed = faults.len() as u64;
-    let mut mistakes: Vec<Mistake> = faults
-        .into_iter()
-        .map(|fault| Mistake { file: path.to_owned(), line: fault.line, key: fault.column, detail: fault.detail })
-        .collect();
-    if count > listed {
-        mistakes.push(Mistake { file: path.to_owned(), line: None, key: None, detail: format!("and {} more mistakes", count - listed) });
+    let Some((version, _)) = catalog::latest_version(conn, &dataset)? else { return Ok(()) };
+    if store::exists(conn, &version.id, "public")? {
+        return Ok(());
     }
-    mistakes
+    let profile = catalog::findings(conn, &version.id)?.profile;
+    if version.resolution.is_none() && (profile.is_none() || open_findings(&dataset.entry, profile.as_ref()) > 0) {
+        tracing::warn!(dataset.slug = %slug, version = version.number, "nobody has looked at what the scan found: no public release");
+        return Ok(());
+    }
+    let Version { fields, parts, .. } = &version;
+    store::add(conn, slug, &NewRelease { version: &version, receiver: "public", fields, parts })
 }

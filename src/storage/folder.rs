@@ -43,6 +43,11 @@ impl DataFolder {
         self.path.join("scratch")
     }
 
+    /// The folder for uploads.
+    pub fn incoming(&self) -> PathBuf {
+        self.path.join("incoming")
+    }
+
     /// Reads a secret, or makes it once and keeps it readable to the owner alone.
     ///
     /// # Errors
@@ -87,7 +92,7 @@ pub(super) fn create_private_dir(path: &Path) -> anyhow::Result<()> {
         .with_context(|| format!("cannot close the folder {} to others", path.display()))
 }
 
-fn private_file() -> OpenOptions {
+pub(super) fn private_file() -> OpenOptions {
     let mut options = OpenOptions::new();
     options.mode(0o600);
     options
@@ -120,6 +125,11 @@ impl Scratch {
         let path = dir.join(uuid::Uuid::new_v4().to_string());
         private_file().create_new(true).write(true).open(&path)?;
         Ok(Scratch { path })
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Opens the file for writing from its start.

@@ -287,7 +287,7 @@ async fn a_policy_that_becomes_stricter_stops_what_was_agreed_before() {
     let stricter =
         tail.replacen("sensitivity = \"quasi\"", "sensitivity = \"direct\"", 1).replacen("release = \"keep\"", "release = \"drop\"", 1);
     folder.write("community-health-visits/dataset.toml", format!("{head}{stricter}"));
-    let report = qingdan::release::import_folder(&app.app.db, &app.app.storage, folder.path(), "service").await.unwrap();
+    let report = qingdan::release::import_folder(&app.app.tools(), folder.path(), "service", qingdan::release::unwatched).await.unwrap();
     assert!(report.mistakes.is_empty(), "{:?}", report.mistakes);
     assert_eq!(report.outcomes[0].version, None);
 

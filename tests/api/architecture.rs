@@ -15,6 +15,7 @@ const FLOORS: &[&[&str]] = &[
     &["identity"],
     &["limits"],
     &["ledger"],
+    &["jobs"],
     &["engine"],
     &["db", "storage", "settings", "error", "clock", "crypto"],
 ];

@@ -114,7 +114,7 @@ async fn an_older_version_stays_readable() {
     folder.open("growing", &["a"], "a\n1\n");
     let app = TestApp::start(Some(folder.path()), &[]).await;
     folder.open("growing", &["a"], "a\n1\n2\n");
-    let report = qingdan::release::import_folder(&app.app.db, &app.app.storage, folder.path(), "service").await.unwrap();
+    let report = qingdan::release::import_folder(&app.app.tools(), folder.path(), "service", qingdan::release::unwatched).await.unwrap();
     assert_eq!(report.outcomes[0].version, Some((2, 2)));
     let path = "/api/v1/datasets/growing/download?format=csv";
     assert_eq!(app.get(&format!("{path}&version=1")).await.expect(200).text(), "a\n1\n");

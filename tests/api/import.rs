@@ -1,12 +1,12 @@
 //! Import of a folder: repeatable, and exact about every mistake.
 
 use qingdan::catalog::EntryChange;
-use qingdan::release::{Report, import_folder};
+use qingdan::release::{Report, import_folder, unwatched};
 
 use crate::support::{Folder, TestApp, entry};
 
 async fn import(app: &TestApp, folder: &Folder) -> Report {
-    import_folder(&app.app.db, &app.app.storage, folder.path(), "service").await.unwrap()
+    import_folder(&app.app.tools(), folder.path(), "service", unwatched).await.unwrap()
 }
 
 fn mistakes(report: &Report, folder: &Folder) -> Vec<String> {

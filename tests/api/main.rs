@@ -17,5 +17,6 @@ mod openapi;
 mod people;
 mod problems;
 mod process;
+mod publishing;
 mod rows;
 mod support;

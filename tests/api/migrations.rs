@@ -61,7 +61,7 @@ fn every_column_of_the_schema_exists() {
             publishers: (S, S, S, O, S),
             themes: (S, S, S, i32),
             datasets: (S, S, S, S, S, S, S, Option<i32>, T, T),
-            versions: (S, S, i32, S, S, S, i64, i64, T, S, Option<T>, O, O, O, Option<i64>),
+            versions: (S, S, i32, S, S, S, i64, i64, T, S, Option<T>, O, O, O, Option<i64>, O),
             parts: (S, i32, S, i64, i64),
             jobs: (S, S, S, S, S, S, i64, i64, i64, i32, bool, O, O, O, S, T, Option<T>, Option<T>, Option<T>),
             uploads: (S, S, S, i64, i64, O, T, T),

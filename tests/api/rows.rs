@@ -80,7 +80,7 @@ async fn a_cursor_pins_its_version() {
     let path = "/api/v1/datasets/growing/rows";
     let first = app.query(path, &[("limit", "2")]).await.expect(200).json();
     folder.open("growing", &["a:integer"], "a\n9\n8\n7\n6\n");
-    qingdan::release::import_folder(&app.app.db, &app.app.storage, folder.path(), "service").await.unwrap();
+    qingdan::release::import_folder(&app.app.tools(), folder.path(), "service", qingdan::release::unwatched).await.unwrap();
     let next = app.query(path, &[("limit", "2"), ("cursor", first["next_cursor"].as_str().unwrap())]).await.expect(200);
     assert_eq!(next.header("qingdan-version"), "1");
     assert_eq!(next.json()["rows"], json!([{ "a": 3 }]));

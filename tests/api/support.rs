@@ -4,6 +4,7 @@ mod actors;
 mod data;
 mod database;
 mod service;
+mod uploads;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -12,7 +13,7 @@ use std::thread::JoinHandle;
 
 use actix_web::dev::ServerHandle;
 use qingdan::app::{App, Application, Parts};
-use qingdan::release::import_folder;
+use qingdan::release::{import_folder, unwatched};
 use qingdan::settings::Settings;
 use tempfile::TempDir;
 
@@ -20,6 +21,7 @@ pub use actors::{Firm, GrantOf, KeyPair, VISIT_FIELDS, assertion_claims, signatu
 pub use data::{Folder, entry};
 pub use database::TestDatabase;
 pub use service::{Answer, Service, with_query};
+pub use uploads::TUS;
 
 pub const OPERATOR_PASSWORD: &str = "a password for the tests";
 
@@ -68,7 +70,7 @@ impl TestApp {
         let settings = Settings::load(&flags, std::iter::empty(), None).unwrap();
         let parts = Parts::open(&settings).unwrap();
         if let Some(datasets) = datasets {
-            let report = import_folder(&parts.db, &parts.storage, datasets, "service").await.unwrap();
+            let report = import_folder(&parts.tools(), datasets, "service", unwatched).await.unwrap();
             assert!(report.mistakes.is_empty(), "{:?}", report.mistakes);
         }
         let (sender, receiver) = std::sync::mpsc::channel();

@@ -1,5 +1,6 @@
 DROP TABLE uploads;
 DROP TABLE jobs;
+ALTER TABLE versions DROP COLUMN resolution;
 ALTER TABLE versions DROP COLUMN rejects_size_bytes;
 ALTER TABLE versions DROP COLUMN rejects_sha256;
 ALTER TABLE versions DROP COLUMN report_json;

@@ -18,6 +18,7 @@ ALTER TABLE versions ADD COLUMN profile_json TEXT;
 ALTER TABLE versions ADD COLUMN report_json TEXT;
 ALTER TABLE versions ADD COLUMN rejects_sha256 TEXT;
 ALTER TABLE versions ADD COLUMN rejects_size_bytes BIGINT;
+ALTER TABLE versions ADD COLUMN resolution TEXT;
 UPDATE versions SET published_at = created_at;
 
 -- Long work that survives a restart.

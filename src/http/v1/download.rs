@@ -130,7 +130,8 @@ pub fn describe(response: &mut HttpResponseBuilder, app: &App, release: &Release
     response.insert_header((actix_web::http::header::CACHE_CONTROL, cache));
 }
 
-fn http_date(at: NaiveDateTime) -> String {
+/// A moment as HTTP writes it.
+pub fn http_date(at: NaiveDateTime) -> String {
     at.format("%a, %d %b %Y %H:%M:%S GMT").to_string()
 }
 

@@ -111,6 +111,15 @@ impl Service {
         read(self.client.request(method, format!("{}{path}", self.url)).header("content-type", content_type).body(body)).await
     }
 
+    /// A request with a body of bytes, as somebody.
+    pub async fn bytes(&self, method: Method, path: &str, token: &str, body: &[u8], headers: &[(&str, &str)]) -> Answer {
+        let mut request = self.client.request(method, format!("{}{path}", self.url)).bearer_auth(token).body(body.to_vec());
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        read(request).await
+    }
+
     /// An answer whose body is still to be read.
     pub async fn open(&self, path: &str) -> reqwest::Response {
         self.client.get(format!("{}{path}", self.url)).send().await.unwrap()

@@ -1,0 +1,187 @@
+//! Carries out jobs: takes them from the queue one at a time for each place, tells how far they are, and stops when asked to.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::App;
+use crate::access::grants;
+use crate::catalog;
+use crate::error::{Error, Result};
+use crate::intake::{FileFault, Step, uploads};
+use crate::jobs::{self, Job, JobFault, JobKind, JobProblem, Outcome, Progress};
+use crate::release::{PublishMode, Refusal, Source, Stage, Watcher, publish_file};
+
+/// How often the queue is looked at when nobody has said that there is something in it: another replica may have put it there.
+const LOOK: Duration = Duration::from_secs(2);
+
+/// How often a running job tells how far it is.
+const BEAT: Duration = Duration::from_millis(300);
+
+/// What an intake job is to do.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct IntakeOrder {
+    /// The upload.
+    pub upload: String,
+    /// The dataset.
+    pub slug: String,
+    /// What becomes of the rows that are there.
+    pub mode: PublishMode,
+}
+
+/// What a release job is to do.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ReleaseOrder {
+    /// The grant.
+    pub grant: String,
+}
+
+/// Takes jobs and does them until the service stops.
+pub(super) async fn run(app: Arc<App>) {
+    while !app.stopping.load(Ordering::Relaxed) {
+        let runner = app.runner.clone();
+        match app.db.write(move |conn| jobs::claim(conn, &runner)).await {
+            Ok(Some(job)) => carry_out(&app, job).await,
+            Ok(None) => {
+                // Whichever comes first.
+                let _ = tokio::time::timeout(LOOK, app.work.notified()).await;
+            }
+            Err(cause) => {
+                tracing::error!(error = ?cause, "the queue of jobs cannot be read");
+                tokio::time::sleep(LOOK).await;
+            }
+        }
+    }
+}
+
+async fn carry_out(app: &Arc<App>, job: Job) {
+    tracing::info!(job.id = %job.id, job.kind = job.kind.as_str(), subject = %job.subject, attempt = job.attempts, "a job starts");
+    let progress = Arc::new(Progress::default());
+    let beating = tokio::spawn(beat(Arc::clone(app), job.id.clone(), Arc::clone(&progress)));
+    let (doing, order) = (Arc::clone(app), job.clone());
+    let told = Arc::clone(&progress);
+    // A task of its own: a panic in it ends the job, and not the runner.
+    let done = tokio::spawn(async move { perform(&doing, &order, &told).await }).await;
+    beating.abort();
+    let outcome = match done {
+        Ok(Ok(outcome)) => outcome,
+        Ok(Err(error)) => Outcome::Failed(problem_of(&job, &error)),
+        Err(panic) => Outcome::Failed(problem_of(&job, &Error::internal(panic))),
+    };
+    let stopping = app.stopping.load(Ordering::Relaxed) && matches!(outcome, Outcome::Cancelled);
+    let (id, runner) = (job.id.clone(), app.runner.clone());
+    let last = Arc::clone(&progress);
+    let written = app
+        .db
+        .write(move |conn| {
+            jobs::beat(conn, &id, &runner, &last)?;
+            if stopping { jobs::give_back(conn, &id, &runner) } else { jobs::finish(conn, &id, &runner, &outcome) }
+        })
+        .await;
+    if let Err(cause) = written {
+        tracing::error!(job.id = %job.id, error = ?cause, "a job's end could not be written down; it is done again");
+    }
+}
+
+/// Writes down how far the job is, and hands on the wish that it stops.
+async fn beat(app: Arc<App>, id: String, progress: Arc<Progress>) {
+    loop {
+        tokio::time::sleep(BEAT).await;
+        let (id, runner, told) = (id.clone(), app.runner.clone(), Arc::clone(&progress));
+        match app.db.write(move |conn| jobs::beat(conn, &id, &runner, &told)).await {
+            Ok(true) if !app.stopping.load(Ordering::Relaxed) => {}
+            Ok(_) => progress.stop(),
+            Err(cause) => tracing::warn!(error = %cause, "a job cannot tell how far it is"),
+        }
+    }
+}
+
+async fn perform(app: &Arc<App>, job: &Job, progress: &Arc<Progress>) -> Result<Outcome> {
+    match job.kind {
+        JobKind::Intake => take_in(app, job, progress).await,
+        JobKind::Release => make_release(app, job).await,
+        JobKind::Collect => super::collect::collect(app, progress).await,
+    }
+}
+
+async fn take_in(app: &Arc<App>, job: &Job, progress: &Arc<Progress>) -> Result<Outcome> {
+    let IntakeOrder { upload: id, slug, mode } = serde_json::from_value(job.order.clone())?;
+    let actor = job.created_by.clone();
+    let upload = app.db.read(move |conn| uploads::find(conn, &actor, &id)).await?;
+    let path = app.storage.incoming().path(&upload.id);
+    if let Some(wanted) = upload.sha256.clone() {
+        progress.stage("checking");
+        let file = path.clone();
+        let (found, _) = crate::db::blocking(move || Ok(crate::storage::digest_file(&file)?)).await?;
+        if found != wanted {
+            let detail = format!("the file that arrived has the SHA-256 {found}, and {wanted} was announced: upload it again");
+            return Ok(Outcome::Failed(JobProblem { detail, ..JobProblem::default() }));
+        }
+    }
+    let source = Source { path, file_name: upload.file_name.clone() };
+    let published = publish_file(&app.tools(), &job.created_by, &slug, &source, mode, &watcher(progress)).await?;
+    match published {
+        Ok(published) => {
+            let id = upload.id.clone();
+            app.db.write(move |conn| uploads::remove(conn, &id)).await?;
+            app.storage.incoming().remove(&upload.id)?;
+            Ok(Outcome::Done(published.to_json(&slug)))
+        }
+        Err(Refusal::Cancelled) => Ok(Outcome::Cancelled),
+        Err(Refusal::Faults(faults, count)) => Ok(Outcome::Failed(faulty(faults, count))),
+    }
+}
+
+fn watcher(progress: &Arc<Progress>) -> Watcher {
+    let progress = Arc::clone(progress);
+    Arc::new(move |stage: Stage, step: Step| {
+        progress.stage(stage.as_str());
+        let go_on = match stage {
+            Stage::Reading => progress.tell(step.done_bytes, step.total_bytes, step.rows),
+            Stage::Sorting | Stage::Storing | Stage::Publishing => !progress.is_stopping(),
+        };
+        if go_on { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    })
+}
+
+fn faulty(faults: Vec<FileFault>, count: u64) -> JobProblem {
+    let more_faults = count - faults.len() as u64;
+    let fault = |fault: FileFault| JobFault { line: fault.line, column: fault.column, detail: fault.detail };
+    let plural = if count == 1 { "one fault" } else { "faults" };
+    JobProblem {
+        detail: format!("the file has {plural} and did not become a version; mend the file, upload it, and publish it again"),
+        faults: faults.into_iter().map(fault).collect(),
+        more_faults,
+    }
+}
+
+async fn make_release(app: &Arc<App>, job: &Job) -> Result<Outcome> {
+    let ReleaseOrder { grant } = serde_json::from_value(job.order.clone())?;
+    let found = app.db.read(move |conn| {
+        let grant = grants::find(conn, &grant)?;
+        let dataset = catalog::find(conn, &grant.dataset)?;
+        let version = catalog::latest_version(conn, &dataset)?.map(|(version, _)| version);
+        Ok((grant, version))
+    });
+    let (grant, version) = found.await?;
+    let Some(version) = version else { return Ok(Outcome::Done(json!({ "version": null }))) };
+    let number = version.number;
+    app.make_release(&grant, version).await?;
+    Ok(Outcome::Done(json!({ "grant": grant.id, "version": number })))
+}
+
+/// What the person who asked for the job may know of an error.
+fn problem_of(job: &Job, error: &Error) -> JobProblem {
+    if let Error::Internal(cause) = error {
+        tracing::error!(job.id = %job.id, error = format!("{cause:#}"), "a job failed");
+    }
+    let detail = match error {
+        Error::Internal(_) => format!("an internal error occurred; the service's log has it under the job {}", job.id),
+        other => other.to_string(),
+    };
+    JobProblem { detail, ..JobProblem::default() }
+}

@@ -1,0 +1,143 @@
+//! The import of a folder: each entry with its data file.
+
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::{Prepared, Refusal, Source, Tools, Watcher, add_version, open_findings, prepare, release_public};
+use crate::catalog::{self, Dataset, EntryChange, FolderEntry, Mistake, NewVersion, VersionStatus};
+use crate::db::{Conn, blocking};
+use crate::error::{Error, Result};
+use crate::intake::FileFault;
+
+/// What an import did with one entry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outcome {
+    /// The dataset.
+    pub slug: String,
+    /// Whether its entry changed.
+    pub entry: EntryChange,
+    /// The new version and its rows, where the file changed.
+    pub version: Option<(i32, i64)>,
+    /// How many findings of the scan hold the new version back.
+    pub held_by: usize,
+    /// How many rows could not be read.
+    pub rejected_rows: i64,
+}
+
+/// What an import did.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// One outcome for each entry that was taken.
+    pub outcomes: Vec<Outcome>,
+    /// Every mistake; an entry with one is left as it was.
+    pub mistakes: Vec<Mistake>,
+}
+
+/// Imports a folder. The same input changes nothing; a mistake in one entry does not stop the others. The watcher is told of the
+/// dataset that is taken in, and how far it is.
+///
+/// # Errors
+/// When the database or the store does not answer; what was imported until then stays.
+pub async fn import_folder(tools: &Tools, dir: &Path, actor: &str, watcher: impl Fn(&str) -> Watcher) -> Result<Report> {
+    let dir = dir.to_owned();
+    let folder = blocking(move || Ok(catalog::read_folder(&dir))).await?;
+    let mut report = Report { outcomes: Vec::new(), mistakes: folder.mistakes };
+    let (publishers, themes) = (folder.publishers, folder.themes);
+    tools
+        .db
+        .write(move |conn| {
+            publishers.iter().try_for_each(|publisher| catalog::put_publisher(conn, publisher))?;
+            (0..).zip(&themes).try_for_each(|(position, theme)| catalog::put_theme(conn, theme, position))
+        })
+        .await?;
+    for entry in folder.entries {
+        let watcher = watcher(&entry.slug);
+        match import_entry(tools, entry, actor, &watcher).await? {
+            Ok(outcome) => report.outcomes.push(outcome),
+            Err(mistakes) => report.mistakes.extend(mistakes),
+        }
+    }
+    Ok(report)
+}
+
+/// A watcher that lets everything go on.
+pub fn unwatched(_slug: &str) -> Watcher {
+    Arc::new(|_stage, _step| ControlFlow::Continue(()))
+}
+
+async fn import_entry(
+    tools: &Tools,
+    folder: FolderEntry,
+    actor: &str,
+    watcher: &Watcher,
+) -> Result<std::result::Result<Outcome, Vec<Mistake>>> {
+    let new = match &folder.data {
+        None => None,
+        Some(path) => {
+            let file_name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let source = Source { path: path.clone(), file_name };
+            let known = known(tools, &folder.slug).await?;
+            match prepare(tools, known.as_ref(), &folder.entry, &source, None, watcher).await? {
+                Ok(Prepared::Unchanged(_)) => None,
+                Ok(Prepared::New(new)) => Some(*new),
+                Err(Refusal::Faults(faults, count)) => return Ok(Err(mistakes(path, faults, count))),
+                Err(Refusal::Cancelled) => return Err(Error::Conflict("the import was stopped".to_owned())),
+            }
+        }
+    };
+    let actor = actor.to_owned();
+    tools.db.write(move |conn| write(conn, &actor, folder, new)).await.map(Ok)
+}
+
+async fn known(tools: &Tools, slug: &str) -> Result<Option<Dataset>> {
+    let slug = slug.to_owned();
+    let found = tools.db.read(move |conn| match catalog::find(conn, &slug) {
+        Err(Error::NotFound { .. }) => Ok(None),
+        found => found.map(Some),
+    });
+    found.await
+}
+
+fn write(conn: &mut Conn, actor: &str, folder: FolderEntry, new: Option<NewVersion>) -> Result<Outcome> {
+    let (dataset, entry) = catalog::put_entry(conn, actor, &folder.slug, &folder.entry)?;
+    let mut outcome = Outcome { slug: folder.slug, entry, version: None, held_by: 0, rejected_rows: 0 };
+    match new {
+        Some(new) => {
+            let published = add_version(conn, actor, &dataset, new)?;
+            outcome.version = Some((published.version.number, published.version.row_count));
+            outcome.rejected_rows = published.rejected_rows;
+            if published.version.status == VersionStatus::Held {
+                outcome.held_by = published.open_findings;
+            }
+        }
+        None => {
+            clear_held(conn, actor, &dataset)?;
+            // Also when only the entry changed: a dataset that has become unconditional needs its public release.
+            release_public(conn, &outcome.slug)?;
+        }
+    }
+    Ok(outcome)
+}
+
+/// Publishes the version that is held when the entry clears by now whatever the scan found.
+fn clear_held(conn: &mut Conn, actor: &str, dataset: &Dataset) -> Result<()> {
+    let Some((version, _)) = catalog::last_taken(conn, dataset)? else { return Ok(()) };
+    let profile = catalog::findings(conn, &version.id)?.profile;
+    if version.status == VersionStatus::Held && open_findings(&dataset.entry, profile.as_ref()) == 0 {
+        catalog::resolve(conn, actor, dataset, version.number, true, "the entry clears every finding")?;
+    }
+    Ok(())
+}
+
+fn mistakes(path: &Path, faults: Vec<FileFault>, count: u64) -> Vec<Mistake> {
+    let listed = faults.len() as u64;
+    let mut mistakes: Vec<Mistake> = faults
+        .into_iter()
+        .map(|fault| Mistake { file: path.to_owned(), line: fault.line, key: fault.column, detail: fault.detail })
+        .collect();
+    if count > listed {
+        mistakes.push(Mistake { file: path.to_owned(), line: None, key: None, detail: format!("and {} more mistakes", count - listed) });
+    }
+    mistakes
+}

@@ -1,0 +1,174 @@
+//! From an upload to a version: pieces, checksums, quotas, jobs, and what holds a version back.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::support::{Folder, TUS, TestApp};
+
+const FIELDS: &[&str] = &["code:string", "n:integer"];
+
+async fn with_things(settings: &[(&str, &str)]) -> (TestApp, String) {
+    let folder = Folder::new();
+    folder.open("things", FIELDS, "code,n\na,1\nb,2\n");
+    let app = TestApp::start(Some(folder.path()), settings).await;
+    let steward = app.staff(&["steward"], Some("office")).await.token;
+    (app, steward)
+}
+
+async fn rows(app: &TestApp, version: &str) -> Value {
+    app.query("/api/v1/datasets/things/rows", &[("version", version)]).await.expect(200).json()["rows"].clone()
+}
+
+#[tokio::test]
+async fn an_upload_becomes_a_version() {
+    let (app, steward) = with_things(&[]).await;
+    let upload = app.upload(&steward, "new.csv", b"code,n\nc,3\n").await;
+    let job = app.publish(&steward, "things", &upload, "replace").await;
+    assert_eq!(job["state"], "done", "{job}");
+    assert_eq!(job["percent"], 100.0);
+    assert_eq!(job["result"]["version"], 2, "{job}");
+    assert_eq!(rows(&app, "2").await, json!([{ "code": "c", "n": 3 }]));
+    assert_eq!(rows(&app, "1").await.as_array().unwrap().len(), 2, "the older version stays readable");
+    // What was published is no upload any more.
+    app.get_as(&format!("/api/v1/admin/uploads/{upload}"), &steward).await.problem(404, "not-found");
+    assert_eq!(app.get_as("/api/v1/admin/uploads", &steward).await.expect(200).json()["total"], 0);
+    let ledger = app.get_as("/api/v1/ledger/entries?limit=1000", &app.operator().await.token).await.expect(200).json();
+    let entries = ledger["items"].as_array().unwrap();
+    let published = entries.iter().rfind(|entry| entry["kind"] == "version.published").unwrap();
+    assert!(published["actor"].as_str().unwrap().starts_with("person:"), "{published}");
+    // The very same file again changes nothing.
+    let again = app.upload(&steward, "again.csv", b"code,n\nc,3\n").await;
+    let job = app.publish(&steward, "things", &again, "replace").await;
+    assert_eq!((&job["result"]["unchanged"], &job["result"]["version"]), (&json!(true), &json!(2)), "{job}");
+}
+
+#[tokio::test]
+async fn appending_adds_a_file_and_rewrites_none() {
+    let (app, steward) = with_things(&[]).await;
+    let before = app.get("/api/v1/datasets/things/download").await.expect(200).body;
+    let upload = app.upload(&steward, "more.csv", b"code,n\nc,3\nd,\n").await;
+    let job = app.publish(&steward, "things", &upload, "append").await;
+    assert_eq!((&job["state"], &job["result"]["rows"]), (&json!("done"), &json!(4)), "{job}");
+    let all = rows(&app, "2").await;
+    assert_eq!(all, json!([{ "code": "a", "n": 1 }, { "code": "b", "n": 2 }, { "code": "c", "n": 3 }, { "code": "d", "n": null }]));
+    let versions = app.get_as("/api/v1/admin/datasets/things/versions", &steward).await.expect(200).json();
+    assert_eq!((&versions["items"][0]["files"], &versions["items"][0]["rows"]), (&json!(2), &json!(4)), "{versions}");
+    assert_eq!(versions["items"][0]["profile"]["row_count"], 4, "the profile is of the whole table");
+    let csv = app.query("/api/v1/datasets/things/download", &[("format", "csv")]).await.expect(200).text();
+    assert_eq!(csv, "code,n\na,1\nb,2\nc,3\nd,\n");
+    let first = app.query("/api/v1/datasets/things/download", &[("version", "1")]).await.expect(200).body;
+    assert_eq!(first, before, "the older version's file is as it was");
+}
+
+#[tokio::test]
+async fn a_faulty_file_fails_its_job_and_leaves_nothing() {
+    let (app, steward) = with_things(&[]).await;
+    let upload = app.upload(&steward, "bad.csv", b"code,n\nc,three\nd,4\ne,\xff\n").await;
+    let job = app.publish(&steward, "things", &upload, "replace").await;
+    assert_eq!(job["state"], "failed", "{job}");
+    let fault = &job["problem"]["faults"][0];
+    assert_eq!((&fault["line"], &fault["column"]), (&json!(2), &json!("n")), "{job}");
+    assert!(fault["detail"].as_str().unwrap().contains("`three` is not a whole number"), "{fault}");
+    assert_eq!(app.get("/api/v1/datasets/things").await.expect(200).json()["version"], 1);
+    // The upload is still there; the job can be tried again, with the same end.
+    let id = job["id"].as_str().unwrap();
+    app.post_as(&format!("/api/v1/admin/jobs/{id}/retry"), &steward, &json!({})).await.expect(200);
+    assert_eq!(app.ended_job(&steward, id).await["state"], "failed");
+    app.post_as(&format!("/api/v1/admin/jobs/{id}/cancellation"), &steward, &json!({})).await.problem(409, "conflict");
+}
+
+#[tokio::test]
+async fn pieces_resume_where_they_ended() {
+    let (app, steward) = with_things(&[]).await;
+    let text = b"code,n\nx,10\ny,20\n";
+    let begun = app.begin_upload(&steward, "数据.csv", text.len(), &[]).await.expect(201);
+    let id = begun.header("location").rsplit('/').next().unwrap().to_owned();
+    let path = format!("/api/v1/admin/uploads/{id}");
+    app.send_piece(&steward, &id, 0, &text[..5], &[]).await.expect(204);
+    app.send_piece(&steward, &id, 0, &text[..5], &[]).await.problem(409, "conflict");
+    let head = app.send(Method::HEAD, &path, Some(&steward), None, &[TUS]).await.expect(200);
+    assert_eq!((head.header("upload-offset"), head.header("upload-length")), ("5", "17"));
+    assert_eq!((head.header("tus-resumable"), head.header("cache-control")), ("1.0.0", "no-store"));
+    assert!(!head.header("upload-expires").is_empty());
+    let body = json!({ "upload": id });
+    app.post_as("/api/v1/admin/datasets/things/versions", &steward, &body).await.problem(409, "conflict");
+    // A piece that is not what its checksum says does not count.
+    let wrong = format!("sha256 {}", STANDARD.encode([0; 32]));
+    let refused = app.send_piece(&steward, &id, 5, &text[5..], &[("upload-checksum", &wrong)]).await;
+    refused.problem(460, "checksum-mismatch");
+    assert_eq!(app.get_as(&path, &steward).await.expect(200).json()["offset_bytes"], 5);
+    let sha1 = "sha1 2jmj7l5rSw0yVb/vlWAYkK/YBwk="; // of nothing
+    app.send_piece(&steward, &id, 5, b"", &[("upload-checksum", sha1)]).await.expect(204);
+    let sent = app.send_piece(&steward, &id, 5, &text[5..], &[]).await.expect(204);
+    assert_eq!(sent.header("upload-offset"), "17");
+    app.send_piece(&steward, &id, 17, b"more", &[]).await.problem(413, "too-large");
+    let job = app.publish(&steward, "things", &id, "replace").await;
+    assert_eq!(job["result"]["rows"], 2, "{job}");
+}
+
+#[tokio::test]
+async fn what_cannot_be_sent_is_refused_early() {
+    let (app, steward) = with_things(&[("upload_max_bytes", "100"), ("upload_quota_bytes", "150")]).await;
+    app.begin_upload(&steward, "a", 101, &[]).await.problem(413, "too-large");
+    let first = app.begin_upload(&steward, "a", 100, &[]).await.expect(201);
+    let refused = app.begin_upload(&steward, "b", 51, &[]).await.problem(413, "too-large");
+    assert!(refused["detail"].as_str().unwrap().contains("over the quota of 150"), "{refused}");
+    let id = first.header("location").rsplit('/').next().unwrap();
+    app.send(Method::DELETE, &format!("/api/v1/admin/uploads/{id}"), Some(&steward), None, &[TUS]).await.expect(204);
+    app.begin_upload(&steward, "b", 51, &[]).await.expect(201);
+    let path = "/api/v1/admin/uploads";
+    let cases: &[(&[(&str, &str)], &str)] = &[
+        (&[], "Tus-Resumable"),
+        (&[("tus-resumable", "0.2.2"), ("upload-length", "1")], "Tus-Resumable"),
+        (&[TUS], "upload-length"),
+        (&[TUS, ("upload-length", "-1")], "upload-length"),
+        (&[TUS, ("upload-length", "1"), ("upload-metadata", "filename %%%")], "Upload-Metadata"),
+        (&[TUS, ("upload-length", "1"), ("upload-metadata", "sha256 bm8=")], "Upload-Metadata"),
+    ];
+    for (headers, pointer) in cases {
+        let problem = app.send(Method::POST, path, Some(&steward), None, headers).await.problem(400, "invalid-value");
+        assert_eq!(problem["errors"][0]["pointer"], *pointer, "{problem}");
+    }
+    let options = app.send(Method::OPTIONS, path, None, None, &[]).await.expect(204);
+    assert_eq!((options.header("tus-version"), options.header("tus-max-size")), ("1.0.0", "100"));
+}
+
+#[tokio::test]
+async fn a_whole_file_is_held_against_its_announced_digest() {
+    let (app, steward) = with_things(&[]).await;
+    let text = b"code,n\nz,26\n";
+    let metadata = format!("filename {},sha256 {}", STANDARD.encode("z.csv"), STANDARD.encode("0".repeat(64)));
+    let length = text.len().to_string();
+    let headers = [TUS, ("upload-length", length.as_str()), ("upload-metadata", metadata.as_str())];
+    let begun = app.send(Method::POST, "/api/v1/admin/uploads", Some(&steward), None, &headers).await.expect(201);
+    let id = begun.header("location").rsplit('/').next().unwrap().to_owned();
+    app.send_piece(&steward, &id, 0, text, &[]).await.expect(204);
+    let job = app.publish(&steward, "things", &id, "replace").await;
+    assert_eq!(job["state"], "failed", "{job}");
+    assert!(job["problem"]["detail"].as_str().unwrap().contains("was announced: upload it again"), "{job}");
+}
+
+#[tokio::test]
+async fn a_steward_reaches_the_own_publisher_only() {
+    let (app, steward) = with_things(&[]).await;
+    let folder = Folder::new();
+    folder.write("publishers.toml", "[other]\nname = { zh = \"别处\", en = \"Other\" }\n");
+    qingdan::release::import_folder(&app.app.tools(), folder.path(), "service", qingdan::release::unwatched).await.unwrap();
+    let stranger = app.staff(&["steward"], Some("other")).await.token;
+    let upload = app.upload(&stranger, "x.csv", b"code,n\nc,3\n").await;
+    let body = json!({ "upload": upload });
+    app.post_as("/api/v1/admin/datasets/things/versions", &stranger, &body).await.problem(403, "forbidden");
+    // Nor does anybody publish what somebody else has uploaded.
+    app.post_as("/api/v1/admin/datasets/things/versions", &steward, &body).await.problem(404, "not-found");
+    app.get_as(&format!("/api/v1/admin/uploads/{upload}"), &steward).await.problem(404, "not-found");
+    let own = app.upload(&steward, "x.csv", b"code,n\nc,3\n").await;
+    let job = app.publish(&steward, "things", &own, "replace").await;
+    let path = format!("/api/v1/admin/jobs/{}", job["id"].as_str().unwrap());
+    app.get_as(&path, &stranger).await.problem(404, "not-found");
+    assert_eq!(app.get_as("/api/v1/admin/jobs", &stranger).await.expect(200).json()["total"], 0);
+    assert_eq!(app.get_as("/api/v1/admin/jobs?state=done", &steward).await.expect(200).json()["total"], 1);
+    app.get_as(&path, &app.operator().await.token).await.expect(200);
+    app.get_as("/api/v1/admin/datasets/things/versions", &stranger).await.problem(403, "forbidden");
+}
