@@ -272,8 +272,10 @@ impl Application {
         let runner = self.app.runner.clone();
         self.app.db.write(move |conn| jobs::requeue_interrupted(conn, &runner)).await?;
         let workers: Vec<_> = (0..self.app.settings.jobs_at_once).map(|_| tokio::spawn(work::run(Arc::clone(&self.app)))).collect();
+        let tidying = tokio::spawn(work::tidy(Arc::clone(&self.app)));
         let ended = self.server.await;
         ticking.abort();
+        tidying.abort();
         let app = self.app;
         // Running jobs notice at their next step and go back into the queue.
         app.stopping.store(true, Ordering::Relaxed);

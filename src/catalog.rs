@@ -17,5 +17,5 @@ pub use store::{
 };
 pub use versions::{
     Findings, NewVersion, Part, Version, VersionStatus, add_version, all_versions, any_version, digest_of, findings, is_part, last_taken,
-    latest_version, parts_of, put_parts, resolve, version, versions,
+    latest_version, parts_of, put_parts, resolve, version, version_at, versions,
 };

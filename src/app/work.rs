@@ -58,6 +58,27 @@ pub(super) async fn run(app: Arc<App>) {
     }
 }
 
+/// How often orphans are collected.
+const COLLECT_HOURS: i64 = 6;
+
+/// Orders now and then that orphans are collected, unless somebody did so lately.
+pub(super) async fn tidy(app: Arc<App>) {
+    loop {
+        let ordered = app.db.write(|conn| {
+            let due = crate::clock::now_naive() - chrono::Duration::hours(COLLECT_HOURS);
+            match jobs::latest_of(conn, JobKind::Collect)? {
+                Some(job) if job.created_at > due => Ok(()),
+                Some(_) | None => jobs::enqueue(conn, JobKind::Collect, "service", &json!({}), "service").map(|_job| ()),
+            }
+        });
+        match ordered.await {
+            Ok(()) => app.wake(),
+            Err(cause) => tracing::error!(error = ?cause, "the collection of orphans could not be ordered; the next hour tries again"),
+        }
+        tokio::time::sleep(Duration::from_secs(3600)).await;
+    }
+}
+
 async fn carry_out(app: &Arc<App>, job: Job) {
     tracing::info!(job.id = %job.id, job.kind = job.kind.as_str(), subject = %job.subject, attempt = job.attempts, "a job starts");
     let progress = Arc::new(Progress::default());

@@ -232,6 +232,20 @@ pub fn version(conn: &mut Conn, dataset: &Dataset, number: i32) -> Result<Versio
     Ok(version)
 }
 
+/// The version that was the newest one at that moment.
+///
+/// # Errors
+/// When there was none yet.
+pub fn version_at(conn: &mut Conn, dataset: &Dataset, moment: NaiveDateTime) -> Result<i32> {
+    let number: Option<i32> = versions::table
+        .filter(versions::dataset_id.eq(&dataset.id))
+        .filter(versions::status.eq(VersionStatus::Published.as_str()))
+        .filter(versions::published_at.le(moment))
+        .select(diesel::dsl::max(versions::number))
+        .first(conn)?;
+    number.ok_or_else(|| Error::not_found("version that was published by", format!("{moment}Z")))
+}
+
 /// The newest version that can be read, if there is any, and the digest of the file that it came from.
 ///
 /// # Errors

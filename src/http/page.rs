@@ -52,6 +52,11 @@ pub fn parse_limit(text: Option<&str>, max: i64) -> Result<i64> {
     number.ok_or_else(|| Error::invalid("limit", format!("`{text}` is not a whole number from 1 to {max}")))
 }
 
+/// The cursor behind the item with that key, in the list of that name.
+pub fn cursor(list: &str, key: &str) -> String {
+    base64url(format!("{list}\n{key}").as_bytes())
+}
+
 /// A page of a list.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Page<T> {
@@ -66,7 +71,7 @@ pub struct Page<T> {
 impl<T> Page<T> {
     /// A page; `last_key` is the key of its last item when more follow.
     pub fn new(list: &str, items: Vec<T>, total: i64, last_key: Option<&str>) -> Self {
-        let next_cursor = last_key.map(|key| base64url(format!("{list}\n{key}").as_bytes()));
+        let next_cursor = last_key.map(|key| cursor(list, key));
         Page { items, total, next_cursor }
     }
 

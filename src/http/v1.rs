@@ -16,6 +16,7 @@ pub mod publishing;
 pub mod rows;
 pub mod sessions;
 pub mod uploads;
+pub mod versions;
 
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};

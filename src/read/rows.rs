@@ -132,7 +132,7 @@ pub async fn query(engine: &Arc<Engine>, release: &Release, query: RowsQuery, li
     Ok(Rows { fields, rows, total, next_cursor: more.then(|| next.write()).transpose()? })
 }
 
-async fn collect(page: DataFrame) -> Result<(Box<RawValue>, usize)> {
+pub(super) async fn collect(page: DataFrame) -> Result<(Box<RawValue>, usize)> {
     let batches = page.collect().await?;
     let count = batches.iter().map(|batch| batch.num_rows()).sum();
     let mut writer =

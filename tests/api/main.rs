@@ -20,3 +20,4 @@ mod process;
 mod publishing;
 mod rows;
 mod support;
+mod versions;

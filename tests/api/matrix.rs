@@ -26,6 +26,10 @@ const EXPECTED: &[Line] = &[
     ("list_datasets", [200; 9]),
     ("find_dataset", [200; 9]),
     ("list_versions", [200; 9]),
+    ("find_version", [200; 9]),
+    // Of the conditional dataset.
+    ("find_profile", [403; 9]),
+    ("compare_versions", [401, 403, 200, 403, 403, 403, 403, 403, 403]),
     ("list_publishers", [200; 9]),
     ("list_themes", [200; 9]),
     // Of the conditional dataset; nobody but the holder of a grant reads it, whatever their role.
@@ -141,6 +145,9 @@ impl World {
         let mut path = template.replace("{slug}", "community-health-visits").replace("{version}", "1");
         if path.contains("{id}") {
             path = path.replace("{id}", &self.id(app, operation).await);
+        }
+        if operation == "compare_versions" {
+            path += "?from=1";
         }
         assert!(!path.contains('{'), "{path}");
         let decision = json!({ "approve": true, "reason": "for the matrix" });
