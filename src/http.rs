@@ -83,6 +83,7 @@ fn routes(config: &mut ServiceConfig<'_>) {
                 .service(v1::jobs::follow_job)
                 .service(v1::jobs::cancel_job)
                 .service(v1::jobs::retry_job)
+                .service(v1::jobs::collect_orphans)
                 .service(v1::admin::list_firms)
                 .service(v1::admin::decide_firm)
                 .service(v1::admin::revoke_firm)

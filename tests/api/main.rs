@@ -6,6 +6,7 @@
 
 mod access;
 mod architecture;
+mod crash;
 mod download;
 mod import;
 mod ledger;

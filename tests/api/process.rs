@@ -11,7 +11,7 @@ use crate::support::{Folder, OPERATOR_PASSWORD, Service, TestDatabase, generous,
 
 const BINARY: &str = env!("CARGO_BIN_EXE_qingdan");
 
-fn command(dir: &Path, database: &TestDatabase, arguments: &[&str]) -> Command {
+pub fn command(dir: &Path, database: &TestDatabase, arguments: &[&str]) -> Command {
     let mut command = Command::new(BINARY);
     command.args(arguments).arg("--data-dir").arg(dir.join("data")).arg("--database-url").arg(&database.url).current_dir(dir).env_clear();
     for (name, value) in generous() {
@@ -23,21 +23,21 @@ fn command(dir: &Path, database: &TestDatabase, arguments: &[&str]) -> Command {
     command
 }
 
-fn run(dir: &Path, database: &TestDatabase, arguments: &[&str]) -> Output {
+pub fn run(dir: &Path, database: &TestDatabase, arguments: &[&str]) -> Output {
     command(dir, database, arguments).output().unwrap()
 }
 
 /// A service in a process of its own.
-struct Process {
-    child: Child,
-    service: Service,
+pub struct Process {
+    pub child: Child,
+    pub service: Service,
     address: String,
     stdout: Vec<String>,
     log: Option<std::thread::JoinHandle<String>>,
 }
 
 impl Process {
-    fn serve(dir: &Path, database: &TestDatabase, more: &[&str]) -> Self {
+    pub fn serve(dir: &Path, database: &TestDatabase, more: &[&str]) -> Self {
         let mut child = command(dir, database, &[&["serve"], more].concat()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let (mut address, mut log) = (None, String::new());
         let mut stderr = BufReader::new(child.stderr.take().unwrap());
@@ -67,22 +67,22 @@ impl Process {
         Process { child, service: Service::new(format!("http://{address}")), address, stdout: lines, log: Some(reader) }
     }
 
-    fn signal(&self, name: &str) {
+    pub fn signal(&self, name: &str) {
         assert!(Command::new("kill").arg(format!("-{name}")).arg(self.child.id().to_string()).status().unwrap().success());
     }
 
-    fn wait(mut self) -> ExitStatus {
+    pub fn wait(mut self) -> ExitStatus {
         self.child.wait().unwrap()
     }
 }
 
-fn ledger_holds(dir: &Path, database: &TestDatabase) {
+pub fn ledger_holds(dir: &Path, database: &TestDatabase) {
     let verdict = run(dir, database, &["ledger", "verify"]);
     assert!(verdict.status.success(), "{}", String::from_utf8_lossy(&verdict.stdout));
     assert!(String::from_utf8_lossy(&verdict.stdout).starts_with("the ledger holds: "));
 }
 
-fn text(bytes: &[u8]) -> String {
+pub fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
@@ -198,7 +198,7 @@ async fn the_log_has_each_request_by_its_id_and_nothing_that_it_should_not() {
 }
 
 /// A table that does not compress away: digests of its row numbers.
-fn large_table(rows: usize) -> String {
+pub fn large_table(rows: usize) -> String {
     (0..rows).fold("n,digest\n".to_owned(), |mut table, row| {
         writeln!(table, "{row},{}", qingdan::crypto::sha256_hex(&row.to_le_bytes())).unwrap();
         table

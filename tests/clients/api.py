@@ -63,9 +63,18 @@ def log_in_operator(url):
 
 def add_reviewer(operator, username):
     """Adds a reviewer, who logs in and changes the one-time password."""
-    new = {"username": username, "display_name": "Reviewer", "roles": ["reviewer"]}
+    return add_person(operator, {"username": username, "display_name": "Reviewer", "roles": ["reviewer"]})
+
+
+def add_steward(operator, username, publisher):
+    """Adds a steward of a publisher in the same way."""
+    return add_person(operator, {"username": username, "display_name": "Steward", "roles": ["steward"], "publisher": publisher})
+
+
+def add_person(operator, new):
+    """Adds a person with a role, who logs in and changes the one-time password."""
     once = operator.post("/api/v1/admin/people", new)["one_time_password"]
-    person = log_in(operator.url, username, once)
+    person = log_in(operator.url, new["username"], once)
     person.call("PUT", "/api/v1/people/me/password", 204, json={"current": once, "new": "another long password 2"})
     return person
 

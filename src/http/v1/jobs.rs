@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use actix_web::http::header::CACHE_CONTROL;
+use actix_web::http::header::{CACHE_CONTROL, LOCATION};
 use actix_web::{HttpResponse, get, post, web};
 use bytes::Bytes;
 use serde::Deserialize;
@@ -15,7 +15,7 @@ use crate::db::Conn;
 use crate::error::{Error, Result};
 use crate::http::page::{Page, PageQuery};
 use crate::identity::{Caller, Role};
-use crate::jobs::{self, Job, JobFilter, JobState};
+use crate::jobs::{self, Job, JobFilter, JobKind, JobState};
 
 /// How often a job is looked at while somebody follows it.
 const LOOK: Duration = Duration::from_millis(250);
@@ -128,6 +128,19 @@ pub async fn retry_job(caller: Caller, app: web::Data<App>, path: web::Path<IdPa
     let job = again.await?;
     app.wake();
     Ok(web::Json(job))
+}
+
+/// Collect orphans
+///
+/// By an operator: a job removes files of the store that nothing points at, and uploads whose time is over. It runs by itself every six
+/// hours; setting `orphan_hours` says how old an orphan must be.
+#[utoipa::path(tag = "administration", security(("session" = [])), responses((status = ACCEPTED, body = Job, headers(("Location" = String)))))]
+#[post("/admin/collections")]
+pub async fn collect_orphans(caller: Caller, app: web::Data<App>) -> Result<HttpResponse> {
+    caller.with_role(&[Role::Operator])?;
+    let job = app.enqueue(JobKind::Collect, "service".to_owned(), serde_json::json!({}), caller.actor()).await?;
+    let location = format!("{}/api/v1/admin/jobs/{}", app.issuer, job.id);
+    Ok(HttpResponse::Accepted().insert_header((LOCATION, location)).json(job))
 }
 
 /// The subjects whose jobs the caller sees; `None` for all.

@@ -1,0 +1,137 @@
+//! `kill -9` in the middle of an upload, an intake and an export: what was told is kept, the work goes on, nothing half made is served.
+
+use std::path::Path;
+
+use reqwest::Method;
+use serde_json::json;
+
+use crate::process::{Process, large_table, ledger_holds};
+use crate::support::{Folder, TUS, TestDatabase};
+
+const FIELDS: &[&str] = &["n:integer", "digest"];
+
+/// A service with a small dataset `large`, and its steward.
+async fn serve(dir: &Path, database: &TestDatabase, folder: &Folder, more: &[&str]) -> Process {
+    Process::serve(dir, database, &[&["--datasets-dir", folder.path().to_str().unwrap()], more].concat())
+}
+
+fn small() -> Folder {
+    let folder = Folder::new();
+    folder.open("large", FIELDS, large_table(10));
+    folder
+}
+
+#[tokio::test]
+async fn an_upload_goes_on_where_the_disk_has_everything() {
+    let dir = tempfile::tempdir().unwrap();
+    let database = TestDatabase::create(dir.path());
+    let folder = small();
+    let process = serve(dir.path(), &database, &folder, &[]).await;
+    let token = process.service.staff(&["steward"], Some("office")).await.token;
+    let table = large_table(400_000).into_bytes();
+    assert!(table.len() > 24 << 20, "{} bytes", table.len());
+    let begun = process.service.begin_upload(&token, "large.csv", table.len(), &[]).await.expect(201);
+    let id = begun.header("location").rsplit('/').next().unwrap().to_owned();
+    let path = format!("/api/v1/admin/uploads/{id}");
+    // One piece that never comes to its end: the sender holds the last bytes back.
+    let (sender, receiver) = futures::channel::mpsc::unbounded::<Result<Vec<u8>, std::io::Error>>();
+    for part in table[..table.len() - 1].chunks(1 << 20) {
+        sender.unbounded_send(Ok(part.to_vec())).unwrap();
+    }
+    let request = reqwest::Client::new()
+        .patch(format!("{}{path}", process.service.url))
+        .bearer_auth(&token)
+        .header(TUS.0, TUS.1)
+        .header("upload-offset", "0")
+        .header("content-type", "application/offset+octet-stream")
+        .body(reqwest::Body::wrap_stream(receiver));
+    let sending = tokio::spawn(request.send());
+    let offset = async |process: &Process| -> usize {
+        let head = process.service.send(Method::HEAD, &path, Some(&token), None, &[TUS]).await.expect(200);
+        head.header("upload-offset").parse().unwrap()
+    };
+    while offset(&process).await == 0 {
+        tokio::task::yield_now().await;
+    }
+    process.signal("KILL");
+    assert!(sending.await.unwrap().is_err());
+    drop(sender);
+    assert!(!process.wait().success());
+
+    let process = serve(dir.path(), &database, &folder, &[]).await;
+    let there = offset(&process).await;
+    assert!(there >= 16 << 20, "{there}");
+    process.service.send_piece(&token, &id, there, &table[there..], &[]).await.expect(204);
+    let job = process.service.publish(&token, "large", &id, "replace").await;
+    assert_eq!((&job["state"], &job["result"]["rows"]), (&json!("done"), &json!(400_000)), "{job}");
+    let csv = process.service.get("/api/v1/datasets/large/download?format=csv").await.expect(200).body;
+    assert!(csv == table, "what was published is what was sent");
+}
+
+#[tokio::test]
+async fn a_job_starts_again_and_a_forged_orphan_is_collected() {
+    let dir = tempfile::tempdir().unwrap();
+    let database = TestDatabase::create(dir.path());
+    let folder = small();
+    let process = serve(dir.path(), &database, &folder, &[]).await;
+    let token = process.service.staff(&["steward"], Some("office")).await.token;
+    let table = large_table(300_000).into_bytes();
+    let id = process.service.upload(&token, "large.csv", &table).await;
+    let job = process.service.post_as("/api/v1/admin/datasets/large/versions", &token, &json!({ "upload": id })).await.expect(202).json();
+    let path = format!("/api/v1/admin/jobs/{}", job["id"].as_str().unwrap());
+    loop {
+        let job = process.service.get_as(&path, &token).await.expect(200).json();
+        assert_ne!(job["state"], "done", "the job ended before the service could be killed");
+        if job["state"] == "running" && job["done_bytes"].as_i64().unwrap() > 0 {
+            break;
+        }
+    }
+    process.signal("KILL");
+    assert!(!process.wait().success());
+    ledger_holds(dir.path(), &database);
+
+    // What a crash between storing and writing down leaves.
+    let orphan = dir.path().join("data/store/objects/00").join(format!("{}.parquet", "0".repeat(64)));
+    std::fs::create_dir_all(orphan.parent().unwrap()).unwrap();
+    std::fs::write(&orphan, "half a file").unwrap();
+    let process = serve(dir.path(), &database, &folder, &["--orphan-hours", "0"]).await;
+    let ended = process.service.ended_job(&token, job["id"].as_str().unwrap()).await;
+    assert_eq!((&ended["state"], &ended["attempts"]), (&json!("done"), &json!(2)), "{ended}");
+    assert_eq!(ended["result"]["version"], 2, "the job was done once: {ended}");
+    let operator = process.service.operator().await.token;
+    let collection = process.service.post_as("/api/v1/admin/collections", &operator, &json!({})).await.expect(202).json();
+    let collected = process.service.ended_job(&operator, collection["id"].as_str().unwrap()).await;
+    assert!(collected["result"]["objects_removed"].as_i64().unwrap() >= 1, "{collected}");
+    assert!(!orphan.exists());
+    for version in ["1", "2"] {
+        let rows = process.service.get(&format!("/api/v1/datasets/large/download?format=csv&version={version}")).await.expect(200);
+        assert_eq!(rows.text().lines().count(), if version == "1" { 11 } else { 300_001 });
+    }
+}
+
+#[tokio::test]
+async fn an_export_is_made_anew() {
+    let dir = tempfile::tempdir().unwrap();
+    let database = TestDatabase::create(dir.path());
+    let folder = Folder::new();
+    let table = large_table(400_000);
+    folder.open("large", FIELDS, &table);
+    let process = serve(dir.path(), &database, &folder, &[]).await;
+    let scratch = dir.path().join("data/scratch");
+    let url = format!("{}/api/v1/datasets/large/download?format=csv", process.service.url);
+    let reading = tokio::spawn(async move { reqwest::get(url).await?.bytes().await });
+    let growing =
+        || std::fs::read_dir(&scratch).is_ok_and(|files| files.flatten().any(|file| file.metadata().is_ok_and(|meta| meta.len() > 0)));
+    while !growing() {
+        assert!(!reading.is_finished(), "the export was made before the service could be killed");
+        tokio::task::yield_now().await;
+    }
+    process.signal("KILL");
+    if let Ok(Ok(bytes)) = reading.await {
+        assert_eq!(bytes.len(), table.len(), "a reader takes a part for the whole");
+    }
+    assert!(!process.wait().success());
+    let process = serve(dir.path(), &database, &folder, &[]).await;
+    let again = process.service.get("/api/v1/datasets/large/download?format=csv").await.expect(200);
+    assert!(again.body == table.into_bytes());
+}
