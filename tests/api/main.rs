@@ -18,4 +18,5 @@ mod people;
 mod problems;
 mod process;
 mod rows;
+mod scan;
 mod support;

@@ -12,6 +12,12 @@ const STRONG_MATCHES: i64 = 10;
 /// Under a header that names the kind, this share is enough.
 const HINTED_SHARE: f64 = 0.2;
 
+/// Fewer candidates say nothing of chance.
+const FEW_CANDIDATES: i64 = 3;
+
+/// More matches than the mean and so many standard deviations are no chance.
+const DEVIATIONS: f64 = 2.5;
+
 const ALL: [FindingKind; KINDS] = [
     FindingKind::ResidentId,
     FindingKind::SoleTraderCode,
@@ -71,7 +77,8 @@ fn chance(kind: FindingKind) -> f64 {
         FindingKind::ResidentId | FindingKind::Vin => 1.0 / 11.0,
         FindingKind::SoleTraderCode => 1.0 / (31.0 * 11.0),
         FindingKind::BankCard => 0.1,
-        FindingKind::Mobile => 0.07,
+        // Seven in ninety runs of eleven digits that do not begin with zero.
+        FindingKind::Mobile => 0.078,
         FindingKind::Plate
         | FindingKind::Email
         | FindingKind::Document
@@ -82,10 +89,10 @@ fn chance(kind: FindingKind) -> f64 {
     }
 }
 
-/// Whether no more passed than chance explains: its mean and three standard deviations.
+/// Whether no more passed than chance explains: its mean and some standard deviations. Of one or two nobody can say; they are reported.
 fn is_chance(matches: i64, candidates: i64, chance: f64) -> bool {
     let mean = candidates as f64 * chance;
-    chance > 0.0 && matches as f64 <= mean + 3.0 * mean.sqrt()
+    chance > 0.0 && candidates >= FEW_CANDIDATES && matches as f64 <= mean + DEVIATIONS * mean.sqrt()
 }
 
 fn share(matches: i64, values: i64) -> f64 {
