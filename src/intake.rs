@@ -7,6 +7,7 @@ mod column;
 mod csv;
 pub mod geometry;
 mod profile;
+mod scan;
 mod strict;
 pub mod uploads;
 pub mod value;

@@ -1,10 +1,25 @@
 //! What a table holds, worked out while it is written: counts, ranges, distributions, and what looks like personal data.
 
-use datafusion::arrow::record_batch::RecordBatch;
+mod collect;
+mod distinct;
+mod hash;
+mod numbers;
+mod sketch;
+mod texts;
+mod written;
+
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Declared, FieldType};
+use super::FieldType;
+
+pub use self::collect::Profiler;
+
+/// The shares at which the quantiles of a numeric column are given.
+const QUANTILES: [f64; 7] = [0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99];
+
+/// Frequent values that are listed.
+const TOP: usize = 20;
 
 /// Statistics of a whole table.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -17,8 +32,8 @@ pub struct Profile {
     pub findings: Vec<Finding>,
 }
 
-/// Statistics of one column. Of a column that says something about a person, no value is kept: `min`, `max`, `quantiles`, `histogram`
-/// and `top` are empty.
+/// Statistics of one column. Of a column that says something about a person, no value is kept: `min`, `max`, `mean`, `quantiles`,
+/// `histogram` and `top` are empty. The same holds for one in which the scan found personal data, unless a curator has cleared it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ColumnProfile {
     /// Its name.
@@ -32,7 +47,7 @@ pub struct ColumnProfile {
     pub distinct: i64,
     /// Whether `distinct` is exact.
     pub distinct_exact: bool,
-    /// The smallest value as it is written in CSV.
+    /// The smallest value as it is written in CSV; of a text of more than 200 characters, its beginning and `…`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub min: Option<String>,
     /// The largest value as it is written in CSV.
@@ -41,13 +56,15 @@ pub struct ColumnProfile {
     /// The mean of a numeric column.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mean: Option<f64>,
-    /// Estimated values at the shares 0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99 of a numeric column; empty for others.
+    /// Values at the shares 0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99 of a numeric column; empty for others. Of more than 512 values
+    /// they are estimates, whose rank is off by less than a per cent.
     #[serde(default)]
     pub quantiles: Vec<f64>,
-    /// A histogram of a numeric or date column (days since 1970); empty for others.
+    /// A histogram of a numeric column, or of days or moments (as days since 1970); empty for others. Of more than 512 values its
+    /// counts are estimates; their sum is the number of the values.
     #[serde(default)]
     pub histogram: Vec<Bin>,
-    /// The most frequent values with their counts, where there are few different ones.
+    /// Up to twenty of the most frequent values with their counts, where there are at most 1024 different ones.
     #[serde(default)]
     pub top: Vec<TopValue>,
     /// Of a text column, its shortest, longest and mean length in characters.
@@ -136,48 +153,25 @@ pub struct Finding {
     pub share: f64,
     /// Whether the values are masked already (`138****0000`).
     pub masked: bool,
+    /// Whether a curator has looked at the column and says that its values are no personal data.
+    #[serde(default)]
+    pub cleared: bool,
     /// Up to five of the values with most of their characters replaced by `*`.
     pub examples: Vec<String>,
     /// The rows of these, from 1.
     pub rows: Vec<i64>,
 }
 
-/// Collects the profile of a table batch by batch.
-pub struct Profiler {
-    columns: Vec<ColumnProfile>,
-    row_count: i64,
+/// The most frequent values; none when one of them is not at hand.
+fn top(counts: Option<&[u64]>, value: impl Fn(usize) -> Option<String>) -> Vec<TopValue> {
+    let entries = counts.unwrap_or_default().iter().enumerate();
+    let all: Option<Vec<TopValue>> =
+        entries.map(|(at, count)| value(at).map(|value| TopValue { value, count: i64::try_from(*count).unwrap_or(i64::MAX) })).collect();
+    let mut all = all.unwrap_or_default();
+    all.sort_by(|one, other| other.count.cmp(&one.count).then_with(|| one.value.cmp(&other.value)));
+    all.truncate(TOP);
+    all
 }
 
-impl Profiler {
-    /// A profiler for a table with these columns, each with its type.
-    pub fn new(columns: &[Declared]) -> Self {
-        let column = |declared: &Declared| ColumnProfile {
-            name: declared.name.clone(),
-            field_type: declared.field_type.unwrap_or(FieldType::String),
-            nulls: 0,
-            distinct: 0,
-            distinct_exact: true,
-            min: None,
-            max: None,
-            mean: None,
-            quantiles: Vec::new(),
-            histogram: Vec::new(),
-            top: Vec::new(),
-            length: None,
-        };
-        Profiler { columns: columns.iter().map(column).collect(), row_count: 0 }
-    }
-
-    /// Takes the next rows of the table; its columns are those of [`Profiler::new`], in their order.
-    pub fn observe(&mut self, batch: &RecordBatch) {
-        self.row_count += batch.num_rows() as i64;
-        for (column, array) in self.columns.iter_mut().zip(batch.columns()) {
-            column.nulls += array.null_count() as i64;
-        }
-    }
-
-    /// The profile of everything that was observed.
-    pub fn finish(self) -> Profile {
-        Profile { row_count: self.row_count, columns: self.columns, findings: Vec::new() }
-    }
-}
+#[cfg(test)]
+mod tests;

@@ -20,5 +20,6 @@ mod problems;
 mod process;
 mod publishing;
 mod rows;
+mod scan;
 mod support;
 mod versions;
