@@ -5,6 +5,8 @@ import subprocess
 import time
 from dataclasses import dataclass
 
+import requests
+
 from common import Failure
 
 CURL_SECONDS = 900
@@ -41,6 +43,15 @@ def wrk(url, seconds, connections, header_file=None, script_folder=None, headers
         float(re.search(r"Requests/sec:\s+([\d.]+)", done.stdout)[1]),
         _microseconds(re.search(r"^\s+50%\s+([\d.]+)(us|ms|s)$", done.stdout, re.MULTILINE)),
     )
+
+
+def save(url, path):
+    """Downloads a file to keep it."""
+    with requests.get(url, stream=True, timeout=CURL_SECONDS) as answer, open(path, "wb") as file:
+        if answer.status_code != 200:
+            raise Failure(f"{url}: {answer.status_code} {answer.text[:500]}")
+        for piece in answer.iter_content(1 << 20):
+            file.write(piece)
 
 
 def _microseconds(found):

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -50,7 +51,7 @@ def _run(binary, arguments, folder):
         seconds, intake = _import(binary, folder, source)
     finally:
         if not arguments.keep:
-            csv.unlink()
+            shutil.rmtree(csv.parent)
     with Qingdan(binary, folder) as service:
         require_released(service, "lineitem")
         found = requests.get(f"{service.url}/api/v1/datasets/lineitem", timeout=60).json()["rows"]

@@ -101,6 +101,6 @@ def table(rows, header=HEADER):
     widths = [max(len(line[at]) for line in lines) for at in range(len(header))]
 
     def write(line):
-        return "| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths)) + " |"
+        return "| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) + " |"
 
     return "\n".join([write(header), "|" + "|".join("-" * (width + 2) for width in widths) + "|", *map(write, rows)])

@@ -18,13 +18,14 @@ def token(run):
         url = f"{service.url}/api/v1/publishers"
         measured = alternate(
             run.rounds,
-            anonymous=lambda: wrk(url, run.seconds, 1).median_us,
-            token=lambda: wrk(url, run.seconds, 1, header, run.folder).median_us,
+            anonymous=lambda: wrk(url, run.short_seconds, 1).median_us,
+            token=lambda: wrk(url, run.short_seconds, 1, header, run.folder).median_us,
         )
-    added = [with_token - without for with_token, without in zip(measured["token"], measured["anonymous"])]
+    added = [with_token - without for with_token, without in zip(measured["token"], measured["anonymous"], strict=True)]
+    what = "median of the request with a token; peer: without one"
     return [
         Row("token", "added to the median of a request by token and firm's limit", "µs", added, at_most(20)),
-        Row("token", "median of the request with a token; peer: without one", "µs", measured["token"], None, "anonymous", measured["anonymous"]),
+        Row("token", what, "µs", measured["token"], None, "anonymous", measured["anonymous"]),
     ]
 
 
@@ -43,15 +44,15 @@ def ledger(run):
 
             def reads(url=url, headers=headers):
                 before = prepared.ledger_length(service, staff)
-                load = wrk(url, run.seconds, CONNECTIONS, header, run.folder, headers)
+                load = wrk(url, run.short_seconds, CONNECTIONS, header, run.folder, headers)
                 written = prepared.ledger_length(service, staff) - before
                 if written < load.requests:
                     raise Failure(f"{load.requests} reads were answered, and {written} entries written")
                 return load.per_second
 
             measured = alternate(run.rounds, ours=reads)
-            what = f"{what}, {CONNECTIONS} connections"
-            rows.append(Row("ledger", what, "reads/s", measured["ours"], at_least(5000)))
+            subject = f"{what}, {CONNECTIONS} connections"
+            rows.append(Row("ledger", subject, "reads/s", measured["ours"], at_least(5000)))
     run_command(run.binary, run.folder, "ledger", "verify")
     return rows
 

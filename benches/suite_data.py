@@ -5,11 +5,10 @@ import shutil
 import time
 
 import prepared
-from clients import download
+from clients import download, save
 from data import duckdb_csv, tpch, write_folder
 from measure import Row, alternate, at_least, at_most
 from servers import DuckDb, Qingdan, run_command
-from suite_files import _save as save
 
 
 def intake(run):

@@ -5,13 +5,12 @@ import os
 import requests
 
 import prepared
-from clients import download, wrk
+from clients import download, save, wrk
 from measure import Row, alternate, at_least, at_most
 from servers import Memory, Qingdan, nginx, resident
 
 CONNECTIONS = 32
 CLIENTS = 16
-MIB = 2**20
 
 
 def pages(run):
@@ -33,8 +32,8 @@ def pages(run):
                 ours=lambda path=path: wrk(service.url + path, run.seconds, CONNECTIONS).per_second,
                 nginx=lambda file=file: wrk(f"{peer}/{file}", run.seconds, CONNECTIONS).per_second,
             )
-            what = f"{what}, {len(answer.content):,} bytes, {CONNECTIONS} connections"
-            rows.append(Row("pages", what, "requests/s", measured["ours"], at_least(0.8), "nginx", measured["nginx"]))
+            subject = f"{what}, {len(answer.content):,} bytes, {CONNECTIONS} connections"
+            rows.append(Row("pages", subject, "requests/s", measured["ours"], at_least(0.8), "nginx", measured["nginx"]))
     return rows
 
 
@@ -47,7 +46,7 @@ def downloads(run):
     with Qingdan(run.binary, run.folder) as service, nginx(root, run.folder / "nginx") as peer:
         public = f"{service.url}/api/v1/datasets/{prepared.BIG}/download"
         granted = f"{service.url}/api/v1/datasets/{prepared.BIG_GRANTED}/download"
-        _save(public, root / "big.parquet")
+        save(public, root / "big.parquet")
         size = os.path.getsize(root / "big.parquet")
         for clients in [1, CLIENTS]:
             # A token lasts for 15 minutes.
@@ -68,13 +67,6 @@ def downloads(run):
 def _speed(url, clients, header_file=None):
     size, seconds = download(url, clients, header_file)
     return size / seconds / 1e6
-
-
-def _save(url, path):
-    with requests.get(url, stream=True, timeout=600) as answer, open(path, "wb") as file:
-        answer.raise_for_status()
-        for piece in answer.iter_content(MIB):
-            file.write(piece)
 
 
 def memory(run):

@@ -12,7 +12,8 @@ import requests
 
 import tpch
 from common import Failure, add_binary_option, end_with_an_error, find_binary, temporary_folder
-from data import TABLES, duckdb_csv, tpch as tables_of, write_folder
+from data import TABLES, duckdb_csv, write_folder
+from data import tpch as tables_of
 from measure import table
 from servers import Qingdan, require_released, run_command
 
@@ -92,7 +93,7 @@ def _differences(body, names, expected, ordered_by):
     rest = [at for at in range(len(names)) if at not in position]
     ours = [[row[name] for name in names] for row in rows]
     keys = [[_plain(row[at]) for at in position] for row in expected]
-    if keys != [[_like(row[at], wanted) for at, wanted in zip(position, key)] for row, key in zip(ours, keys)]:
+    if keys != [[_like(row[at], wanted) for at, wanted in zip(position, key, strict=True)] for row, key in zip(ours, keys, strict=True)]:
         return ["the rows stand in another order"]
     tied = len({tuple(map(str, key)) for key in keys}) < len(keys)
     if tied:
@@ -100,8 +101,8 @@ def _differences(body, names, expected, ordered_by):
         ours.sort(key=lambda row: [str(row[at]) for at in order])
         expected = sorted(expected, key=lambda row: [str(_plain(row[at])) for at in order])
     found = []
-    for at, (row, wanted) in enumerate(zip(ours, expected)):
-        for name, value, other in zip(names, row, wanted):
+    for at, (row, wanted) in enumerate(zip(ours, expected, strict=True)):
+        for name, value, other in zip(names, row, wanted, strict=True):
             if not _equal(value, other, fields[name]):
                 found.append(f"row {at + 1}, {name}: we have {value}, DuckDB has {other}")
     return found
