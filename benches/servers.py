@@ -26,7 +26,7 @@ SETTINGS = {
     **{f"--limits-{tier}-per-second": "1000000" for tier in ("anonymous", "firm")},
     **{f"--limits-{tier}-burst": "1000000" for tier in ("anonymous", "firm")},
     **{f"--limits-{tier}-bytes-per-day": "1000000000000000" for tier in ("anonymous", "firm")},
-    **{f"--limits-{tier}-queries": "64" for tier in ("anonymous", "firm")},
+    **{f"--limits-{tier}-queries": "10000" for tier in ("anonymous", "firm")},
     **{f"--limits-{tier}-query-seconds": "600" for tier in ("anonymous", "firm")},
 }
 

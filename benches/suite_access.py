@@ -1,5 +1,8 @@
 """What a check of a token, an entry of the ledger and a start cost."""
 
+import os
+import time
+
 import prepared
 from clients import wrk
 from common import Failure
@@ -7,7 +10,8 @@ from crowd import add_datasets
 from measure import Row, alternate, at_least, at_most
 from servers import Qingdan, run_command
 
-CONNECTIONS = 32
+CONNECTIONS = [32, 128]
+SYNCS = 200
 
 
 def token(run):
@@ -37,24 +41,41 @@ def ledger(run):
         header = prepared.token_header(service, prepared.SMALL_GRANTED)
         staff = prepared.operator_header(service)
         base = f"{service.url}/api/v1/datasets/{prepared.SMALL_GRANTED}"
-        for what, url, headers in [
-            ("first byte of a grant's file", f"{base}/download", [("Range", "bytes=0-0")]),
-            ("one row of a grant's release", f"{base}/rows?limit=1", []),
-        ]:
+        for connections in CONNECTIONS:
+            for what, url, headers in [
+                ("first byte of a grant's file", f"{base}/download", [("Range", "bytes=0-0")]),
+                ("one row of a grant's release", f"{base}/rows?limit=1", []),
+            ]:
 
-            def reads(url=url, headers=headers):
-                before = prepared.ledger_length(service, staff)
-                load = wrk(url, run.short_seconds, CONNECTIONS, header, run.folder, headers)
-                written = prepared.ledger_length(service, staff) - before
-                if written < load.requests:
-                    raise Failure(f"{load.requests} reads were answered, and {written} entries written")
-                return load.per_second
+                def reads(url=url, headers=headers, connections=connections):
+                    before = prepared.ledger_length(service, staff)
+                    load = wrk(url, run.short_seconds, connections, header, run.folder, headers)
+                    written = prepared.ledger_length(service, staff) - before
+                    if written < load.requests:
+                        raise Failure(f"{load.requests} reads were answered, and {written} entries written")
+                    return load.per_second
 
-            measured = alternate(run.rounds, ours=reads)
-            subject = f"{what}, {CONNECTIONS} connections"
-            rows.append(Row("ledger", subject, "reads/s", measured["ours"], at_least(5000)))
+                measured = alternate(run.rounds, ours=reads)
+                rows.append(Row("ledger", f"{what}, {connections} connections", "reads/s", measured["ours"], at_least(5000)))
+    # Blocks that the file already has, as in a write-ahead log that is used again.
+    _syncs(run.folder / "synced")
+    syncs = [_syncs(run.folder / "synced") for _ in range(run.rounds)]
+    rows.append(Row("ledger", "what the disk does: one block written and synced after the other", "syncs/s", syncs, None))
     run_command(run.binary, run.folder, "ledger", "verify")
     return rows
+
+
+def _syncs(path):
+    """How often a second this disk takes a block for good, which bounds the entries that are written one by one."""
+    descriptor = os.open(path, os.O_CREAT | os.O_WRONLY, 0o600)
+    try:
+        began = time.perf_counter()
+        for at in range(SYNCS):
+            os.pwrite(descriptor, bytes(4096), at * 4096)
+            os.fdatasync(descriptor)
+        return SYNCS / (time.perf_counter() - began)
+    finally:
+        os.close(descriptor)
 
 
 def start(run):
