@@ -10,7 +10,6 @@ from crowd import add_datasets
 from measure import Row, alternate, at_least, at_most
 from servers import Qingdan, run_command
 
-CONNECTIONS = [32, 128]
 SYNCS = 200
 
 
@@ -41,22 +40,20 @@ def ledger(run):
         header = prepared.token_header(service, prepared.SMALL_GRANTED)
         staff = prepared.operator_header(service)
         base = f"{service.url}/api/v1/datasets/{prepared.SMALL_GRANTED}"
-        for connections in CONNECTIONS:
-            for what, url, headers in [
-                ("first byte of a grant's file", f"{base}/download", [("Range", "bytes=0-0")]),
-                ("one row of a grant's release", f"{base}/rows?limit=1", []),
-            ]:
+        first_byte = ("first byte of a grant's file", f"{base}/download", [("Range", "bytes=0-0")])
+        one_row = ("one row of a grant's release", f"{base}/rows?limit=1", [])
+        for (what, url, headers), connections in [(first_byte, 32), (first_byte, 128), (one_row, 128)]:
 
-                def reads(url=url, headers=headers, connections=connections):
-                    before = prepared.ledger_length(service, staff)
-                    load = wrk(url, run.short_seconds, connections, header, run.folder, headers)
-                    written = prepared.ledger_length(service, staff) - before
-                    if written < load.requests:
-                        raise Failure(f"{load.requests} reads were answered, and {written} entries written")
-                    return load.per_second
+            def reads(url=url, headers=headers, connections=connections):
+                before = prepared.ledger_length(service, staff)
+                load = wrk(url, run.short_seconds, connections, header, run.folder, headers)
+                written = prepared.ledger_length(service, staff) - before
+                if written < load.requests:
+                    raise Failure(f"{load.requests} reads were answered, and {written} entries written")
+                return load.per_second
 
-                measured = alternate(run.rounds, ours=reads)
-                rows.append(Row("ledger", f"{what}, {connections} connections", "reads/s", measured["ours"], at_least(5000)))
+            measured = alternate(run.rounds, ours=reads)
+            rows.append(Row("ledger", f"{what}, {connections} connections", "reads/s", measured["ours"], at_least(5000)))
     # Blocks that the file already has, as in a write-ahead log that is used again.
     _syncs(run.folder / "synced")
     syncs = [_syncs(run.folder / "synced") for _ in range(run.rounds)]
