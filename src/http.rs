@@ -124,7 +124,8 @@ pub fn server(app: Arc<App>, listener: TcpListener) -> anyhow::Result<Server> {
             .map(|app| app.configure(pages).default_service(web::to(problem::no_route)).wrap(from_fn(caller::resolve)))
             .into_app()
     };
-    let mut server = HttpServer::new(factory).shutdown_timeout(shutdown_seconds);
+    // A small answer leaves at once, and does not wait for the acknowledgement of what went before.
+    let mut server = HttpServer::new(factory).tcp_nodelay(true).shutdown_timeout(shutdown_seconds);
     if workers > 0 {
         server = server.workers(workers);
     }

@@ -172,3 +172,94 @@ async fn a_steward_reaches_the_own_publisher_only() {
     app.get_as(&path, &app.operator().await.token).await.expect(200);
     app.get_as("/api/v1/admin/datasets/things/versions", &stranger).await.problem(403, "forbidden");
 }
+
+/// Made-up resident IDs with right check characters: of a region, a day, and a running number.
+fn resident_ids(count: usize) -> Vec<String> {
+    let weights = [7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2];
+    let id = |number: usize| {
+        let body = format!("31010419800101{:03}", number % 1000);
+        let sum: u32 = body.bytes().zip(weights).map(|(digit, weight)| u32::from(digit - b'0') * weight).sum();
+        format!("{body}{}", b"10X98765432"[(sum % 11) as usize] as char)
+    };
+    (0..count).map(id).collect()
+}
+
+#[tokio::test]
+async fn personal_data_holds_an_open_version_until_a_steward_answers_for_it() {
+    let (app, steward) = with_things(&[]).await;
+    let ids = resident_ids(40);
+    let csv = ids.iter().enumerate().fold("code,n\n".to_owned(), |text, (n, id)| text + &format!("{id},{n}\n"));
+    let upload = app.upload(&steward, "ids.csv", csv.as_bytes()).await;
+    let job = app.publish(&steward, "things", &upload, "replace").await;
+    let result = &job["result"];
+    assert_eq!((&result["status"], &result["version"]), (&json!("held"), &json!(2)), "{job}");
+    assert!(result["open_findings"].as_i64().unwrap() > 0);
+    // Nobody reads it by any way.
+    assert_eq!(app.get("/api/v1/datasets/things").await.expect(200).json()["version"], 1);
+    assert_eq!(app.get("/api/v1/datasets/things/versions").await.expect(200).json()["total"], 1);
+    for path in ["rows?version=2", "download?version=2", "versions/2", "profile?version=2", "diff?from=1&to=2"] {
+        app.get(&format!("/api/v1/datasets/things/{path}")).await.problem(404, "not-found");
+    }
+    let versions = app.get_as("/api/v1/admin/datasets/things/versions", &steward).await.expect(200);
+    let held = &versions.json()["items"][0];
+    let finding = &held["profile"]["findings"][0];
+    assert_eq!((&finding["column"], &finding["kind"], &finding["level"]), (&json!("code"), &json!("resident_id"), &json!("strong")));
+    for id in &ids {
+        assert!(!versions.text().contains(id.as_str()), "an example shows a whole number");
+    }
+    let path = "/api/v1/admin/datasets/things/versions/2/resolution";
+    app.post_as(path, &steward, &json!({ "publish": true, "reason": "" })).await.problem(400, "invalid-value");
+    let reason = "made up for a test; no persons have these numbers";
+    app.post_as(path, &steward, &json!({ "publish": true, "reason": reason })).await.expect(200);
+    app.post_as(path, &steward, &json!({ "publish": false, "reason": reason })).await.problem(409, "conflict");
+    assert_eq!(rows(&app, "2").await[0]["code"], ids[0]);
+    let ledger = app.get_as("/api/v1/ledger/entries?limit=1000", &app.operator().await.token).await.expect(200).json();
+    let kinds: Vec<&str> = ledger["items"].as_array().unwrap().iter().map(|entry| entry["kind"].as_str().unwrap()).collect();
+    assert!(kinds.contains(&"version.held"), "{kinds:?}");
+    let last = ledger["items"].as_array().unwrap().iter().rfind(|entry| entry["kind"] == "version.published").unwrap();
+    assert!(last.to_string().contains(reason), "{last}");
+}
+
+#[tokio::test]
+async fn a_version_is_turned_down_for_ever() {
+    let (app, steward) = with_things(&[]).await;
+    let csv = resident_ids(40).iter().fold("code,n\n".to_owned(), |text, id| text + &format!("{id},1\n"));
+    let upload = app.upload(&steward, "ids.csv", csv.as_bytes()).await;
+    app.publish(&steward, "things", &upload, "replace").await;
+    let path = "/api/v1/admin/datasets/things/versions/2/resolution";
+    let refused = app.post_as(path, &steward, &json!({ "publish": false, "reason": "these are residents" })).await.expect(200).json();
+    assert_eq!(refused["status"], "refused");
+    app.post_as(path, &steward, &json!({ "publish": true, "reason": "after all" })).await.problem(409, "conflict");
+    app.get("/api/v1/datasets/things/rows?version=2").await.problem(404, "not-found");
+    // The next file is the next version: numbers are not used twice.
+    let upload = app.upload(&steward, "clean.csv", b"code,n\nz,9\n").await;
+    let job = app.publish(&steward, "things", &upload, "replace").await;
+    assert_eq!((&job["result"]["version"], &job["result"]["status"]), (&json!(3), &json!("published")), "{job}");
+}
+
+#[tokio::test]
+async fn a_dataset_that_becomes_open_is_looked_at_anew() {
+    let folder = Folder::new();
+    let csv = resident_ids(40).iter().fold("code,n\n".to_owned(), |text, id| text + &format!("{id},1\n"));
+    folder.open("things", FIELDS, &csv);
+    let open = std::fs::read_to_string(folder.file("things/dataset.toml")).unwrap();
+    let reasons = "open_type_reason = { zh = \"个人信息\", en = \"Personal\" }\nconditions = { zh = \"条件\", en = \"Conditions\" }\n";
+    let conditional = open.replace("open_type = \"unconditional\"\n", &format!("open_type = \"conditional\"\n{reasons}"));
+    folder.write("things/dataset.toml", &conditional);
+    let app = TestApp::start(Some(folder.path()), &[]).await;
+    let import = async || {
+        let report =
+            qingdan::release::import_folder(&app.app.tools(), folder.path(), "service", qingdan::release::unwatched).await.unwrap();
+        assert!(report.mistakes.is_empty(), "{:?}", report.mistakes);
+        report.outcomes.into_iter().next().unwrap()
+    };
+    folder.write("things/dataset.toml", &open);
+    let outcome = import().await;
+    assert!(outcome.held_by > 0, "{outcome:?}");
+    app.get("/api/v1/datasets/things/rows").await.problem(404, "not-found");
+    app.get("/api/v1/datasets/things/download?version=1").await.problem(404, "not-found");
+    // The curator clears the column in the entry, with a reason: then it opens.
+    folder.write("things/dataset.toml", open.replacen("sensitivity = \"none\"", "sensitivity = \"none\"\ncleared = \"made up\"", 1));
+    import().await;
+    assert_eq!(app.get("/api/v1/datasets/things/rows").await.expect(200).json()["total"], 40);
+}
