@@ -8,6 +8,7 @@ mod access;
 mod architecture;
 mod download;
 mod import;
+mod intake;
 mod ledger;
 mod limits;
 mod matrix;
