@@ -3,14 +3,30 @@
 //!
 //! Knows nothing of datasets; `release::publish` brings the two together.
 
+mod block;
 mod column;
 mod csv;
+mod decode;
+mod faults;
+mod geojson;
 pub mod geometry;
+mod infer;
+mod json;
+mod layout;
+mod parquet;
 mod profile;
+mod progress;
+mod records;
+mod rejects;
 mod scan;
-mod strict;
+mod sniff;
+mod table;
+mod traps;
+mod unpack;
 pub mod uploads;
 pub mod value;
+mod write;
+mod xlsx;
 
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -20,7 +36,7 @@ use utoipa::ToSchema;
 
 use crate::storage::Scratch;
 
-pub use self::csv::writer_properties;
+pub use self::layout::writer_properties;
 pub use self::profile::{Bin, ColumnProfile, Finding, FindingKind, FindingLevel, Lengths, Profile, Profiler, TopValue};
 
 /// How a field's values are read and kept.
@@ -201,15 +217,27 @@ pub struct Taken {
 
 /// Takes in the file at `path`, whose name was `file_name`, as the declared columns say, and writes a Parquet file to a scratch file.
 ///
+/// What the file is, how it is packed and what it is written in are told by its content. Without declared columns it has those that it
+/// names itself.
+///
 /// # Errors
 /// [`IntakeError::Faults`] names what is wrong with the file, and where.
 pub fn take(
     path: &Path,
-    _file_name: &str,
+    file_name: &str,
     declared: &[Declared],
-    _options: &Options,
+    options: &Options,
     scratch: &dyn Fn() -> crate::error::Result<Scratch>,
-    _watch: Watch<'_>,
+    watch: Watch<'_>,
 ) -> Result<Taken, IntakeError> {
-    csv::csv_to_parquet(path, declared, scratch()?)
+    let progress = progress::Progress::new(watch);
+    let job = table::Job { declared, options, scratch, progress: &progress };
+    let sniff::Opened { source, report, unpacked } = sniff::open(path, file_name, &job)?;
+    let taken = table::take(&*source, &job, report)?;
+    // What the source has read from until now.
+    drop(unpacked);
+    if progress.stopped() {
+        return Err(IntakeError::Cancelled);
+    }
+    Ok(taken)
 }

@@ -9,8 +9,9 @@ use datafusion::arrow::array::{
 use datafusion::arrow::datatypes::{DataType, Date32Type, TimeUnit};
 use datafusion::arrow::error::ArrowError;
 
+use super::faults::shown;
 use super::value::{self, DECIMAL_DIGITS};
-use super::{FieldType, geometry};
+use super::{FieldType, geometry, traps};
 
 /// Builds the values of one column.
 pub enum Column {
@@ -21,7 +22,7 @@ pub enum Column {
     Boolean(BooleanBuilder),
     Date(Date32Builder),
     Datetime(TimestampMicrosecondBuilder),
-    Geometry(BinaryBuilder),
+    Geometry(BinaryBuilder, geometry::Extent),
 }
 
 impl Column {
@@ -35,7 +36,7 @@ impl Column {
             FieldType::Boolean => Column::Boolean(BooleanBuilder::new()),
             FieldType::Date => Column::Date(Date32Builder::new()),
             FieldType::Datetime => Column::Datetime(TimestampMicrosecondBuilder::new()),
-            FieldType::Geometry => Column::Geometry(BinaryBuilder::new()),
+            FieldType::Geometry => Column::Geometry(BinaryBuilder::new(), geometry::Extent::default()),
         })
     }
 
@@ -49,7 +50,7 @@ impl Column {
             Column::Boolean(_) => DataType::Boolean,
             Column::Date(_) => DataType::Date32,
             Column::Datetime(_) => DataType::Timestamp(TimeUnit::Microsecond, None),
-            Column::Geometry(_) => DataType::Binary,
+            Column::Geometry(..) => DataType::Binary,
         }
     }
 
@@ -63,56 +64,58 @@ impl Column {
             Column::Boolean(_) => "true or false".to_owned(),
             Column::Date(_) => "a day as YYYY-MM-DD".to_owned(),
             Column::Datetime(_) => "a moment as YYYY-MM-DDTHH:MM:SS".to_owned(),
-            Column::Geometry(_) => "a GeoJSON geometry".to_owned(),
+            Column::Geometry(..) => "a GeoJSON geometry".to_owned(),
         }
     }
 
-    /// Takes one cell; an empty one is a missing value. Answers whether it fits; what does not fit leaves a gap.
-    pub fn push(&mut self, text: &str) -> bool {
-        let empty = text.is_empty();
-        let taken = match self {
-            Column::String(to) => {
-                to.append_option((!empty).then_some(text));
-                true
+    /// What is wrong with a cell that does not fit.
+    pub fn misfit(&self, text: &str, personal: bool) -> String {
+        let said = format!("{} is not {}", shown(text, personal), self.expected());
+        let more = match self {
+            Column::Date(_) | Column::Datetime(_) => traps::serial_date(text).map(|day| {
+                let day = if personal { "a day".to_owned() } else { format!("the day {day}") };
+                format!("; it looks like a spreadsheet's serial number of {day}: format the column as YYYY-MM-DD and save the file again")
+            }),
+            Column::Integer(_) | Column::Decimal(..) => {
+                traps::is_scientific(text).then(|| "; digits are lost in scientific notation: ask for the original".to_owned())
             }
-            Column::Integer(to) => {
-                let value = value::integer(text);
-                to.append_option(value);
-                value.is_some()
-            }
-            Column::Decimal(to, scale) => {
-                let value = value::decimal(text, usize::try_from(*scale).unwrap_or_default());
-                to.append_option(value);
-                value.is_some()
-            }
-            Column::Number(to) => {
-                let value = value::number(text);
-                to.append_option(value);
-                value.is_some()
-            }
-            Column::Boolean(to) => {
-                let value = value::boolean(text);
-                to.append_option(value);
-                value.is_some()
-            }
-            Column::Date(to) => {
-                let value = value::date(text);
-                to.append_option(value.map(Date32Type::from_naive_date));
-                value.is_some()
-            }
-            Column::Datetime(to) => {
-                let value = value::datetime(text);
-                to.append_option(value.map(|moment| moment.and_utc().timestamp_micros()));
-                value.is_some()
-            }
-            Column::Geometry(to) => {
-                let value = geometry::wkb(text);
-                let fits = value.is_some();
-                to.append_option(value);
-                fits
-            }
+            Column::Geometry(..) => geometry::read(text, &mut geometry::Extent::default()).err().map(|why| format!(": {why}")),
+            Column::String(_) | Column::Number(_) | Column::Boolean(_) => None,
         };
-        taken || empty
+        said + &more.unwrap_or_default()
+    }
+
+    /// Takes the cells of some rows; an empty one is a missing value. What does not fit leaves a gap, and its row is told to `misfit`.
+    pub fn push_all<'t>(&mut self, cells: impl Iterator<Item = &'t str>, mut misfit: impl FnMut(usize)) {
+        // One loop for each type, so that the type is not asked for with every cell.
+        macro_rules! each {
+            ($to:expr, $read:expr) => {
+                for (row, text) in cells.enumerate() {
+                    if text.is_empty() {
+                        $to.append_null();
+                        continue;
+                    }
+                    let value = $read(text);
+                    if value.is_none() {
+                        misfit(row);
+                    }
+                    $to.append_option(value);
+                }
+            };
+        }
+        match self {
+            Column::String(to) => each!(to, Some),
+            Column::Integer(to) => each!(to, value::integer),
+            Column::Decimal(to, scale) => {
+                let scale = usize::try_from(*scale).unwrap_or_default();
+                each!(to, |text| value::decimal(text, scale));
+            }
+            Column::Number(to) => each!(to, value::number),
+            Column::Boolean(to) => each!(to, value::boolean),
+            Column::Date(to) => each!(to, |text| value::date(text).map(Date32Type::from_naive_date)),
+            Column::Datetime(to) => each!(to, |text| value::datetime(text).map(|moment| moment.and_utc().timestamp_micros())),
+            Column::Geometry(to, extent) => each!(to, |text| geometry::read(text, extent).ok()),
+        }
     }
 
     /// The values so far as an array; the column is empty again.
@@ -125,7 +128,7 @@ impl Column {
             Column::Boolean(from) => Arc::new(from.finish()),
             Column::Date(from) => Arc::new(from.finish()),
             Column::Datetime(from) => Arc::new(from.finish()),
-            Column::Geometry(from) => Arc::new(from.finish()),
+            Column::Geometry(from, _) => Arc::new(from.finish()),
         }
     }
 }

@@ -140,6 +140,11 @@ impl Scratch {
         Ok(private_file().write(true).truncate(true).open(&self.path)?)
     }
 
+    /// Where the file lies, for what reads it again before it is kept.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     pub(super) async fn reader(&self) -> Result<tokio::fs::File> {
         Ok(tokio::fs::File::open(&self.path).await?)
     }

@@ -9,6 +9,7 @@ mod architecture;
 mod crash;
 mod download;
 mod import;
+mod intake;
 mod ledger;
 mod limits;
 mod matrix;

@@ -1,0 +1,7 @@
+//! Intake of every kind of file: what goes in comes out, and what cannot be read is told with its place.
+
+mod hostile;
+mod kinds;
+mod parquet;
+mod spreadsheets;
+mod support;
