@@ -18,10 +18,10 @@ use crate::error::{Error, Result};
 use crate::identity::keys::KeyRing;
 use crate::identity::{Caller, password, people};
 use crate::limits::{Limits, Usage};
-use crate::read::{Exports, Format};
+use crate::read::Exports;
 use crate::release::{self, Found, Release};
 use crate::settings::Settings;
-use crate::storage::{DataFolder, Object, Storage};
+use crate::storage::{DataFolder, Storage};
 
 /// How often limits are tidied and byte counts written down.
 const TICK: Duration = Duration::from_secs(5);
@@ -86,18 +86,18 @@ impl Parts {
 
 impl App {
     fn build(settings: Settings, parts: &Parts, issuer: String) -> anyhow::Result<Self> {
-        let engine = Engine::start(&parts.storage, settings.query_memory_bytes, &parts.folder.scratch())?;
+        let engine = Arc::new(Engine::start(&parts.storage, settings.query_memory_bytes, &parts.folder.scratch())?);
         let keys = parts.db.write_now(|conn| KeyRing::load(conn, &parts.master)).context("cannot load the signing keys")?;
         Ok(App {
             issuer,
             db: parts.db.clone(),
             storage: parts.storage.clone(),
-            engine: Arc::new(engine),
+            exports: Exports::new(parts.db.clone(), parts.storage.clone(), Arc::clone(&engine)),
+            engine,
             keys,
             master: parts.master.clone(),
             limits: Limits::new(&settings),
             usage: Usage::new(parts.master.derive("usage")),
-            exports: Exports::default(),
             hashing: Semaphore::new(std::thread::available_parallelism().map_or(2, usize::from)),
             making: tokio::sync::Mutex::default(),
             settings,
@@ -131,15 +131,6 @@ impl App {
         let (caller, slug) = (caller.clone(), slug.to_owned());
         // The entry is on disk when this returns: nothing has been sent yet.
         self.db.write(move |conn| access::check_recorded(conn, &caller, &slug, version, mode)).await?
-    }
-
-    /// The release as a file of that format. Making it goes on when the caller goes away, so that the next one finds it made.
-    ///
-    /// # Errors
-    /// When the file cannot be made.
-    pub async fn export(self: Arc<Self>, release: Release, format: Format) -> Result<Object> {
-        let making = tokio::spawn(async move { self.exports.file(&self.db, &self.storage, &self.engine, &release, format).await });
-        making.await.map_err(Error::internal)?
     }
 
     /// Runs work that hashes passwords, away from the HTTP workers, as many at a time as there are cores.

@@ -5,5 +5,5 @@ mod export;
 mod filter;
 mod rows;
 
-pub use export::{Exports, Format};
+pub use export::{Coding, Export, Exports, Format, Opened, Wanted};
 pub use rows::{Cursor, MAX_LIMIT, Rows, RowsQuery, query};
