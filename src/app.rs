@@ -25,10 +25,10 @@ use crate::identity::keys::KeyRing;
 use crate::identity::{Caller, password, people};
 use crate::jobs::{self, Job, JobKind};
 use crate::limits::{Limits, Usage};
-use crate::read::{Exports, Format};
+use crate::read::Exports;
 use crate::release::{self, Found, Release, Tools};
 use crate::settings::Settings;
-use crate::storage::{DataFolder, Object, Storage};
+use crate::storage::{DataFolder, Storage};
 
 pub use receiving::{Receiving, UploadTurn};
 pub use work::{IntakeOrder, ReleaseOrder};
@@ -117,12 +117,12 @@ impl App {
             issuer,
             db: parts.db.clone(),
             storage: parts.storage.clone(),
+            exports: Exports::new(parts.db.clone(), parts.storage.clone(), Arc::clone(&parts.engine)),
             engine: Arc::clone(&parts.engine),
             keys,
             master: parts.master.clone(),
             limits: Limits::new(&settings),
             usage: Usage::new(parts.master.derive("usage")),
-            exports: Exports::default(),
             hashing: Semaphore::new(std::thread::available_parallelism().map_or(2, usize::from)),
             making: tokio::sync::Mutex::default(),
             uploading: Mutex::default(),
@@ -181,15 +181,6 @@ impl App {
         let (caller, slug) = (caller.clone(), slug.to_owned());
         // The entry is on disk when this returns: nothing has been sent yet.
         self.db.write(move |conn| access::check_recorded(conn, &caller, &slug, version, mode)).await?
-    }
-
-    /// The release as a file of that format. Making it goes on when the caller goes away, so that the next one finds it made.
-    ///
-    /// # Errors
-    /// When the file cannot be made.
-    pub async fn export(self: Arc<Self>, release: Release, format: Format) -> Result<Object> {
-        let making = tokio::spawn(async move { self.exports.file(&self.db, &self.storage, &self.engine, &release, format).await });
-        making.await.map_err(Error::internal)?
     }
 
     /// Runs work that hashes passwords, away from the HTTP workers, as many at a time as there are cores.

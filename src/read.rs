@@ -8,6 +8,6 @@ mod kept;
 mod rows;
 
 pub use diff::{Diff, DiffQuery, FieldChange, RowChange, RowCounts, diff};
-pub use export::{Exports, Format};
+pub use export::{Coding, Export, Exports, Format, Opened, Wanted};
 pub use kept::is_export;
 pub use rows::{Cursor, MAX_LIMIT, Rows, RowsQuery, query};

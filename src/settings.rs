@@ -70,6 +70,12 @@ pub const KEYS: &[Key] = &[
     key("master_key", "", "64 hexadecimal characters", "seals signing keys and keys pseudonyms; by default made once in DATA_DIR/secrets"),
     key("body_limit_bytes", "1048576", "a whole number from 1024 to 1073741824", "the largest JSON body that is read"),
     key("shutdown_seconds", "30", "a whole number from 0 to 3600", "how long running downloads may go on after SIGTERM"),
+    key(
+        "accel_prefix",
+        "",
+        "a path such as /objects, without a slash at its end",
+        "behind nginx: the internal location from which it sends files of the store itself (X-Accel-Redirect); by default the service sends them",
+    ),
     key("workers", "0", "a whole number from 0 to 256", "HTTP workers; 0 means one for each core"),
     key("query_memory_bytes", "536870912", "a whole number from 16777216 to 1099511627776", "memory of all queries together"),
     key("limits_anonymous_per_second", "10", "a whole number from 1 to 1000000", "requests a second of an anonymous address"),
@@ -168,6 +174,8 @@ pub struct Settings {
     pub body_limit_bytes: usize,
     /// How long downloads may go on after SIGTERM.
     pub shutdown_seconds: u64,
+    /// The internal location of nginx from which it sends the store's files, where it does.
+    pub accel_prefix: Option<String>,
     /// HTTP workers; 0 means one for each core.
     pub workers: usize,
     /// Memory of all queries together.
@@ -288,6 +296,7 @@ impl Settings {
             master_key: master_key(values)?,
             body_limit_bytes: values.size("body_limit_bytes")?,
             shutdown_seconds: values.number("shutdown_seconds")?,
+            accel_prefix: accel_prefix(values)?,
             workers: values.size("workers")?,
             query_memory_bytes: values.size("query_memory_bytes")?,
             upload_max_bytes: values.number("upload_max_bytes")?,
@@ -358,6 +367,15 @@ fn public_url(values: &Values) -> Result<Option<String>> {
     Ok(Some(url.as_str().trim_end_matches('/').to_owned()))
 }
 
+fn accel_prefix(values: &Values) -> Result<Option<String>> {
+    let Some(text) = values.text("accel_prefix") else { return Ok(None) };
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'-' | b'_' | b'.');
+    if !text.starts_with('/') || text.ends_with('/') || text.contains("//") || !text.bytes().all(plain) {
+        return Err(values.wrong("accel_prefix"));
+    }
+    Ok(Some(text.to_owned()))
+}
+
 fn trusted_proxies(values: &Values) -> Result<Vec<IpNet>> {
     let text = values.text("trusted_proxies").unwrap_or_default();
     text.split(',')
@@ -423,6 +441,7 @@ mod tests {
             (load(&[("store_url", "ftp://x")], &[], None), "allowed is file:PATH"),
             (load(&[("public_url", "https://x/y")], &[], None), "setting `public_url`"),
             (load(&[("trusted_proxies", "10.0.0.0/8,nobody")], &[], None), "setting `trusted_proxies`"),
+            (load(&[("accel_prefix", "objects/")], &[], None), "setting `accel_prefix`"),
             (load(&[("master_key", "abc")], &[], None), "64 hexadecimal"),
         ];
         for (result, wanted) in cases {

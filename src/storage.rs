@@ -4,28 +4,31 @@
 //! bytes are kept once and a name can never point at other bytes. What an object means is written in the database.
 
 mod folder;
+mod growing;
 mod incoming;
-mod orphans;
+mod local;
+mod mapped;
 
 pub use std::fs::File;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures::stream::{BoxStream, StreamExt};
+use object_store::ObjectStore;
 use object_store::local::LocalFileSystem;
-use object_store::path::Path as ObjectPath;
-use object_store::{ObjectStore, ObjectStoreExt, WriteMultipart};
+use tokio::sync::watch;
 
-use crate::crypto::Sha256;
+use crate::db::blocking;
 use crate::error::{Error, Result};
 
 pub use folder::{DataFolder, Scratch, create_private_file, digest_file, list_folders, open_file, read_text, write_text};
+pub use growing::{DigestWriter, Digested, Growth};
 pub use incoming::{Incoming, IncomingFile};
-
-/// How much of an object is read at once while it is streamed.
-const CHUNK_BYTES: u64 = 1 << 20;
+pub use local::StoredObject;
+pub use mapped::OpenObject;
 
 /// An object: its digest, size, and the ending that tells its format.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,7 +37,7 @@ pub struct Object {
     pub sha256: String,
     /// Its size.
     pub size_bytes: u64,
-    /// Its format: `parquet`, `csv`, `ndjson`, `json`.
+    /// The ending of its name: a format such as `parquet`, or one with a content coding, such as `csv.gz`.
     pub format: String,
 }
 
@@ -45,20 +48,11 @@ impl Object {
     }
 }
 
-impl Object {
-    /// The object with that name in the store; `None` where it is none of ours.
-    fn at(path: &str, size_bytes: u64) -> Option<Self> {
-        let (_, name) = path.rsplit_once('/')?;
-        let (sha256, format) = name.split_once('.')?;
-        let object = Object { sha256: sha256.to_owned(), size_bytes, format: format.to_owned() };
-        (sha256.len() == 64 && object.path() == path).then_some(object)
-    }
-}
-
 /// The object store.
 #[derive(Clone)]
 pub struct Storage {
     store: Arc<dyn ObjectStore>,
+    root: PathBuf,
     scratch: PathBuf,
     incoming: Incoming,
 }
@@ -71,7 +65,7 @@ impl Storage {
     pub fn open(dir: &Path, scratch: &Path, incoming: &Path) -> anyhow::Result<Self> {
         folder::create_private_dir(dir)?;
         let store = LocalFileSystem::new_with_prefix(dir)?;
-        Ok(Storage { store: Arc::new(store), scratch: scratch.to_owned(), incoming: Incoming::open(incoming)? })
+        Ok(Storage { store: Arc::new(store), root: dir.to_owned(), scratch: scratch.to_owned(), incoming: Incoming::open(incoming)? })
     }
 
     /// The store itself, for the query engine.
@@ -92,45 +86,37 @@ impl Storage {
         Scratch::create(&self.scratch)
     }
 
+    /// The folder of files in the making, for a library that makes files of its own.
+    pub fn scratch_dir(&self) -> &Path {
+        &self.scratch
+    }
+
     /// Moves a finished scratch file into the store under its digest.
     ///
     /// # Errors
     /// When reading or storing fails; the store then holds nothing new.
     pub async fn keep(&self, file: Scratch, format: &str) -> Result<Object> {
-        let (file, sha256, size_bytes) = crate::db::blocking(move || {
+        let storage = self.clone();
+        let format = format.to_owned();
+        blocking(move || {
             let (sha256, size_bytes) = file.digest()?;
-            Ok((file, sha256, size_bytes))
+            storage.keep_now(&file, Digested { sha256, size_bytes }, &format)
         })
-        .await?;
-        let object = Object { sha256, size_bytes, format: format.to_owned() };
-        if !self.contains(&object).await? {
-            self.upload(file, &object).await?;
-        }
-        Ok(object)
+        .await
     }
 
-    async fn upload(&self, file: Scratch, object: &Object) -> Result<()> {
-        use tokio::io::AsyncReadExt;
-        let mut from = file.reader().await?;
-        let upload = self.store.put_multipart(&ObjectPath::from(object.path())).await?;
-        let mut to = WriteMultipart::new(upload);
-        let mut digest = Sha256::default();
-        let mut buffer = vec![0; CHUNK_BYTES as usize];
-        loop {
-            let read = from.read(&mut buffer).await?;
-            if read == 0 {
-                break;
-            }
-            digest.update(&buffer[..read]);
-            to.wait_for_capacity(4).await?;
-            to.write(&buffer[..read]);
+    /// [`Storage::keep`] for a file whose digest was taken while it was written, by [`Scratch::digest_writer`]. Blocks.
+    ///
+    /// The file and its name are on the disk when this returns: only then may the database point at it.
+    ///
+    /// # Errors
+    /// When storing fails; the store then holds nothing new.
+    pub fn keep_now(&self, file: &Scratch, digested: Digested, format: &str) -> Result<Object> {
+        let object = Object { sha256: digested.sha256, size_bytes: digested.size_bytes, format: format.to_owned() };
+        if !self.is_there(&object)? {
+            local::place(file.path(), &self.root, &object).map_err(Error::internal)?;
         }
-        if digest.finish() != object.sha256 {
-            to.abort().await?;
-            return Err(Error::internal(anyhow::anyhow!("a file changed while it was stored")));
-        }
-        to.finish().await?;
-        Ok(())
+        Ok(object)
     }
 
     /// Whether the object is there with its full size.
@@ -138,36 +124,166 @@ impl Storage {
     /// # Errors
     /// When the store does not answer.
     pub async fn contains(&self, object: &Object) -> Result<bool> {
-        match self.store.head(&ObjectPath::from(object.path())).await {
-            Ok(meta) => Ok(meta.size == object.size_bytes),
-            Err(object_store::Error::NotFound { .. }) => Ok(false),
-            Err(other) => Err(other.into()),
+        let (storage, object) = (self.clone(), object.clone());
+        blocking(move || storage.is_there(&object)).await
+    }
+
+    fn is_there(&self, object: &Object) -> Result<bool> {
+        match self.open_object(object) {
+            Ok(_file) => Ok(true),
+            Err(OpenError::Missing | OpenError::OtherSize(_)) => Ok(false),
+            Err(OpenError::Other(cause)) => Err(cause.into()),
         }
     }
 
-    /// A part of an object as a stream of pieces; nothing is read before it is asked for.
+    fn open_object(&self, object: &Object) -> Result<File, OpenError> {
+        let file = open_file(&self.root.join(object.path())).map_err(OpenError::from)?;
+        let size_bytes = file.metadata().map_err(OpenError::from)?.len();
+        if size_bytes == object.size_bytes { Ok(file) } else { Err(OpenError::OtherSize(size_bytes)) }
+    }
+
+    /// Opens an object for reading. Blocks.
+    ///
+    /// # Errors
+    /// When it is not there, or not with its full size.
+    pub fn reader(&self, object: &Object) -> Result<OpenObject> {
+        let wrong = |what: String| Error::internal(anyhow::anyhow!("the object {} {what}", object.path()));
+        match self.open_object(object) {
+            Ok(file) => Ok(OpenObject::new(file, object.size_bytes)),
+            Err(OpenError::Missing) => Err(wrong("is missing in the store".to_owned())),
+            Err(OpenError::OtherSize(size)) => Err(wrong(format!("has {size} bytes in the store instead of {}", object.size_bytes))),
+            Err(OpenError::Other(cause)) => Err(cause.into()),
+        }
+    }
+
+    /// Opens an object as a file, for a reader that needs one. Blocks.
+    ///
+    /// # Errors
+    /// When it is not there.
+    pub fn file(&self, object: &Object) -> Result<File> {
+        Ok(open_file(&self.root.join(object.path()))?)
+    }
+
+    /// A part of an object as a stream of pieces of a memory map; nothing is read before it is asked for.
     pub fn stream(&self, object: &Object, range: Range<u64>) -> BoxStream<'static, Result<Bytes>> {
-        let store = Arc::clone(&self.store);
-        let path = ObjectPath::from(object.path());
-        let pieces = futures::stream::unfold(range.start, move |at| {
-            let (store, path, end) = (Arc::clone(&store), path.clone(), range.end);
-            async move {
-                if at >= end {
-                    return None;
-                }
-                let next = (at + CHUNK_BYTES).min(end);
-                let piece = store.get_range(&path, at..next).await.map_err(Error::from);
+        let (storage, object) = (self.clone(), object.clone());
+        let opened = async move {
+            match blocking(move || storage.reader(&object)).await {
+                Ok(reader) => reader.stream(range),
                 // After an error the stream ends.
-                let at = if piece.is_ok() { next } else { end };
-                Some((piece, at))
+                Err(cause) => futures::stream::once(std::future::ready(Err(cause))).boxed(),
             }
-        });
-        pieces.boxed()
+        };
+        futures::stream::once(opened).flatten().boxed()
+    }
+
+    /// The bytes of a file in the making, from its start, as they are written.
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    pub fn follow(&self, file: &Scratch, growth: watch::Receiver<Growth>) -> Result<BoxStream<'static, Result<Bytes>>> {
+        Ok(growing::follow(open_file(file.path())?, growth))
+    }
+
+    /// Every object of the store with the time when it was put there, for whoever collects what nothing points at. An object is put
+    /// there before the database points at it: leave the young ones alone. Blocks while it is stepped through.
+    pub fn list(&self) -> impl Iterator<Item = Result<StoredObject>> + use<> {
+        local::list(self.root.clone()).map(|stored| Ok(stored?))
+    }
+
+    /// Removes an object. Those who are reading it read on to its end.
+    ///
+    /// # Errors
+    /// When it cannot be removed; one that is not there is removed already.
+    pub async fn remove(&self, object: &Object) -> Result<()> {
+        let path = self.root.join(object.path());
+        blocking(move || Ok(local::remove(&path)?)).await
+    }
+
+    /// Removes copies into the store that a crash left unfinished. Answers how many there were.
+    ///
+    /// # Errors
+    /// When one cannot be removed.
+    pub async fn remove_unfinished(&self, older_than: Duration) -> Result<usize> {
+        let root = self.root.clone();
+        blocking(move || Ok(local::remove_unfinished(&root, older_than)?)).await
+    }
+}
+
+/// Why an object cannot be read.
+enum OpenError {
+    Missing,
+    OtherSize(u64),
+    Other(std::io::Error),
+}
+
+impl From<std::io::Error> for OpenError {
+    fn from(cause: std::io::Error) -> Self {
+        if cause.kind() == std::io::ErrorKind::NotFound { OpenError::Missing } else { OpenError::Other(cause) }
     }
 }
 
 impl From<object_store::Error> for Error {
     fn from(cause: object_store::Error) -> Self {
         Error::internal(cause)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    fn storage(dir: &Path) -> Storage {
+        std::fs::create_dir(dir.join("scratch")).unwrap();
+        Storage::open(&dir.join("store"), &dir.join("scratch"), &dir.join("incoming")).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_kept_file_is_listed_read_and_removed() {
+        let dir = tempfile::tempdir().unwrap();
+        let storage = storage(dir.path());
+        let scratch = storage.scratch().unwrap();
+        let mut writer = scratch.digest_writer().unwrap();
+        writer.write_all(b"abc").unwrap();
+        let object = storage.keep_now(&scratch, writer.finish().unwrap(), "csv.gz").unwrap();
+        assert_eq!(object.sha256, crate::crypto::sha256_hex(b"abc"));
+        drop(scratch);
+        assert_eq!(list_files(&dir.path().join("scratch")), 0);
+        assert_eq!(storage.reader(&object).unwrap().bytes(1..3).unwrap(), "bc");
+        let listed: Vec<StoredObject> = storage.list().map(Result::unwrap).collect();
+        assert_eq!(listed.into_iter().map(|stored| stored.object).collect::<Vec<_>>(), [object.clone()]);
+        storage.remove(&object).await.unwrap();
+        assert!(!storage.contains(&object).await.unwrap());
+        storage.remove(&object).await.unwrap();
+        assert_eq!(storage.list().count(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_broken_object_is_put_there_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let storage = storage(dir.path());
+        let keep = async || {
+            let scratch = storage.scratch().unwrap();
+            scratch.writer().unwrap().write_all(b"abc").unwrap();
+            storage.keep(scratch, "csv").await.unwrap()
+        };
+        let object = keep().await;
+        let path = dir.path().join("store").join(object.path());
+        std::fs::remove_file(&path).unwrap();
+        std::fs::write(&path, b"a").unwrap();
+        assert!(storage.reader(&object).is_err());
+        assert_eq!(keep().await, object);
+        assert_eq!(storage.reader(&object).unwrap().bytes(0..3).unwrap(), "abc");
+        // The copy went by the folder of unfinished ones, and left nothing there.
+        assert_eq!(storage.remove_unfinished(Duration::ZERO).await.unwrap(), 0);
+        std::fs::write(dir.path().join("store/unfinished/x"), b"half").unwrap();
+        assert_eq!(storage.remove_unfinished(Duration::from_secs(60)).await.unwrap(), 0);
+        assert_eq!(storage.remove_unfinished(Duration::ZERO).await.unwrap(), 1);
+    }
+
+    fn list_files(dir: &Path) -> usize {
+        std::fs::read_dir(dir).unwrap().count()
     }
 }

@@ -1,27 +1,34 @@
 //! Collects what nothing points at: objects of the store that a crash left behind, and uploads whose time is over.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use futures::TryStreamExt;
 use serde_json::json;
 
 use super::App;
 use crate::catalog;
-use crate::clock::now;
+use crate::db::blocking;
 use crate::error::Result;
 use crate::intake::uploads;
 use crate::jobs::{Outcome, Progress};
 use crate::read;
+use crate::storage::StoredObject;
 
 /// Removes orphans that are older than the settings say: younger ones may be about to be pointed at.
 pub(super) async fn collect(app: &Arc<App>, progress: &Arc<Progress>) -> Result<Outcome> {
     progress.stage("listing");
-    let oldest = now() - chrono::Duration::hours(i64::from(app.settings.orphan_hours));
+    let age = Duration::from_secs(u64::from(app.settings.orphan_hours) * 3600);
+    let storage = app.storage.clone();
     // Listed first: whatever is pointed at later than this is in the database by the time that it is asked.
-    let objects: Vec<_> = app.storage.list().try_filter(|(_, modified)| std::future::ready(*modified <= oldest)).try_collect().await?;
+    let objects = blocking(move || {
+        // A file from the future is young.
+        let is_old = |stored: &StoredObject| stored.modified.elapsed().is_ok_and(|elapsed| elapsed >= age);
+        storage.list().filter(|stored| stored.as_ref().map_or(true, is_old)).collect::<Result<Vec<_>>>()
+    })
+    .await?;
     let (mut removed, mut freed) = (0_u64, 0_u64);
     progress.stage("removing");
-    for (object, _) in objects {
+    for StoredObject { object, .. } in objects {
         if progress.is_stopping() {
             return Ok(Outcome::Cancelled);
         }
@@ -33,6 +40,7 @@ pub(super) async fn collect(app: &Arc<App>, progress: &Arc<Progress>) -> Result<
         }
         progress.tell(0, 0, removed);
     }
+    let unfinished = app.storage.remove_unfinished(age).await?;
     // Files first: the row of an upload is there before its file.
     let files = app.storage.incoming().list()?;
     let kept = app.db.write(uploads::expire).await?;
@@ -43,5 +51,7 @@ pub(super) async fn collect(app: &Arc<App>, progress: &Arc<Progress>) -> Result<
             uploads_removed += 1;
         }
     }
-    Ok(Outcome::Done(json!({ "objects_removed": removed, "bytes_freed": freed, "uploads_removed": uploads_removed })))
+    Ok(Outcome::Done(
+        json!({ "objects_removed": removed, "bytes_freed": freed, "unfinished_removed": unfinished, "uploads_removed": uploads_removed }),
+    ))
 }

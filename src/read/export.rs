@@ -1,26 +1,29 @@
-//! A release as a file: Parquet as it is, other formats made once, kept under their digest, and served as files.
+//! A release as a file: Parquet as it is, other formats made once, kept under their digest, and served as files. Whoever comes first
+//! for a large one may read it while it is made.
 
-use std::collections::HashMap;
-use std::io::{BufWriter, Write};
-use std::sync::{Arc, Mutex, PoisonError};
+mod coding;
+mod csv;
+mod jobs;
+pub mod json;
+mod make;
+mod merge;
+mod workbook;
 
-use datafusion::arrow::csv::WriterBuilder as CsvWriterBuilder;
-use datafusion::arrow::json::WriterBuilder as JsonWriterBuilder;
-use datafusion::arrow::json::writer::{JsonArray, LineDelimited};
-use datafusion::arrow::record_batch::RecordBatch;
-use datafusion::execution::SendableRecordBatchStream;
-use diesel::prelude::*;
-use futures::StreamExt;
+use bytes::Bytes;
+use futures::stream::BoxStream;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use crate::clock::now_naive;
-use crate::db::schema::exports;
-use crate::db::{Conn, Db, lock_ledger};
-use crate::engine::Engine;
+use crate::catalog::{Field, FieldType};
 use crate::error::{Error, Result};
 use crate::release::Release;
-use crate::storage::{File, Object, Scratch, Storage};
+use crate::storage::Object;
+
+pub use coding::Coding;
+pub use jobs::Exports;
+
+/// How a moment is written: without zone, with its fraction of a second where it has one.
+pub const MOMENT: &str = "%Y-%m-%dT%H:%M:%S%.f";
 
 /// The formats of a download.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Deserialize, ToSchema)]
@@ -35,17 +38,35 @@ pub enum Format {
     Ndjson,
     /// One JSON array of objects.
     Json,
+    /// An Apache Arrow IPC stream.
+    Arrow,
+    /// An Excel workbook with one sheet, of up to 1,048,575 rows.
+    Xlsx,
+    /// A GeoJSON collection of features, of a dataset with a geometry.
+    Geojson,
 }
 
 impl Format {
-    /// The format as it is written everywhere, which is also the file's ending.
+    /// Every format.
+    pub const ALL: [Format; 7] = [Format::Parquet, Format::Csv, Format::Ndjson, Format::Json, Format::Arrow, Format::Xlsx, Format::Geojson];
+
+    /// The format as it is written everywhere.
     pub fn as_str(self) -> &'static str {
         match self {
             Format::Parquet => "parquet",
             Format::Csv => "csv",
             Format::Ndjson => "ndjson",
             Format::Json => "json",
+            Format::Arrow => "arrow",
+            Format::Xlsx => "xlsx",
+            Format::Geojson => "geojson",
         }
+    }
+
+    /// The ending of a file of the format.
+    pub fn ending(self) -> &'static str {
+        // `.arrow` is the other of the two kinds of Arrow files.
+        if self == Format::Arrow { "arrows" } else { self.as_str() }
     }
 
     /// Its media type.
@@ -55,140 +76,107 @@ impl Format {
             Format::Csv => "text/csv; charset=utf-8; header=present",
             Format::Ndjson => "application/x-ndjson",
             Format::Json => "application/json",
+            Format::Arrow => "application/vnd.apache.arrow.stream",
+            Format::Xlsx => "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+            Format::Geojson => "application/geo+json",
+        }
+    }
+
+    /// Whether it is text, which a content coding makes smaller.
+    pub fn is_text(self) -> bool {
+        match self {
+            Format::Csv | Format::Ndjson | Format::Json | Format::Geojson => true,
+            Format::Parquet | Format::Arrow | Format::Xlsx => false,
+        }
+    }
+
+    /// Whether a file of it is written from front to back, so that it can be read while it is made.
+    fn grows(self) -> bool {
+        self != Format::Xlsx
+    }
+
+    /// Whether data of these fields and so many rows can be had in the format.
+    pub fn suits(self, fields: &[Field], rows: i64) -> bool {
+        match self {
+            Format::Parquet | Format::Csv | Format::Ndjson | Format::Json | Format::Arrow => true,
+            Format::Xlsx => rows <= workbook::MAX_ROWS && fields.len() <= workbook::MAX_COLUMNS,
+            Format::Geojson => has_geometry(fields),
         }
     }
 }
 
-/// Whoever holds it makes the export; the others wait.
-type Turn = Arc<tokio::sync::Mutex<()>>;
-
-/// Exports that are being made at this moment, so that no two requests make the same one.
-#[derive(Default)]
-pub struct Exports {
-    making: Mutex<HashMap<(String, Format), Turn>>,
+fn has_geometry(fields: &[Field]) -> bool {
+    fields.iter().any(|field| field.field_type == Some(FieldType::Geometry))
 }
 
-impl Exports {
-    /// The release as a file of that format.
+/// A kind of export: one file for each release.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Export {
+    /// The format.
+    pub format: Format,
+    /// CSV in which no text can be taken for a formula.
+    pub spreadsheet: bool,
+    /// The content coding of the file.
+    pub coding: Option<Coding>,
+}
+
+impl Export {
+    /// The file of a format without content coding.
+    pub fn plain(format: Format) -> Self {
+        Export { format, spreadsheet: false, coding: None }
+    }
+
+    /// How it is called in the database: `csv`, `csv+spreadsheet+gzip`.
+    fn key(self) -> String {
+        let spreadsheet = if self.spreadsheet { "+spreadsheet" } else { "" };
+        let coding = self.coding.map(|coding| format!("+{}", coding.as_str())).unwrap_or_default();
+        format!("{}{spreadsheet}{coding}", self.format.as_str())
+    }
+
+    /// The ending of its object: `csv`, `csv.gz`.
+    fn ending(self) -> String {
+        let ending = self.format.ending();
+        self.coding.map_or_else(|| ending.to_owned(), |coding| format!("{ending}.{}", coding.ending()))
+    }
+
+    /// Whether the release can be had like this.
     ///
     /// # Errors
-    /// When the file cannot be made.
-    pub async fn file(&self, db: &Db, storage: &Storage, engine: &Engine, release: &Release, format: Format) -> Result<Object> {
-        if format == Format::Parquet
-            && let [only] = release.objects().as_slice()
-        {
-            return Ok(only.clone());
+    /// When it cannot; the text says what to take instead.
+    pub fn check(self, release: &Release) -> Result<()> {
+        if self.spreadsheet && self.format != Format::Csv {
+            return Err(Error::invalid(
+                "spreadsheet",
+                "this is for format=csv only; in the other formats no text can be taken for a formula",
+            ));
         }
-        if let Some(object) = known(db, release, format).await? {
-            return Ok(object);
-        }
-        let key = (release.id().to_owned(), format);
-        let making = Arc::clone(self.making.lock().unwrap_or_else(PoisonError::into_inner).entry(key.clone()).or_default());
-        let _turn = making.lock().await;
-        // Whoever came first has made it by now.
-        let object = match known(db, release, format).await? {
-            Some(object) => object,
-            None => make(db, storage, engine, release, format).await?,
-        };
-        self.making.lock().unwrap_or_else(PoisonError::into_inner).remove(&key);
-        Ok(object)
-    }
-}
-
-async fn known(db: &Db, release: &Release, format: Format) -> Result<Option<Object>> {
-    let id = release.id().to_owned();
-    db.read(move |conn| find(conn, &id, format)).await
-}
-
-fn find(conn: &mut Conn, release_id: &str, format: Format) -> Result<Option<Object>> {
-    let row: Option<(String, i64)> =
-        exports::table.find((release_id, format.as_str())).select((exports::object_sha256, exports::size_bytes)).first(conn).optional()?;
-    Ok(row.map(|(sha256, size)| Object { sha256, size_bytes: size as u64, format: format.as_str().to_owned() }))
-}
-
-async fn make(db: &Db, storage: &Storage, engine: &Engine, release: &Release, format: Format) -> Result<Object> {
-    let table = engine.table(&release.objects()).await?;
-    let scratch = storage.scratch()?;
-    let scratch = engine.run(None, async move { write(table.execute_stream().await?, scratch, format).await }).await?;
-    let object = storage.keep(scratch, format.as_str()).await?;
-    let (id, kept) = (release.id().to_owned(), object.clone());
-    db.write(move |conn| {
-        // Another replica may have made it meanwhile: the same bytes under the same digest. Two who look at the same time would
-        // both find nothing.
-        lock_ledger(conn)?;
-        if find(conn, &id, format)?.is_none() {
-            let values = (
-                exports::release_id.eq(&id),
-                exports::format.eq(format.as_str()),
-                exports::object_sha256.eq(&kept.sha256),
-                exports::size_bytes.eq(kept.size_bytes as i64),
-                exports::created_at.eq(now_naive()),
-            );
-            diesel::insert_into(exports::table).values(values).execute(conn)?;
-        }
-        Ok(())
-    })
-    .await?;
-    Ok(object)
-}
-
-async fn write(mut rows: SendableRecordBatchStream, scratch: Scratch, format: Format) -> Result<Scratch> {
-    let schema = rows.schema();
-    let mut to = Writer::new(format, BufWriter::with_capacity(1 << 18, scratch.writer()?))?;
-    // An empty batch first: also a table without rows has its header.
-    to.write(&RecordBatch::new_empty(schema))?;
-    while let Some(batch) = rows.next().await {
-        to.write(&batch?)?;
-    }
-    to.finish()?;
-    Ok(scratch)
-}
-
-#[expect(clippy::large_enum_variant, reason = "one value for each export")]
-enum Writer {
-    Csv(datafusion::arrow::csv::Writer<BufWriter<File>>),
-    Ndjson(datafusion::arrow::json::Writer<BufWriter<File>, LineDelimited>),
-    Json(datafusion::arrow::json::Writer<BufWriter<File>, JsonArray>),
-}
-
-impl Writer {
-    fn new(format: Format, to: BufWriter<File>) -> Result<Self> {
-        let json = JsonWriterBuilder::new().with_explicit_nulls(true).with_timestamp_format(MOMENT.to_owned());
-        match format {
-            Format::Csv => {
-                let builder = CsvWriterBuilder::new().with_header(true).with_timestamp_format(MOMENT.to_owned());
-                Ok(Writer::Csv(builder.build(to)))
+        match self.format {
+            Format::Xlsx => workbook::check(release),
+            Format::Geojson if !has_geometry(release.fields()) => {
+                Err(Error::invalid("format", "no field of this release is a geometry, which GeoJSON needs; take json or ndjson instead"))
             }
-            Format::Ndjson => Ok(Writer::Ndjson(json.build::<_, LineDelimited>(to))),
-            Format::Json => Ok(Writer::Json(json.build::<_, JsonArray>(to))),
-            Format::Parquet => Err(Error::internal(anyhow::anyhow!("a release is Parquet already"))),
+            Format::Parquet | Format::Csv | Format::Ndjson | Format::Json | Format::Arrow | Format::Geojson => Ok(()),
         }
-    }
-
-    fn write(&mut self, batch: &RecordBatch) -> Result<()> {
-        match self {
-            Writer::Csv(to) => to.write(batch),
-            Writer::Ndjson(to) => to.write(batch),
-            Writer::Json(to) => to.write(batch),
-        }
-        .map_err(Error::internal)
-    }
-
-    fn finish(self) -> Result<()> {
-        let mut to = match self {
-            Writer::Csv(to) => to.into_inner(),
-            Writer::Ndjson(mut to) => {
-                to.finish().map_err(Error::internal)?;
-                to.into_inner()
-            }
-            Writer::Json(mut to) => {
-                to.finish().map_err(Error::internal)?;
-                to.into_inner()
-            }
-        };
-        Ok(to.flush()?)
     }
 }
 
-/// How a moment is written: without zone, with its fraction of a second where it has one.
-pub const MOMENT: &str = "%Y-%m-%dT%H:%M:%S%.f";
+/// Which file is asked for.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted {
+    /// The file, without content coding.
+    pub plain: Export,
+    /// The content coding that the caller likes best; formats that are no text are never encoded.
+    pub coding: Option<Coding>,
+    /// Whether a file without content coding would do.
+    pub plain_will_do: bool,
+    /// Whether the caller can read the file while it is made.
+    pub may_grow: bool,
+}
+
+/// A file to send.
+pub enum Opened {
+    /// It is made.
+    File(Object, Option<Coding>),
+    /// It is being made: its bytes as they come, with an error where it cannot be made to its end.
+    Growing(BoxStream<'static, Result<Bytes>>, Option<Coding>),
+}

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 
+use super::growing::DigestWriter;
 use crate::crypto::Sha256;
 use crate::error::Result;
 
@@ -140,13 +141,12 @@ impl Scratch {
         Ok(private_file().write(true).truncate(true).open(&self.path)?)
     }
 
-    /// Where the file lies, for what reads it again before it is kept.
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
-    pub(super) async fn reader(&self) -> Result<tokio::fs::File> {
-        Ok(tokio::fs::File::open(&self.path).await?)
+    /// Opens the file for writing from its start, with its digest taken on the way.
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    pub fn digest_writer(&self) -> Result<DigestWriter> {
+        Ok(DigestWriter::new(self.writer()?))
     }
 
     /// SHA-256 and size of what is in the file.

@@ -175,8 +175,10 @@ pub fn detail(conn: &mut crate::db::Conn, slug: &str) -> Result<DatasetDetail> {
     if let Some(version) = &version {
         entry.fields = catalog::with_types(entry.fields, &version.fields);
     }
-    let formats = [Format::Parquet, Format::Csv, Format::Ndjson, Format::Json].into_iter().filter(|_| open);
+    let suits = |format: &Format| version.as_ref().is_some_and(|version| open && format.suits(&version.fields, version.row_count));
+    let formats: Vec<Format> = Format::ALL.into_iter().filter(suits).collect();
     let downloads = formats
+        .into_iter()
         .map(|format| Download { format: format.as_str(), href: format!("/api/v1/datasets/{slug}/download?format={}", format.as_str()) });
     Ok(DatasetDetail {
         downloads: downloads.collect(),

@@ -224,7 +224,7 @@ fn whoever_watches_can_stop_it() {
     let content: String = std::iter::once("a,b\n".to_owned()).chain((0..50_000).map(|row| format!("{row},text\n"))).collect();
     let path = bench.write("t.csv", content);
     let scratch = bench.path("scratch");
-    let storage = qingdan::storage::Storage::open(&bench.path("store"), &scratch).unwrap();
+    let storage = qingdan::storage::Storage::open(&bench.path("store"), &scratch, &bench.path("incoming")).unwrap();
     let steps = Mutex::new(Vec::new());
     let run = |stop_at: u64| {
         let watch = |step: qingdan::intake::Step| {

@@ -20,7 +20,7 @@ impl Bench {
         let dir = tempfile::tempdir().unwrap();
         let scratch = dir.path().join("scratch");
         std::fs::create_dir(&scratch).unwrap();
-        let storage = Storage::open(&dir.path().join("store"), &scratch).unwrap();
+        let storage = Storage::open(&dir.path().join("store"), &scratch, &dir.path().join("incoming")).unwrap();
         Bench { dir, storage }
     }
 
