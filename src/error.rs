@@ -42,6 +42,8 @@ pub enum Error {
     TooLarge(String),
     /// The body is of a media type that this operation does not take.
     UnsupportedMediaType(String),
+    /// None of the media types that the caller takes can be answered.
+    NotAcceptable(String),
     /// The caller's limit is used up for now.
     RateLimited {
         /// Which limit, in words.
@@ -91,6 +93,7 @@ impl fmt::Display for Error {
             | Error::Conflict(text)
             | Error::TooLarge(text)
             | Error::UnsupportedMediaType(text)
+            | Error::NotAcceptable(text)
             | Error::Unavailable(text)
             | Error::RateLimited { reason: text, .. } => f.write_str(text),
             Error::Invalid(faults) => {

@@ -66,6 +66,8 @@ const CONFLICT: Kind = kind("conflict", StatusCode::CONFLICT, "与当前状态�
 const TOO_LARGE: Kind = kind("too-large", StatusCode::PAYLOAD_TOO_LARGE, "请求过大", "Too large");
 const MEDIA_TYPE: Kind =
     kind("unsupported-media-type", StatusCode::UNSUPPORTED_MEDIA_TYPE, "不支持的媒体类型", "The media type is not taken");
+const ACCEPT: Kind =
+    kind("not-acceptable", StatusCode::NOT_ACCEPTABLE, "没有可接受的媒体类型", "No media type that is accepted can be answered");
 const RANGE: Kind =
     kind("range-not-satisfiable", StatusCode::RANGE_NOT_SATISFIABLE, "请求的范围超出文件", "The range lies outside of the file");
 const LIMITED: Kind = kind("rate-limited", StatusCode::TOO_MANY_REQUESTS, "请求过多", "Too many requests");
@@ -85,6 +87,7 @@ pub const KINDS: &[Kind] = &[
     CONFLICT,
     TOO_LARGE,
     MEDIA_TYPE,
+    ACCEPT,
     RANGE,
     LIMITED,
     TIMEOUT,
@@ -105,6 +108,7 @@ impl Error {
             Error::Conflict(_) => CONFLICT,
             Error::TooLarge(_) => TOO_LARGE,
             Error::UnsupportedMediaType(_) => MEDIA_TYPE,
+            Error::NotAcceptable(_) => ACCEPT,
             Error::RangeNotSatisfiable { .. } => RANGE,
             Error::RateLimited { .. } => LIMITED,
             Error::QueryTimeout { .. } => TIMEOUT,

@@ -13,6 +13,7 @@ pub mod operation;
 pub mod people;
 pub mod rows;
 pub mod sessions;
+pub mod sql;
 
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};

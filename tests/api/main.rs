@@ -7,6 +7,7 @@
 mod access;
 mod architecture;
 mod download;
+mod hostile;
 mod import;
 mod ledger;
 mod limits;
@@ -18,4 +19,5 @@ mod people;
 mod problems;
 mod process;
 mod rows;
+mod sql;
 mod support;

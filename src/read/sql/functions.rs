@@ -12,7 +12,7 @@ use datafusion::functions_aggregate::all_default_aggregate_functions;
 use datafusion::functions_window::all_default_window_functions;
 use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExpr};
 use datafusion::logical_expr::{
-    AggregateUDF, ColumnarValue, Expr, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, WindowUDF, lit, when,
+    AggregateUDF, ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, WindowUDF, lit, when,
 };
 use datafusion::sql::sqlparser::ast::BinaryOperator;
 
@@ -207,11 +207,6 @@ pub(super) fn names() -> Vec<&'static str> {
     names
 }
 
-/// A bounded function for expressions that are built without SQL.
-pub(crate) fn call(name: &str, arguments: Vec<Expr>) -> Option<Expr> {
-    scalar().into_iter().find(|function| function.name() == name || function.aliases().iter().any(|alias| alias == name)).map(|function| function.call(arguments))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -235,7 +230,7 @@ mod tests {
         let size = |name: &str, arguments: &[ColumnarValue]| sizes(name, arguments, 1).unwrap()[0];
         assert_eq!(size("repeat", &[text("ab"), number(1_000_000_000)]), 2_000_000_000);
         assert_eq!(size("repeat", &[text("ab"), number(-1)]), 0);
-        assert_eq!(size("rpad", &[text("ab"), number(i64::MAX), text("x")]), i64::MAX as usize);
+        assert_eq!(size("rpad", &[text("ab"), number(i64::MAX), text("x")]), usize::MAX);
         assert_eq!(size("replace", &[text("aaa"), text("a"), text("bbbb")]), 15);
         assert_eq!(size("concat", &[text("aaa"), text("bb")]), 5);
         assert_eq!(size("concat_ws", &[text("--"), text("a"), text("b"), text("c")]), 7);
