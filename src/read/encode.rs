@@ -259,6 +259,24 @@ pub fn field_type(data_type: &DataType) -> Option<(FieldType, Option<i8>)> {
     }
 }
 
+/// Columns for fields of which there is no row.
+pub fn schema_of(fields: &[crate::catalog::Field]) -> SchemaRef {
+    let column = |field: &crate::catalog::Field| {
+        let data_type = match field.field_type.unwrap_or(FieldType::String) {
+            FieldType::String => DataType::Utf8,
+            FieldType::Integer => DataType::Int64,
+            FieldType::Decimal => DataType::Decimal128(crate::intake::value::DECIMAL_DIGITS, field.scale.unwrap_or(0)),
+            FieldType::Number => DataType::Float64,
+            FieldType::Boolean => DataType::Boolean,
+            FieldType::Date => DataType::Date32,
+            FieldType::Datetime => DataType::Timestamp(datafusion::arrow::datatypes::TimeUnit::Microsecond, None),
+            FieldType::Geometry => DataType::Binary,
+        };
+        Field::new(&field.name, data_type, true)
+    };
+    Arc::new(Schema::new(fields.iter().map(column).collect::<Vec<_>>()))
+}
+
 #[cfg(test)]
 mod tests {
     use datafusion::arrow::array::{Decimal128Array, Float64Array, Int64Array, TimestampMicrosecondArray};

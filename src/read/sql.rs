@@ -11,7 +11,6 @@ mod stream;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use datafusion::execution::SessionStateBuilder;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::prelude::{DataFrame, SQLOptions, SessionContext};
 use serde::Serialize;
@@ -91,14 +90,7 @@ pub async fn run(
 async fn session(engine: &Engine, tables: &[(TableName, Release)]) -> Result<SessionContext> {
     let mut config = engine.config(engine.cores());
     config.options_mut().sql_parser.collect_spans = true;
-    let state = SessionStateBuilder::new()
-        .with_config(config)
-        .with_runtime_env(engine.query_env())
-        .with_scalar_functions(functions::scalar())
-        .with_aggregate_functions(functions::aggregate())
-        .with_window_functions(functions::window())
-        .with_expr_planners(functions::planners())
-        .build();
+    let state = functions::state(config, Some(engine.query_env()));
     let context = SessionContext::new_with_state(state);
     for (name, release) in tables {
         let table = engine.open(&release.objects()).await?;

@@ -38,7 +38,7 @@ async fn one_select_over_several_datasets() {
     assert_eq!((&body["row_count"], &body["truncated"]), (&json!(1), &json!(false)));
     assert!(body["stats"]["scanned_bytes"].as_u64().unwrap() > 0, "{body}");
     assert_eq!(answer.header("qingdan-truncated"), "false");
-    assert!(answer.header("qingdan-query-stats").contains("rows_scanned=343"), "{}", answer.header("qingdan-query-stats"));
+    assert!(answer.header("qingdan-query-stats").contains("row_groups=3, pruned_row_groups=0"), "{}", answer.header("qingdan-query-stats"));
     let empty = ask(&app, "select 1 as one where false").await.expect(200).json();
     assert_eq!((&empty["rows"], &empty["row_count"]), (&json!([]), &json!(0)));
 }
@@ -100,7 +100,7 @@ async fn a_grant_opens_its_dataset_beside_the_open_ones() {
     assert_eq!(closed, 403);
     let entries = app.get_as("/api/v1/ledger/entries?limit=1000", &app.operator().await.token).await.expect(200).json();
     let read = |kind: &str| entries["items"].as_array().unwrap().iter().filter(|entry| entry["kind"] == kind).count();
-    assert_eq!((read("read_allowed"), read("read_refused")), (2, 1), "{entries}");
+    assert_eq!((read("read.allowed"), read("read.refused")), (2, 1));
 }
 
 async fn refusal_of(app: &TestApp, sql: &str) -> u16 {
@@ -155,7 +155,7 @@ async fn mistakes_are_told_with_their_place() {
     for (sql, wanted) in [
         ("select nme from \"shanghai-districts\"", "line 1, column 8"),
         ("select nme from \"shanghai-districts\"", "nme"),
-        ("select code\nfrom \"shanghai-districts\" where", "Line: 2"),
+        ("select code\nfrom , x", "Line: 2"),
         ("selec 1", "cannot be read"),
         ("select nofunction(1)", "the functions are"),
         ("select string_agg(name, ',') from \"shanghai-districts\"", "the functions are"),

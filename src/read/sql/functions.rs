@@ -7,6 +7,9 @@ use datafusion::arrow::array::{Array, AsArray, StringArray};
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, FieldRef, Int64Type};
 use datafusion::common::{DFSchema, Result, exec_err};
+use datafusion::error::DataFusionError;
+use datafusion::execution::runtime_env::RuntimeEnv;
+use datafusion::execution::{SessionState, SessionStateBuilder};
 use datafusion::functions::all_default_functions;
 use datafusion::functions_aggregate::all_default_aggregate_functions;
 use datafusion::functions_window::all_default_window_functions;
@@ -14,7 +17,10 @@ use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExp
 use datafusion::logical_expr::{
     AggregateUDF, ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, WindowUDF, lit, when,
 };
+use datafusion::prelude::SessionConfig;
 use datafusion::sql::sqlparser::ast::BinaryOperator;
+
+use crate::error::Error;
 
 /// The longest text that a function may make.
 pub const MAX_TEXT: usize = 8 << 10;
@@ -58,6 +64,11 @@ pub(super) fn is_growing(name: &str) -> bool {
     GROWING.contains(&name)
 }
 
+/// Whether a function makes one value of many rows.
+pub(crate) fn is_aggregate(name: &str) -> bool {
+    AGGREGATE.contains(&name) || matches!(name, "mean" | "stddev_samp" | "var_samp" | "approx_percentile_cont_with_weight")
+}
+
 /// The scalar functions.
 pub(super) fn scalar() -> Vec<Arc<ScalarUDF>> {
     let allowed = all_default_functions().into_iter().filter(|function| SCALAR.contains(&function.name()));
@@ -72,6 +83,25 @@ pub(super) fn aggregate() -> Vec<Arc<AggregateUDF>> {
 /// The window functions: all of them compute a value from the rows around.
 pub(super) fn window() -> Vec<Arc<WindowUDF>> {
     all_default_window_functions()
+}
+
+/// The state of a session that knows these functions and no table.
+pub(crate) fn state(config: SessionConfig, env: Option<Arc<RuntimeEnv>>) -> SessionState {
+    let builder = SessionStateBuilder::new()
+        .with_config(config)
+        .with_scalar_functions(scalar())
+        .with_aggregate_functions(aggregate())
+        .with_window_functions(window())
+        .with_expr_planners(planners());
+    match env {
+        Some(env) => builder.with_runtime_env(env).build(),
+        None => builder.build(),
+    }
+}
+
+/// What the engine says against a parameter of a query.
+pub(crate) fn refuse(parameter: &'static str, cause: DataFusionError) -> Error {
+    super::refusal::refuse_at(parameter, cause)
 }
 
 /// What gives the syntax its meaning; nothing of it makes lists.

@@ -8,9 +8,14 @@ use crate::error::Error;
 /// The longest message that is passed on.
 const MAX_MESSAGE: usize = 1000;
 
+/// What is said of the text of a SQL query.
+pub(super) fn refuse(cause: DataFusionError) -> Error {
+    refuse_at("/sql", cause)
+}
+
 /// A query's own fault is told; a fault of ours is not.
 #[expect(clippy::wildcard_enum_match_arm, reason = "the library may name more kinds of errors")]
-pub(super) fn refuse(cause: DataFusionError) -> Error {
+pub(super) fn refuse_at(pointer: &str, cause: DataFusionError) -> Error {
     let position = position(&cause);
     match cause.find_root() {
         // These are about memory and the store, and no fault of the query's text.
@@ -19,9 +24,9 @@ pub(super) fn refuse(cause: DataFusionError) -> Error {
         }
         DataFusionError::Internal(_) | DataFusionError::External(_) | DataFusionError::ExecutionJoin(_) => {
             tracing::warn!(error = %cause, "the engine failed on a query");
-            super::wrong("the engine cannot run this query; write it in another way")
+            Error::invalid(pointer, "the engine cannot run this query; write it in another way")
         }
-        root => super::wrong(words(&root.strip_backtrace(), position)),
+        root => Error::invalid(pointer, words(&root.strip_backtrace(), position)),
     }
 }
 
