@@ -1,6 +1,10 @@
 //! The query engine: DataFusion on a runtime of its own, so that no query ever holds up an HTTP worker.
 //!
-//! A plan is always built from expressions, never from SQL text, over one Parquet object of the store.
+//! It reads releases as tables of Parquet objects. Which tables a query may see, and of what it may consist, is for `read` to say.
+
+mod share;
+mod stats;
+mod table;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -10,7 +14,6 @@ use datafusion::dataframe::DataFrame;
 use datafusion::error::DataFusionError;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::FairSpillPool;
-use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::prelude::{ParquetReadOptions, SessionConfig, SessionContext};
 use tokio::runtime::{Builder, Runtime};
@@ -18,13 +21,27 @@ use tokio::runtime::{Builder, Runtime};
 use crate::error::{Error, Result};
 use crate::storage::{Object, Storage};
 
+pub use stats::QueryStats;
+pub use table::{Piece, ReleaseTable};
+
 const STORE: &str = "qingdan://store";
+
+/// Planning goes as deep as a query is nested, in frames that are large in a debug build.
+const STACK_BYTES: usize = 16 << 20;
+
+/// Footers of objects that are kept in memory.
+const FOOTER_CACHE_BYTES: usize = 64 << 20;
+
+/// One query may take this part of the memory of all.
+const SHARES: usize = 2;
 
 /// The engine.
 pub struct Engine {
     /// `None` only while it is dropped.
     runtime: Option<Runtime>,
     env: Arc<RuntimeEnv>,
+    memory_bytes: usize,
+    cores: usize,
 }
 
 impl Engine {
@@ -33,15 +50,18 @@ impl Engine {
     /// # Errors
     /// When its runtime cannot start.
     pub fn start(storage: &Storage, memory_bytes: usize, scratch: &Path) -> anyhow::Result<Self> {
-        let runtime = Builder::new_multi_thread().thread_name("engine").enable_all().build()?;
+        let cores = std::thread::available_parallelism().map_or(2, usize::from);
+        let runtime =
+            Builder::new_multi_thread().worker_threads(cores).thread_stack_size(STACK_BYTES).thread_name("engine").enable_all().build()?;
         let disk = DiskManagerBuilder::default().with_mode(DiskManagerMode::Directories(vec![scratch.to_owned()]));
         let env = RuntimeEnvBuilder::new()
             .with_memory_pool(Arc::new(FairSpillPool::new(memory_bytes)))
             .with_disk_manager_builder(disk)
+            .with_metadata_cache_limit(FOOTER_CACHE_BYTES)
             .build_arc()?;
-        let url = ObjectStoreUrl::parse(STORE)?;
+        let url = table::store_url()?;
         env.register_object_store(url.as_ref(), storage.object_store());
-        Ok(Engine { runtime: Some(runtime), env })
+        Ok(Engine { runtime: Some(runtime), env, memory_bytes, cores })
     }
 
     /// The rows of a table's Parquet objects, in their order and that of the files: one partition reads them from front to back.
@@ -49,13 +69,56 @@ impl Engine {
     /// # Errors
     /// When an object cannot be read.
     pub async fn table(&self, objects: &[Object]) -> Result<DataFrame> {
-        let mut config = SessionConfig::new().with_target_partitions(1);
+        let table = self.open(objects).await?.in_order();
+        let context = SessionContext::new_with_config_rt(self.config(1), Arc::clone(&self.env));
+        Ok(context.read_table(Arc::new(table))?)
+    }
+
+    /// A release's objects as a table, for a query of its own.
+    ///
+    /// # Errors
+    /// When an object cannot be read.
+    pub async fn open(&self, objects: &[Object]) -> Result<ReleaseTable> {
+        Ok(ReleaseTable::open(&self.env, objects).await?)
+    }
+
+    /// What every query is set up with; `partitions` is how many work at the same time.
+    pub fn config(&self, partitions: usize) -> SessionConfig {
+        let mut config = SessionConfig::new().with_target_partitions(partitions).with_information_schema(false);
+        let options = config.options_mut();
         // Text stays in the type in which it is written.
-        config.options_mut().execution.parquet.schema_force_view_types = false;
-        config.options_mut().execution.parquet.pushdown_filters = true;
-        let context = SessionContext::new_with_config_rt(config, Arc::clone(&self.env));
-        let urls: Vec<String> = objects.iter().map(|object| format!("{STORE}/{}", object.path())).collect();
-        Ok(context.read_parquet(urls, ParquetReadOptions::default()).await?)
+        options.execution.parquet.schema_force_view_types = false;
+        options.execution.parquet.pushdown_filters = true;
+        options.execution.parquet.reorder_filters = true;
+        options.execution.parquet.bloom_filter_on_read = true;
+        options.execution.enable_recursive_ctes = false;
+        // `0.1` is the number that it looks like.
+        options.sql_parser.parse_float_as_decimal = true;
+        config
+    }
+
+    /// What one query may use: its share of the memory, and all that the queries have in common.
+    pub fn query_env(&self) -> Arc<RuntimeEnv> {
+        let pool = Arc::clone(&self.env.memory_pool);
+        let mut env = RuntimeEnv::clone(&self.env);
+        env.memory_pool = Arc::new(share::Share::new(pool, self.memory_bytes / SHARES));
+        Arc::new(env)
+    }
+
+    /// How many threads work on queries.
+    pub fn cores(&self) -> usize {
+        self.cores
+    }
+
+    /// Starts `work` on the engine's runtime. It is stopped when what this answers is dropped.
+    ///
+    /// # Errors
+    /// When the engine has stopped.
+    pub fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) -> Result<Work> {
+        let Some(runtime) = &self.runtime else {
+            return Err(Error::Unavailable("the query engine has stopped".to_owned()));
+        };
+        Ok(Work { _task: AbortOnDrop(runtime.spawn(work)) })
     }
 
     /// The rows of one Parquet file outside of the store, in its order.
@@ -92,6 +155,11 @@ impl Engine {
             },
         }
     }
+}
+
+/// Work of the engine that ends when this is dropped.
+pub struct Work {
+    _task: AbortOnDrop<()>,
 }
 
 struct AbortOnDrop<T>(tokio::task::JoinHandle<T>);

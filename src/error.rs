@@ -44,6 +44,8 @@ pub enum Error {
     UnsupportedMediaType(String),
     /// The bytes that arrived are not those that the sender made the checksum of.
     ChecksumMismatch,
+    /// None of the media types that the caller takes can be answered.
+    NotAcceptable(String),
     /// The caller's limit is used up for now.
     RateLimited {
         /// Which limit, in words.
@@ -93,6 +95,7 @@ impl fmt::Display for Error {
             | Error::Conflict(text)
             | Error::TooLarge(text)
             | Error::UnsupportedMediaType(text)
+            | Error::NotAcceptable(text)
             | Error::Unavailable(text)
             | Error::RateLimited { reason: text, .. } => f.write_str(text),
             Error::Invalid(faults) => {

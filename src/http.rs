@@ -2,6 +2,7 @@
 //!
 //! A request goes: `caller::resolve` (id, caller, limits, log) → handler → domain function → answer or problem.
 
+mod accept;
 mod caller;
 mod oauth;
 mod openapi;
@@ -49,6 +50,7 @@ fn routes(config: &mut ServiceConfig<'_>) {
                 .service(v1::datasets::list_themes)
                 .service(v1::download::download_dataset)
                 .service(v1::rows::list_rows)
+                .service(v1::sql::run_query)
                 .service(v1::sessions::create_session)
                 .service(v1::sessions::end_session)
                 .service(v1::people::find_me)

@@ -88,11 +88,25 @@ pub const KEYS: &[Key] = &[
     ),
     key("limits_anonymous_queries", "1", "a whole number from 1 to 10000", "queries at once of an anonymous address"),
     key("limits_anonymous_query_seconds", "10", "a whole number from 1 to 86400", "wall time of an anonymous query"),
+    key("limits_anonymous_query_rows", "10000", "a whole number from 1 to 1000000000000", "rows that an anonymous SQL query may answer"),
+    key(
+        "limits_anonymous_query_bytes",
+        "67108864",
+        "a whole number from 1024 to 1000000000000000",
+        "bytes that an anonymous SQL query may answer",
+    ),
     key("limits_firm_per_second", "100", "a whole number from 1 to 1000000", "requests a second of a firm"),
     key("limits_firm_burst", "500", "a whole number from 1 to 1000000", "requests at once of a firm"),
     key("limits_firm_bytes_per_day", "1000000000000", "a whole number from 1 to 1000000000000000", "bytes a day of a firm"),
     key("limits_firm_queries", "8", "a whole number from 1 to 10000", "queries at once of a firm"),
     key("limits_firm_query_seconds", "60", "a whole number from 1 to 86400", "wall time of a firm's query"),
+    key("limits_firm_query_rows", "1000000", "a whole number from 1 to 1000000000000", "rows that a firm's SQL query may answer"),
+    key(
+        "limits_firm_query_bytes",
+        "4294967296",
+        "a whole number from 1024 to 1000000000000000",
+        "bytes that a firm's SQL query may answer",
+    ),
     key("limits_staff_per_second", "50", "a whole number from 1 to 1000000", "requests a second of a person with a role"),
     key("limits_staff_burst", "200", "a whole number from 1 to 1000000", "requests at once of a person with a role"),
     key(
@@ -145,6 +159,10 @@ pub struct TierLimits {
     pub queries: usize,
     /// Wall time of one query.
     pub query_seconds: u64,
+    /// Rows that one SQL query may answer.
+    pub query_rows: u64,
+    /// Bytes that one SQL query may answer.
+    pub query_bytes: u64,
 }
 
 /// All settings, read and checked.
@@ -242,6 +260,8 @@ impl Values {
             bytes_per_day: self.number(&format!("limits_{tier}_bytes_per_day"))?,
             queries: self.size(&format!("limits_{tier}_queries"))?,
             query_seconds: self.number(&format!("limits_{tier}_query_seconds"))?,
+            query_rows: self.number(&format!("limits_{tier}_query_rows"))?,
+            query_bytes: self.number(&format!("limits_{tier}_query_bytes"))?,
         })
     }
 }

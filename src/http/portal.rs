@@ -301,9 +301,10 @@ async fn preview(app: &App, caller: &Caller, slug: &str) -> Result<Preview> {
     let release = app.release(caller, slug, None, Mode::Api).await?;
     let query = RowsQuery { limit: PREVIEW_ROWS, ..RowsQuery::default() };
     let seconds = app.settings.anonymous.query_seconds;
-    let rows = read::query(&app.engine, &release, query, std::time::Duration::from_secs(seconds)).await?;
+    let sealing = app.master.derive("cursor");
+    let rows = read::query(&app.engine, &release, query, sealing, std::time::Duration::from_secs(seconds)).await?;
     let names: Vec<String> = rows.fields.iter().map(|field| field.name.clone()).collect();
-    let objects: Vec<Map<String, Value>> = serde_json::from_str(rows.rows.get())?;
+    let objects: Vec<Map<String, Value>> = rows.objects()?;
     let cell = |object: &Map<String, Value>, name: &String| match object.get(name) {
         None | Some(Value::Null) => String::new(),
         Some(Value::String(text)) => text.clone(),

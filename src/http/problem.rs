@@ -78,6 +78,8 @@ const MEDIA_TYPE: Kind =
 /// The tus protocol's own status.
 const CHECKSUM: Kind =
     Kind { special: Some(460), ..kind("checksum-mismatch", StatusCode::BAD_REQUEST, "校验和不符", "The checksum does not match") };
+const ACCEPT: Kind =
+    kind("not-acceptable", StatusCode::NOT_ACCEPTABLE, "没有可接受的媒体类型", "No media type that is accepted can be answered");
 const RANGE: Kind =
     kind("range-not-satisfiable", StatusCode::RANGE_NOT_SATISFIABLE, "请求的范围超出文件", "The range lies outside of the file");
 const LIMITED: Kind = kind("rate-limited", StatusCode::TOO_MANY_REQUESTS, "请求过多", "Too many requests");
@@ -98,6 +100,7 @@ pub const KINDS: &[Kind] = &[
     TOO_LARGE,
     MEDIA_TYPE,
     CHECKSUM,
+    ACCEPT,
     RANGE,
     LIMITED,
     TIMEOUT,
@@ -119,6 +122,7 @@ impl Error {
             Error::TooLarge(_) => TOO_LARGE,
             Error::UnsupportedMediaType(_) => MEDIA_TYPE,
             Error::ChecksumMismatch => CHECKSUM,
+            Error::NotAcceptable(_) => ACCEPT,
             Error::RangeNotSatisfiable { .. } => RANGE,
             Error::RateLimited { .. } => LIMITED,
             Error::QueryTimeout { .. } => TIMEOUT,

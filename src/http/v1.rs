@@ -15,6 +15,7 @@ pub mod people;
 pub mod publishing;
 pub mod rows;
 pub mod sessions;
+pub mod sql;
 pub mod uploads;
 pub mod versions;
 

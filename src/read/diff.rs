@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
-use super::rows::collect as rows_json;
+use super::encode::{self, Encoding};
 use crate::catalog::{Field, FieldType};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
@@ -218,6 +218,22 @@ async fn count_changes(engine: &Arc<Engine>, joined: DataFrame, limit: Duration)
     let rows: Vec<std::collections::BTreeMap<String, Option<i64>>> = serde_json::from_str(text.get())?;
     let number = |name: &str| rows.first().and_then(|row| row.get(name).copied().flatten()).unwrap_or(0);
     Ok(RowCounts { added: number("added"), removed: number("removed"), changed: number("changed"), same: number(SAME) })
+}
+
+/// The rows of a plan as a JSON array of objects, and how many they are.
+async fn rows_json(plan: DataFrame) -> Result<(Box<RawValue>, usize)> {
+    let schema = Arc::clone(plan.schema().inner());
+    let batches = plan.collect().await?;
+    let mut writer = encode::Rows::new(Encoding::Json, &schema)?;
+    let mut bytes = b"[".to_vec();
+    bytes.extend(writer.start()?);
+    for batch in &batches {
+        bytes.extend(writer.write(batch)?);
+    }
+    bytes.extend(writer.finish()?);
+    bytes.push(b']');
+    let text = String::from_utf8(bytes).map_err(Error::internal)?;
+    Ok((RawValue::from_string(text)?, batches.iter().map(|batch| batch.num_rows()).sum()))
 }
 
 /// Flat rows as they are answered: the key's fields, and of each other field both values.

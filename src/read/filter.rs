@@ -5,6 +5,8 @@
 
 #![expect(clippy::wildcard_enum_match_arm, reason = "of the parser's many forms a few are allowed, and every other one is refused")]
 
+use std::borrow::Cow;
+
 use datafusion::common::ScalarValue;
 use datafusion::logical_expr::{BinaryExpr, Expr, Operator, SortExpr, ident, lit};
 use datafusion::sql::sqlparser::ast::{BinaryOperator, Expr as Ast, UnaryOperator, Value};
@@ -12,15 +14,17 @@ use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::parser::Parser;
 use datafusion::sql::sqlparser::tokenizer::Token;
 
+use super::select;
+use super::terms::{self, Terms};
 use crate::catalog::{Field, FieldType};
 use crate::error::{Error, Result};
 use crate::intake::value;
 
 /// The longest condition that is read.
-const MAX_CHARS: usize = 8192;
+pub(super) const MAX_CHARS: usize = 8192;
 
 /// How deep a condition may be nested.
-const MAX_DEPTH: usize = 40;
+pub(super) const MAX_DEPTH: usize = 40;
 
 /// How many values an `IN` may list.
 const MAX_LIST: usize = 1000;
@@ -33,7 +37,7 @@ fn wrong(detail: impl Into<String>) -> Error {
 ///
 /// # Errors
 /// Says what is wrong with it, and which fields or forms there are.
-pub fn condition(text: &str, fields: &[Field]) -> Result<Expr> {
+pub fn condition(text: &str, fields: &[Field], terms: &Terms) -> Result<Expr> {
     if text.len() > MAX_CHARS {
         return Err(wrong(format!("the condition is longer than {MAX_CHARS} bytes")));
     }
@@ -45,11 +49,12 @@ pub fn condition(text: &str, fields: &[Field]) -> Result<Expr> {
     if rest.token != Token::EOF {
         return Err(wrong(format!("cannot be read from `{rest}` on; give one condition")));
     }
-    Reader { fields }.condition(&ast, 0)
+    Reader { fields, terms }.condition(&ast, 0)
 }
 
 struct Reader<'a> {
     fields: &'a [Field],
+    terms: &'a Terms,
 }
 
 impl Reader<'_> {
@@ -64,12 +69,19 @@ impl Reader<'_> {
             Ast::BinaryOp { op: BinaryOperator::And, .. } => self.chain(ast, &BinaryOperator::And, Expr::and, down),
             Ast::BinaryOp { op: BinaryOperator::Or, .. } => self.chain(ast, &BinaryOperator::Or, Expr::or, down),
             Ast::BinaryOp { left, op, right } => self.comparison(left, op, right),
+            Ast::Function(_) => {
+                let (field, column) = self.column(ast)?;
+                if kind(&field) == FieldType::Boolean {
+                    return Ok(column);
+                }
+                Err(wrong(format!("`{}` alone is no condition; compare it with a value", field.name)))
+            }
             Ast::IsNull(inner) => Ok(self.column(inner)?.1.is_null()),
             Ast::IsNotNull(inner) => Ok(self.column(inner)?.1.is_not_null()),
             Ast::InList { expr, list, negated } => self.in_list(expr, list, *negated),
             Ast::Between { expr, negated, low, high } => {
                 let (field, column) = self.column(expr)?;
-                let (low, high) = (self.value(low, field)?, self.value(high, field)?);
+                let (low, high) = (self.value(low, &field)?, self.value(high, &field)?);
                 Ok(if *negated { column.not_between(low, high) } else { column.between(low, high) })
             }
             Ast::Like { negated, any: false, expr, pattern, escape_char: None } => self.like(expr, pattern, *negated, false),
@@ -111,13 +123,13 @@ impl Reader<'_> {
             other => return Err(wrong(format!("the operator `{other}` is not allowed; use = <> < <= > >=, AND, OR"))),
         };
         let (left, right) = match (self.as_column(left)?, self.as_column(right)?) {
-            (Some((a, left)), Some((b, right))) if kind(a) == kind(b) => (left, right),
+            (Some((a, left)), Some((b, right))) if comparable(kind(&a), kind(&b)) => (left, right),
             (Some((a, _)), Some((b, _))) => {
-                let (a_kind, b_kind) = (kind(a).as_str(), kind(b).as_str());
+                let (a_kind, b_kind) = (kind(&a).as_str(), kind(&b).as_str());
                 return Err(wrong(format!("`{}` is {a_kind} and `{}` is {b_kind}: they cannot be compared", a.name, b.name)));
             }
-            (Some((field, column)), None) => (column, self.value(right, field)?),
-            (None, Some((field, column))) => (self.value(left, field)?, column),
+            (Some((field, column)), None) => (column, self.value(right, &field)?),
+            (None, Some((field, column))) => (self.value(left, &field)?, column),
             (None, None) => return Err(wrong(format!("`{left} {op} {right}` compares no field"))),
         };
         Ok(Expr::BinaryExpr(BinaryExpr::new(Box::new(left), operator, Box::new(right))))
@@ -128,16 +140,16 @@ impl Reader<'_> {
             return Err(wrong(format!("IN lists {} values; the most is {MAX_LIST}", list.len())));
         }
         let (field, column) = self.column(expr)?;
-        let values = list.iter().map(|value| self.value(value, field)).collect::<Result<Vec<_>>>()?;
+        let values = list.iter().map(|value| self.value(value, &field)).collect::<Result<Vec<_>>>()?;
         Ok(column.in_list(values, negated))
     }
 
     fn like(&self, expr: &Ast, pattern: &Ast, negated: bool, fold_case: bool) -> Result<Expr> {
         let (field, column) = self.column(expr)?;
-        if kind(field) != FieldType::String {
-            return Err(wrong(format!("LIKE is for text; `{}` is {}", field.name, kind(field).as_str())));
+        if kind(&field) != FieldType::String {
+            return Err(wrong(format!("LIKE is for text; `{}` is {}", field.name, kind(&field).as_str())));
         }
-        let pattern = self.value(pattern, field)?;
+        let pattern = self.value(pattern, &field)?;
         Ok(match (negated, fold_case) {
             (false, false) => column.like(pattern),
             (true, false) => column.not_like(pattern),
@@ -150,18 +162,28 @@ impl Reader<'_> {
         self.fields.iter().find(|field| field.name == name).ok_or_else(|| wrong(unknown(name, self.fields)))
     }
 
-    fn as_column(&self, ast: &Ast) -> Result<Option<(&Field, Expr)>> {
+    /// A field, or a computed value as if it were one.
+    fn as_column(&self, ast: &Ast) -> Result<Option<(Cow<'_, Field>, Expr)>> {
         match ast {
             Ast::Identifier(name) => {
                 let field = self.field(&name.value)?;
-                Ok(Some((field, ident(&field.name))))
+                Ok(Some((Cow::Borrowed(field), ident(&field.name))))
             }
             Ast::Nested(inner) => self.as_column(inner),
+            computed if terms::is_computed(computed) => {
+                select::check_names("where", computed, self.fields)?;
+                let expr = self.terms.plan("where", computed)?;
+                if expr.column_refs().is_empty() {
+                    return Ok(None);
+                }
+                let mut fields = self.terms.fields("where", &[expr.clone().alias(computed.to_string())])?;
+                Ok(fields.pop().map(|field| (Cow::Owned(field), expr)))
+            }
             _ => Ok(None),
         }
     }
 
-    fn column(&self, ast: &Ast) -> Result<(&Field, Expr)> {
+    fn column(&self, ast: &Ast) -> Result<(Cow<'_, Field>, Expr)> {
         self.as_column(ast)?.ok_or_else(|| wrong(format!("`{ast}` stands where the name of a field belongs")))
     }
 
@@ -188,6 +210,12 @@ impl Reader<'_> {
         };
         scalar(&text, quoted, field).map(lit).ok_or_else(expected)
     }
+}
+
+/// Numbers are compared by value, whatever their types; everything else with its like.
+fn comparable(one: FieldType, other: FieldType) -> bool {
+    let is_number = |kind| matches!(kind, FieldType::Integer | FieldType::Decimal | FieldType::Number);
+    one == other || (is_number(one) && is_number(other))
 }
 
 fn kind(field: &Field) -> FieldType {
@@ -231,26 +259,9 @@ fn example(field: &Field) -> String {
     }
 }
 
-fn unknown(name: &str, fields: &[Field]) -> String {
+pub(super) fn unknown(name: &str, fields: &[Field]) -> String {
     let names: Vec<&str> = fields.iter().map(|field| field.name.as_str()).collect();
     format!("there is no field `{name}`; the fields are: {}", names.join(", "))
-}
-
-/// Reads `select`: names separated by commas; empty for all fields.
-///
-/// # Errors
-/// When a field is unknown or named twice.
-pub fn selection<'a>(text: Option<&str>, fields: &'a [Field]) -> Result<Vec<&'a Field>> {
-    let Some(text) = text.filter(|text| !text.trim().is_empty()) else { return Ok(fields.iter().collect()) };
-    let mut selected: Vec<&Field> = Vec::new();
-    for name in text.split(',').map(str::trim) {
-        let field = fields.iter().find(|field| field.name == name).ok_or_else(|| Error::invalid("select", unknown(name, fields)))?;
-        if selected.iter().any(|known| known.name == name) {
-            return Err(Error::invalid("select", format!("the field `{name}` is named twice")));
-        }
-        selected.push(field);
-    }
-    Ok(selected)
 }
 
 /// Reads `order_by`: names separated by commas, each with `asc` or `desc` behind it or a minus before it. Missing values come last.
@@ -310,6 +321,10 @@ mod tests {
         ]
     }
 
+    fn read(text: &str) -> Result<Expr> {
+        condition(text, &fields(), &Terms::new(&crate::read::encode::schema_of(&fields())).unwrap())
+    }
+
     #[test]
     fn conditions_become_expressions() {
         let cases = [
@@ -320,9 +335,13 @@ mod tests {
             ("code like 'a%'", "code LIKE Utf8(\"a%\")"),
             ("count = -3", "count = Int64(-3)"),
             ("code is not null", "code IS NOT NULL"),
+            ("UPPER(code) = 'A'", "upper(code) = Utf8(\"A\")"),
+            ("count + 1 = 2", "count + Int64(1) = Int64(2)"),
+            ("year(day) between 2020 and 2021", "date_part(Utf8(\"year\"), day) BETWEEN Int64(2020) AND Int64(2021)"),
+            ("starts_with(code, '0') and count < cost", "starts_with(code, Utf8(\"0\")) AND count < cost"),
         ];
         for (text, wanted) in cases {
-            assert_eq!(condition(text, &fields()).unwrap().to_string(), wanted, "{text}");
+            assert_eq!(read(text).unwrap().to_string(), wanted, "{text}");
         }
     }
 
@@ -339,11 +358,17 @@ mod tests {
             ("count", "alone is no condition"),
             ("1 = 1", "compares no field"),
             ("code = count", "cannot be compared"),
+            ("day = open", "cannot be compared"),
             ("count = 1; drop table x", "give one condition"),
             ("count in (select 1)", "is not allowed"),
-            ("upper(code) = 'A'", "compares no field"),
+            ("upper('a') = 'A'", "compares no field"),
+            ("upper(nothing) = 'A'", "there is no field `nothing`"),
+            ("upper(code) = 7", "a text in single quotes"),
+            ("system(code) = 'A'", "the functions are"),
+            ("length((select code)) = 1", "is not allowed"),
+            ("sum(count) over () = 1", "is not allowed"),
+            ("length(code)", "alone is no condition"),
             ("exists (select 1)", "is not allowed"),
-            ("count + 1 = 2", "compares no field"),
             ("count like 'x'", "LIKE is for text"),
             ("count =", "cannot be read"),
             ("", "cannot be read"),
@@ -351,7 +376,7 @@ mod tests {
             (long.as_str(), "longer than"),
         ];
         for (text, wanted) in cases {
-            let message = condition(text, &fields()).expect_err(text).to_string();
+            let message = read(text).expect_err(text).to_string();
             assert!(message.contains(wanted), "{text}: {message}");
         }
     }

@@ -1,20 +1,29 @@
 //! Rows of a release by query: a page of rows, the true number of rows that match, and a cursor that pins the version.
 
+mod grouped;
+mod scan;
+mod sorted;
+
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use datafusion::arrow::json::WriterBuilder;
-use datafusion::arrow::json::writer::JsonArray;
-use datafusion::dataframe::DataFrame;
-use datafusion::logical_expr::{Expr, ident};
-use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
+use datafusion::arrow::array::RecordBatch;
+use datafusion::arrow::datatypes::{Schema, SchemaRef};
+use datafusion::catalog::TableProvider;
+use datafusion::logical_expr::Expr;
+use serde::Serialize;
 
-use super::export::MOMENT;
+use self::grouped::Grouped;
+use self::scan::{Page, Scan};
+use self::sorted::Sorted;
+use super::cursor::{Cursor, digest, foreign};
+use super::encode::{Encoding, Rows as Writer};
 use super::filter;
+use super::select::{self, Selection};
+use super::terms::Terms;
 use crate::catalog::Field;
-use crate::crypto::{base64url, sha256_hex, unbase64url};
-use crate::engine::Engine;
+use crate::crypto::HmacKey;
+use crate::engine::{Engine, QueryStats, ReleaseTable};
 use crate::error::{Error, Result};
 use crate::release::Release;
 
@@ -24,10 +33,12 @@ pub const MAX_LIMIT: usize = 1000;
 /// What is asked of a release.
 #[derive(Debug, Clone, Default)]
 pub struct RowsQuery {
-    /// Names of fields, separated by commas.
+    /// Names of fields or computed values, separated by commas.
     pub select: Option<String>,
     /// A condition.
     pub condition: Option<String>,
+    /// What makes a group, separated by commas.
+    pub group_by: Option<String>,
     /// Names of fields to sort by.
     pub order_by: Option<String>,
     /// How many rows at the most.
@@ -36,115 +47,146 @@ pub struct RowsQuery {
     pub cursor: Option<Cursor>,
 }
 
-/// The place where a page ended. It holds for the same query over the same version only.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Cursor {
-    /// The digest of the dataset's slug, `select`, `where` and `order_by`.
-    q: String,
-    /// The version.
-    v: i32,
-    /// How many rows went before.
-    o: usize,
-}
-
-impl Cursor {
-    /// Reads a cursor.
-    ///
-    /// # Errors
-    /// When it is none of ours.
-    pub fn parse(text: &str) -> Result<Self> {
-        let cursor = unbase64url(text).and_then(|bytes| serde_json::from_slice(&bytes).ok());
-        cursor.ok_or_else(|| Error::invalid("cursor", "this is no cursor of ours; take next_cursor of the page before, or leave it out"))
-    }
-
-    /// The version that it pins.
-    pub fn version(&self) -> i32 {
-        self.v
-    }
-
-    fn write(&self) -> Result<String> {
-        Ok(base64url(serde_json::to_string(self)?.as_bytes()))
-    }
-}
-
 /// A page of rows.
-#[derive(Debug, Serialize)]
+#[derive(Debug)]
 pub struct Rows {
     /// The columns of the rows.
     pub fields: Vec<Field>,
-    /// The rows, as a JSON array of objects.
-    pub rows: Box<RawValue>,
     /// How many rows match in all.
     pub total: u64,
-    /// The cursor of the next page; null at the end.
+    /// The cursor of the next page; `None` at the end.
     pub next_cursor: Option<String>,
+    /// What the query cost.
+    pub stats: QueryStats,
+    schema: SchemaRef,
+    batches: Vec<RecordBatch>,
 }
 
-impl RowsQuery {
-    fn digest(&self, slug: &str) -> String {
-        let parts = (slug, &self.select, &self.condition, &self.order_by);
-        // A tuple of texts always has a JSON form.
-        sha256_hex(serde_json::to_string(&parts).unwrap_or_default().as_bytes())[..16].to_owned()
+/// The part of the JSON envelope before the rows.
+#[derive(Serialize)]
+struct Head<'a> {
+    fields: &'a [Field],
+}
+
+/// The part behind them.
+#[derive(Serialize)]
+struct Tail<'a> {
+    total: u64,
+    next_cursor: Option<&'a str>,
+}
+
+impl Rows {
+    /// The rows as JSON objects, for those who show them.
+    ///
+    /// # Errors
+    /// When they cannot be written.
+    pub fn objects(&self) -> Result<Vec<serde_json::Map<String, serde_json::Value>>> {
+        let bytes = self.encode(Encoding::Ndjson)?;
+        bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).map(|line| Ok(serde_json::from_slice(line)?)).collect()
+    }
+
+    /// The page in a format.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn encode(&self, encoding: Encoding) -> Result<Vec<u8>> {
+        let mut writer = Writer::new(encoding, &self.schema)?;
+        let mut bytes = writer.start()?;
+        if encoding == Encoding::Json {
+            bytes = serde_json::to_vec(&Head { fields: &self.fields })?;
+            // The closing brace stands behind the rows.
+            bytes.pop();
+            bytes.extend_from_slice(b",\"rows\":[");
+        }
+        for batch in &self.batches {
+            bytes.extend(writer.write(batch)?);
+        }
+        bytes.extend(writer.finish()?);
+        if encoding == Encoding::Json {
+            let tail = serde_json::to_vec(&Tail { total: self.total, next_cursor: self.next_cursor.as_deref() })?;
+            bytes.extend_from_slice(b"],");
+            bytes.extend_from_slice(tail.strip_prefix(b"{").unwrap_or(&tail));
+        }
+        Ok(bytes)
     }
 }
 
-/// Answers a query over a release.
+/// Answers a query over a release; cursors are sealed with `key`.
 ///
 /// # Errors
 /// When the query cannot be read, or runs longer than `limit`.
-pub async fn query(engine: &Arc<Engine>, release: &Release, query: RowsQuery, limit: Duration) -> Result<Rows> {
-    let digest = query.digest(&release.dataset().slug);
-    let offset = match &query.cursor {
-        None => 0,
-        Some(cursor) if cursor.q == digest && cursor.v == release.version() && cursor.o as i128 <= i128::from(release.row_count()) => {
-            cursor.o
-        }
-        Some(_) => return Err(Error::invalid("cursor", "this cursor belongs to another query; start again without it")),
-    };
-    let selected = filter::selection(query.select.as_deref(), release.fields())?;
-    let condition = query.condition.as_deref().map(|text| filter::condition(text, release.fields())).transpose()?;
-    let order = filter::order(query.order_by.as_deref(), release.fields())?;
-    let columns: Vec<Expr> = selected.iter().map(|field| ident(&field.name)).collect();
-    let fields: Vec<Field> = selected.into_iter().cloned().collect();
-
-    let mut table = engine.table(&release.objects()).await?;
-    let counted = condition.is_some();
-    if let Some(condition) = condition {
-        table = table.filter(condition)?;
-    }
-    let all = table.clone();
-    if !order.is_empty() {
-        table = table.sort(order)?;
-    }
-    let page = table.limit(offset, Some(query.limit))?.select(columns)?;
-    let known_total = release.row_count().max(0).unsigned_abs();
-    let (rows, count, total) = engine
-        .run(Some(limit), async move {
-            let (rows, count) = collect(page).await?;
-            let total = if counted { all.count().await? as u64 } else { known_total };
-            Ok((rows, count, total))
-        })
-        .await?;
-    let reached = offset + count;
-    let more = (reached as u64) < total && count > 0;
-    let next = Cursor { q: digest, v: release.version(), o: reached };
-    Ok(Rows { fields, rows, total, next_cursor: more.then(|| next.write()).transpose()? })
+pub async fn query(engine: &Arc<Engine>, release: &Release, query: RowsQuery, key: HmacKey, limit: Duration) -> Result<Rows> {
+    let (runner, release) = (Arc::clone(engine), release.clone());
+    // What is nested takes more stack than an HTTP worker has: also reading the query is the engine's work.
+    engine.run(Some(limit), async move { answer(&runner, &release, query, &key).await }).await
 }
 
-pub(super) async fn collect(page: DataFrame) -> Result<(Box<RawValue>, usize)> {
-    let batches = page.collect().await?;
-    let count = batches.iter().map(|batch| batch.num_rows()).sum();
-    let mut writer =
-        WriterBuilder::new().with_explicit_nulls(true).with_timestamp_format(MOMENT.to_owned()).build::<_, JsonArray>(Vec::new());
-    for batch in &batches {
-        writer.write(batch).map_err(Error::internal)?;
+async fn answer(engine: &Engine, release: &Release, query: RowsQuery, key: &HmacKey) -> Result<Rows> {
+    let started = Instant::now();
+    let parts =
+        [Some(&release.dataset().slug), query.select.as_ref(), query.condition.as_ref(), query.group_by.as_ref(), query.order_by.as_ref()];
+    let digest = digest(&parts.map(|part| part.map(String::as_str)))?;
+    if query.cursor.as_ref().is_some_and(|cursor| cursor.q != digest || cursor.v != release.version()) {
+        return Err(foreign());
     }
-    writer.finish().map_err(Error::internal)?;
-    let mut bytes = writer.into_inner();
-    if bytes.is_empty() {
-        bytes.extend_from_slice(b"[]");
-    }
-    let text = String::from_utf8(bytes).map_err(Error::internal)?;
-    Ok((RawValue::from_string(text)?, count))
+    let before = query.cursor.as_ref().map_or(0, |cursor| cursor.o);
+    let table = engine.open(&release.objects()).await?;
+    let (fields, page) = page(engine, release, table, query).await?;
+    let reached = before + page.rows as u64;
+    let more = reached < page.total && page.rows > 0;
+    let cursor = Cursor { q: digest, v: release.version(), o: reached, t: page.total, at: page.next };
+    let schema = page.batches.first().map_or_else(|| Arc::new(Schema::empty()), RecordBatch::schema);
+    Ok(Rows {
+        // Without rows the header of CSV still names the columns.
+        schema: if page.batches.is_empty() { super::encode::schema_of(&fields) } else { schema },
+        fields,
+        total: page.total,
+        next_cursor: more.then(|| cursor.write(key)).transpose()?,
+        stats: QueryStats::of(&page.plans, started),
+        batches: page.batches,
+    })
+}
+
+async fn page(engine: &Engine, release: &Release, table: ReleaseTable, query: RowsQuery) -> Result<(Vec<Field>, Page)> {
+    let schema = table.schema();
+    let fields = release.fields();
+    let (condition, columns, outputs) = {
+        let terms = Terms::new(&schema)?;
+        let condition = query.condition.as_deref().map(|text| filter::condition(text, fields, &terms)).transpose()?;
+        let selection = select::selection(query.select.as_deref(), fields)?;
+        let group_by = query.group_by.as_deref().filter(|text| !text.trim().is_empty());
+        match selection {
+            Selection::Fields(_) if group_by.is_some() && query.select.is_none() => {
+                return Err(Error::invalid("select", "name what to compute for each group, such as `count(*) AS n`"));
+            }
+            Selection::Fields(named) if group_by.is_none() => {
+                let columns: Vec<Expr> = named.iter().map(select::column).collect();
+                (condition, columns, named)
+            }
+            Selection::Items(items) if group_by.is_none() && !select::has_aggregates(&items) => {
+                let planned = items.iter().map(|item| Ok(terms.plan("select", &item.ast)?.alias(item.name.clone())));
+                let columns = planned.collect::<Result<Vec<Expr>>>()?;
+                let outputs = terms.fields("select", &columns)?;
+                (condition, columns, outputs)
+            }
+            selection => {
+                let group_by = group_by.map(|text| select::group_by(text, fields)).transpose()?.unwrap_or_default();
+                drop(terms);
+                let items = select::as_items(selection);
+                let before = query.cursor.as_ref().map_or(0, |cursor| cursor.o);
+                let grouped = Grouped { condition, items, group_by, order_by: query.order_by, limit: query.limit, before };
+                return grouped::page(engine, table, grouped).await;
+            }
+        }
+    };
+    let order = filter::order(query.order_by.as_deref(), fields)?;
+    let (from, total) = (query.cursor.as_ref().map(|cursor| cursor.at.clone()), query.cursor.as_ref().map(|cursor| cursor.t));
+    let total = if condition.is_none() { Some(release.row_count().max(0).unsigned_abs()) } else { total };
+    let before = query.cursor.map_or(0, |cursor| cursor.o);
+    let page = if order.is_empty() {
+        scan::page(engine, table, Scan { condition, columns, limit: query.limit, from, total }).await?
+    } else {
+        sorted::page(engine, table, Sorted { condition, columns, order, limit: query.limit, from, before, total }).await?
+    };
+    Ok((outputs, page))
 }

@@ -36,6 +36,7 @@ const EXPECTED: &[Line] = &[
     ("download_dataset", [401, 403, 200, 403, 403, 403, 403, 403, 403]),
     ("head_download_dataset", [401, 403, 200, 403, 403, 403, 403, 403, 403]),
     ("list_rows", [401, 403, 200, 403, 403, 403, 403, 403, 403]),
+    ("run_query", [401, 403, 200, 403, 403, 403, 403, 403, 403]),
     ("create_token", [401; 9]),
     ("create_session", [201; 9]),
     ("find_me", [401, 403, 403, 403, 200, 200, 200, 200, 200]),
@@ -153,6 +154,7 @@ impl World {
         assert!(!path.contains('{'), "{path}");
         let decision = json!({ "approve": true, "reason": "for the matrix" });
         let body = match operation {
+            "run_query" => Some(json!({ "sql": "select count(*) from \"community-health-visits\"" })),
             "create_session" => Some(json!({ "username": "operator", "password": OPERATOR_PASSWORD })),
             "set_my_password" => Some(json!({ "current": "this is not it", "new": "a long new password" })),
             "create_firm" => Some(app.registration()),

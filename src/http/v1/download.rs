@@ -41,8 +41,8 @@ const ESCAPED: &AsciiSet =
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct DownloadQuery {
-    /// The version; the newest by default.
-    #[param(value_type = Option<i32>, minimum = 1)]
+    /// The version: its number, or a day or moment (RFC 3339, UTC) at which it was the newest one; the newest by default.
+    #[param(value_type = Option<String>, example = "1")]
     version: Option<String>,
     /// The format; Parquet by default.
     format: Option<Format>,

@@ -1,0 +1,246 @@
+//! The Parquet objects of one release as a table of the engine.
+//!
+//! An object never changes, so that its footer is read once and kept in the engine's cache; a table is made without listing
+//! or asking the store. A table can be cut into pieces that are read one by one.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::catalog::{Session, TableProvider};
+use datafusion::common::stats::Precision;
+use datafusion::common::{Result, Statistics};
+use datafusion::config::TableParquetOptions;
+use datafusion::datasource::TableType;
+use datafusion::datasource::listing::PartitionedFile;
+use datafusion::datasource::physical_plan::parquet::metadata::DFParquetMetadata;
+use datafusion::datasource::physical_plan::parquet::{CachedParquetFileReaderFactory, ParquetAccessPlan, RowGroupAccess};
+use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, ParquetSource};
+use datafusion::datasource::source::DataSourceExec;
+use datafusion::datasource::table_schema::TableSchema;
+use datafusion::execution::object_store::ObjectStoreUrl;
+use datafusion::execution::runtime_env::RuntimeEnv;
+use datafusion::logical_expr::{Expr, TableProviderFilterPushDown};
+use datafusion::parquet::arrow::arrow_reader::{RowSelection, RowSelector};
+use datafusion::parquet::arrow::parquet_to_arrow_schema;
+use datafusion::parquet::file::metadata::ParquetMetaData;
+use datafusion::physical_plan::ExecutionPlan;
+use object_store::ObjectMeta;
+use object_store::path::Path;
+
+use crate::storage::Object;
+
+/// How many rows the first piece of a row group has; each further one has twice as many, so that a page near the front reads little.
+const FIRST_PIECE: usize = 1 << 15;
+
+/// The most rows of a piece, so that several readers end at about the same time.
+const LARGEST_PIECE: usize = 1 << 19;
+
+/// Rows that lie together in one row group of one object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Piece {
+    /// The object, by its place in the table.
+    pub object: usize,
+    /// The row group within the object.
+    pub row_group: usize,
+    /// The first row within the row group.
+    pub start: usize,
+    /// How many rows there are.
+    pub rows: usize,
+}
+
+#[derive(Debug)]
+struct Part {
+    meta: ObjectMeta,
+    /// Rows of each row group.
+    row_groups: Vec<usize>,
+    statistics: Arc<Statistics>,
+}
+
+/// The table of one release.
+#[derive(Debug, Clone)]
+pub struct ReleaseTable {
+    schema: SchemaRef,
+    parts: Arc<Vec<Part>>,
+    statistics: Statistics,
+    /// Whether rows come in the order of the files, one after the other.
+    ordered: bool,
+    pieces: Option<Vec<Piece>>,
+}
+
+impl ReleaseTable {
+    /// The table over objects in their order. Every object has the same columns.
+    pub(super) async fn open(env: &RuntimeEnv, objects: &[Object]) -> Result<Self> {
+        let store = env.object_store(store_url()?)?;
+        let (mut parts, mut schema) = (Vec::with_capacity(objects.len()), None);
+        for object in objects {
+            let meta = ObjectMeta {
+                location: Path::from(object.path()),
+                // The name is the digest: there is no other state than this one.
+                last_modified: chrono::DateTime::UNIX_EPOCH,
+                size: object.size_bytes,
+                e_tag: None,
+                version: None,
+            };
+            let cache = env.cache_manager.get_file_metadata_cache();
+            let footer = DFParquetMetadata::new(store.as_ref(), &meta).with_file_metadata_cache(Some(cache)).fetch_metadata().await?;
+            let known = match &schema {
+                Some(known) => Arc::clone(known),
+                None => schema_of(&footer)?,
+            };
+            let statistics = Arc::new(DFParquetMetadata::statistics_from_parquet_metadata(&footer, &known)?);
+            let row_groups = footer.row_groups().iter().map(|group| usize::try_from(group.num_rows()).unwrap_or(0)).collect();
+            parts.push(Part { meta, row_groups, statistics });
+            schema = Some(known);
+        }
+        let schema = schema.unwrap_or_else(|| Arc::new(datafusion::arrow::datatypes::Schema::empty()));
+        let statistics = Statistics::try_merge_iter(parts.iter().map(|part| part.statistics.as_ref()), &schema)?;
+        Ok(ReleaseTable { schema, parts: Arc::new(parts), statistics, ordered: false, pieces: None })
+    }
+
+    /// The same table, whose rows come in the order of the files.
+    pub fn in_order(mut self) -> Self {
+        self.ordered = true;
+        self
+    }
+
+    /// The same table, of which each partition is one of these pieces.
+    pub fn in_pieces(mut self, pieces: Vec<Piece>) -> Self {
+        self.pieces = Some(pieces);
+        self.ordered = true;
+        // Of a part of the rows nothing is known.
+        self.statistics = Statistics::new_unknown(&self.schema);
+        self
+    }
+
+    /// The whole table from a row on, in pieces and in order. `None` where there is no such row.
+    pub fn pieces(&self, object: usize, row_group: usize, start: usize) -> Option<Vec<Piece>> {
+        let mut pieces = Vec::new();
+        let whole = self.parts.is_empty() && (object, row_group, start) == (0, 0, 0);
+        let first = self.parts.get(object).map(|part| part.row_groups.as_slice()).unwrap_or_default();
+        // The place behind the last row of a row group is one too: a page may end there.
+        if !whole && first.get(row_group).is_none_or(|rows| start > *rows) && !(first.is_empty() && row_group == 0 && start == 0) {
+            return None;
+        }
+        let mut size = FIRST_PIECE;
+        for (at, part) in self.parts.iter().enumerate().skip(object) {
+            for (group, rows) in part.row_groups.iter().enumerate() {
+                let mut from = match (at, group) {
+                    place if place < (object, row_group) => continue,
+                    place if place == (object, row_group) => start,
+                    _ => 0,
+                };
+                while from < *rows {
+                    let rows = size.min(*rows - from);
+                    pieces.push(Piece { object: at, row_group: group, start: from, rows });
+                    from += rows;
+                    size = (size * 2).min(LARGEST_PIECE);
+                }
+            }
+        }
+        Some(pieces)
+    }
+
+    /// How many rows there are.
+    pub fn rows(&self) -> u64 {
+        self.parts.iter().flat_map(|part| &part.row_groups).map(|rows| *rows as u64).sum()
+    }
+
+    /// How many row groups there are.
+    pub fn row_groups(&self) -> u64 {
+        self.parts.iter().map(|part| part.row_groups.len() as u64).sum()
+    }
+
+    fn file(&self, part: &Part) -> PartitionedFile {
+        PartitionedFile::new_from_meta(part.meta.clone())
+    }
+
+    fn groups(&self) -> Vec<FileGroup> {
+        match &self.pieces {
+            None => {
+                let files = self.parts.iter().map(|part| self.file(part).with_statistics(Arc::clone(&part.statistics)));
+                vec![FileGroup::new(files.collect())]
+            }
+            Some(pieces) => pieces
+                .iter()
+                .filter_map(|piece| {
+                    let part = self.parts.get(piece.object)?;
+                    Some(FileGroup::new(vec![self.file(part).with_extension(access(part, piece))]))
+                })
+                .collect(),
+        }
+    }
+}
+
+/// Which rows of an object a piece is.
+fn access(part: &Part, piece: &Piece) -> ParquetAccessPlan {
+    let mut plan = ParquetAccessPlan::new_none(part.row_groups.len());
+    let rows = part.row_groups.get(piece.row_group).copied().unwrap_or(0);
+    if piece.row_group < part.row_groups.len() {
+        let behind = rows.saturating_sub(piece.start + piece.rows);
+        let mut selectors = vec![RowSelector::skip(piece.start), RowSelector::select(piece.rows), RowSelector::skip(behind)];
+        selectors.retain(|selector| selector.row_count > 0);
+        let whole = piece.start == 0 && behind == 0;
+        let access = if whole { RowGroupAccess::Scan } else { RowGroupAccess::Selection(RowSelection::from(selectors)) };
+        plan.set(piece.row_group, access);
+    }
+    plan
+}
+
+/// The columns of a file, without what its writer noted about the file as a whole.
+fn schema_of(footer: &ParquetMetaData) -> Result<SchemaRef> {
+    let file = footer.file_metadata();
+    let schema = parquet_to_arrow_schema(file.schema_descr(), file.key_value_metadata())?;
+    Ok(Arc::new(datafusion::arrow::datatypes::Schema::new(schema.fields().clone())))
+}
+
+/// Where the engine finds the store.
+pub(super) fn store_url() -> Result<ObjectStoreUrl> {
+    ObjectStoreUrl::parse(super::STORE)
+}
+
+#[async_trait]
+impl TableProvider for ReleaseTable {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    async fn scan(
+        &self,
+        state: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        _filters: &[Expr],
+        limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let mut options = TableParquetOptions::default();
+        options.global = state.config_options().execution.parquet.clone();
+        let url = store_url()?;
+        let cache = state.runtime_env().cache_manager.get_file_metadata_cache();
+        let readers = CachedParquetFileReaderFactory::new(state.runtime_env().object_store(&url)?, cache);
+        let source = ParquetSource::new(TableSchema::from(Arc::clone(&self.schema)))
+            .with_table_parquet_options(options)
+            .with_parquet_file_reader_factory(Arc::new(readers));
+        let scan = FileScanConfigBuilder::new(url, Arc::new(source))
+            .with_file_groups(self.groups())
+            .with_statistics(self.statistics.clone())
+            .with_preserve_order(self.ordered)
+            .with_projection_indices(projection.cloned())?
+            .with_limit(limit)
+            .build();
+        Ok(DataSourceExec::from_data_source(scan))
+    }
+
+    /// The engine keeps its own filter above the scan, and takes it away where the reader does the whole of it.
+    fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
+        Ok(vec![TableProviderFilterPushDown::Inexact; filters.len()])
+    }
+
+    fn statistics(&self) -> Option<Statistics> {
+        let known = matches!(self.statistics.num_rows, Precision::Exact(_));
+        known.then(|| self.statistics.clone())
+    }
+}

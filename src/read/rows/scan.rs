@@ -1,0 +1,191 @@
+//! A page in the order of the files. Every row is looked at once: the same pass fills the page and counts what matches, and a
+//! page further on begins at the piece of a file in which the page before ended.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use datafusion::arrow::array::RecordBatch;
+use datafusion::execution::TaskContext;
+use datafusion::logical_expr::{Expr, lit};
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::prelude::{DataFrame, SessionContext};
+use futures::StreamExt;
+use tokio::task::JoinSet;
+
+use crate::engine::{Engine, Piece, ReleaseTable};
+use crate::error::{Error, Result};
+use crate::read::cursor::{Place, foreign};
+
+/// What is asked of a table.
+pub(super) struct Scan {
+    pub condition: Option<Expr>,
+    pub columns: Vec<Expr>,
+    pub limit: usize,
+    /// Where the page begins.
+    pub from: Option<Place>,
+    /// How many rows match in all, where it is known.
+    pub total: Option<u64>,
+}
+
+/// A page that was read.
+pub(super) struct Page {
+    pub batches: Vec<RecordBatch>,
+    pub rows: usize,
+    pub total: u64,
+    pub next: Place,
+    pub plans: Vec<Arc<dyn ExecutionPlan>>,
+}
+
+/// One pass over the pieces of a table.
+struct Pass {
+    /// With the columns of the page, and with none, for each piece.
+    full: Arc<dyn ExecutionPlan>,
+    count: Arc<dyn ExecutionPlan>,
+    task: Arc<TaskContext>,
+    skip: usize,
+    limit: usize,
+    /// Whether the pass ends when the page is full.
+    page_only: bool,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    next: usize,
+    /// Rows that match, and those of them that were kept, for each piece that is done.
+    done: Vec<Option<(usize, Vec<RecordBatch>)>>,
+}
+
+pub(super) async fn page(engine: &Engine, table: ReleaseTable, scan: Scan) -> Result<Page> {
+    let (pieces, skip) = pieces(&table, &scan)?;
+    let context = SessionContext::new_with_config_rt(engine.config(1), engine.query_env());
+    let frame = |columns: Vec<Expr>| -> Result<DataFrame> {
+        let rows = context.read_table(Arc::new(table.clone().in_pieces(pieces.clone())))?;
+        let rows = match &scan.condition {
+            Some(condition) => rows.filter(condition.clone())?,
+            None => rows,
+        };
+        Ok(rows.select(columns)?)
+    };
+    let pass = Arc::new(Pass {
+        full: frame(scan.columns)?.create_physical_plan().await?,
+        count: frame(vec![lit(1).alias("one")])?.create_physical_plan().await?,
+        task: context.task_ctx(),
+        skip,
+        limit: scan.limit,
+        page_only: scan.total.is_some(),
+        state: Mutex::new(State { next: 0, done: vec![None; pieces.len()] }),
+    });
+    // They end with this function, also when it is dropped.
+    let mut readers = JoinSet::new();
+    for _ in 0..engine.cores().min(pieces.len()) {
+        readers.spawn(Arc::clone(&pass).read());
+    }
+    while let Some(read) = readers.join_next().await {
+        read.map_err(Error::internal)??;
+    }
+    let done = std::mem::take(&mut pass.lock().done);
+    let plans = vec![Arc::clone(&pass.full), Arc::clone(&pass.count)];
+    Ok(gather(&pieces, done, skip, scan.limit, scan.total, plans))
+}
+
+/// The pieces from the page's beginning on, and how many matching rows of the first one went before.
+fn pieces(table: &ReleaseTable, scan: &Scan) -> Result<(Vec<Piece>, usize)> {
+    let (mut pieces, skip) = match &scan.from {
+        None => (table.pieces(0, 0, 0).unwrap_or_default(), 0),
+        Some(Place::Piece(object, row_group, start, rows, skip)) => {
+            let behind = table.pieces(*object, *row_group, start + rows).ok_or_else(foreign)?;
+            let first = Piece { object: *object, row_group: *row_group, start: *start, rows: *rows };
+            (std::iter::once(first).filter(|piece| piece.rows > 0).chain(behind).collect(), *skip)
+        }
+        Some(Place::Key(..) | Place::Counted) => return Err(foreign()),
+    };
+    if scan.condition.is_none() {
+        // Every row matches: the page is so many rows from here on.
+        let (mut skip, mut left) = (skip, scan.limit);
+        for piece in &mut pieces {
+            let skipped = skip.min(piece.rows);
+            (piece.start, piece.rows, skip) = (piece.start + skipped, piece.rows - skipped, skip - skipped);
+            piece.rows = piece.rows.min(left);
+            left -= piece.rows;
+        }
+        pieces.retain(|piece| piece.rows > 0);
+        return Ok((pieces, 0));
+    }
+    Ok((pieces, skip))
+}
+
+impl Pass {
+    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Reads one piece after the other until none is left.
+    async fn read(self: Arc<Self>) -> Result<()> {
+        while let Some((piece, is_full)) = self.take() {
+            let plan = if is_full { &self.count } else { &self.full };
+            let mut rows = plan.execute(piece, Arc::clone(&self.task))?;
+            let skip = if piece == 0 { self.skip } else { 0 };
+            let (mut matched, mut kept, mut kept_rows) = (0, Vec::new(), 0);
+            while let Some(batch) = rows.next().await {
+                let batch = batch?;
+                let from = skip.saturating_sub(matched).min(batch.num_rows());
+                let taken = (batch.num_rows() - from).min(self.limit - kept_rows);
+                if taken > 0 && !is_full {
+                    kept.push(batch.slice(from, taken));
+                    kept_rows += taken;
+                }
+                matched += batch.num_rows();
+                if self.page_only && kept_rows == self.limit {
+                    break;
+                }
+            }
+            if let Some(place) = self.lock().done.get_mut(piece) {
+                *place = Some((matched, kept));
+            }
+        }
+        Ok(())
+    }
+
+    /// The next piece, and whether the pieces before it have filled the page, so that it need only be counted.
+    fn take(&self) -> Option<(usize, bool)> {
+        let mut state = self.lock();
+        let piece = state.next;
+        let before: usize = state.done.get(..piece)?.iter().flatten().map(|(matched, _)| matched).sum();
+        let is_full = before >= self.skip + self.limit;
+        if piece >= state.done.len() || (is_full && self.page_only) {
+            return None;
+        }
+        state.next += 1;
+        Some((piece, is_full))
+    }
+}
+
+fn gather(
+    pieces: &[Piece],
+    done: Vec<Option<(usize, Vec<RecordBatch>)>>,
+    skip: usize,
+    limit: usize,
+    total: Option<u64>,
+    plans: Vec<Arc<dyn ExecutionPlan>>,
+) -> Page {
+    let (mut batches, mut rows, mut matched_in_all) = (Vec::new(), 0, 0_u64);
+    // Behind everything, where nothing was read.
+    let mut next = Place::Counted;
+    for (at, (piece, done)) in pieces.iter().zip(done).enumerate() {
+        let Some((matched, kept)) = done else { continue };
+        matched_in_all += matched as u64;
+        let mut taken = 0;
+        for batch in kept {
+            let batch = batch.slice(0, batch.num_rows().min(limit - rows));
+            taken += batch.num_rows();
+            rows += batch.num_rows();
+            batches.push(batch);
+        }
+        if taken > 0 {
+            let went = taken + if at == 0 { skip } else { 0 };
+            next = Place::Piece(piece.object, piece.row_group, piece.start, piece.rows, went);
+        }
+    }
+    batches.retain(|batch| batch.num_rows() > 0);
+    Page { batches, rows, total: total.unwrap_or(matched_in_all), next, plans }
+}

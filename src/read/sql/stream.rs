@@ -1,0 +1,194 @@
+//! The rows of a query as bytes, sent on while they are computed.
+//!
+//! The engine writes into a channel of a few places, so that a slow reader slows the query, and one who goes away ends it. The
+//! head of the answer waits for the first bytes: what goes wrong until then is a proper error.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::Bytes;
+use datafusion::arrow::array::RecordBatch;
+use datafusion::physical_plan::{ExecutionPlan, execute_stream};
+use datafusion::prelude::SessionContext;
+use futures::stream::BoxStream;
+use futures::{StreamExt, stream};
+use serde::Serialize;
+use tokio::sync::mpsc;
+
+use super::{Bounds, Checked, Column, Summary, columns, plan, refusal};
+use crate::engine::{Engine, QueryStats};
+use crate::error::{Error, Result};
+use crate::read::encode::{Encoding, Rows};
+
+/// How many pieces of an answer wait for its reader.
+const WAITING: usize = 4;
+
+/// How many bytes are gathered before they are sent on.
+const PIECE_BYTES: usize = 256 << 10;
+
+/// Batches are written in slices of so many rows, so that the limit of bytes cuts close to where it should.
+const SLICE_ROWS: usize = 1024;
+
+/// A query's answer on its way.
+pub struct Answer {
+    /// What stands behind the rows, when all of them fitted into the first piece.
+    pub summary: Option<Summary>,
+    /// The answer in its format.
+    pub body: BoxStream<'static, Result<Bytes>>,
+}
+
+enum Message {
+    Piece(Bytes),
+    /// The last piece.
+    End(Bytes, Summary),
+    Failed(Error),
+}
+
+/// Starts a query and waits for its first piece.
+pub(super) async fn start(
+    engine: &Arc<Engine>,
+    context: SessionContext,
+    query: Checked,
+    bounds: Bounds,
+    encoding: Encoding,
+    started: Instant,
+) -> Result<Answer> {
+    let (sender, mut receiver) = mpsc::channel(WAITING);
+    let task = engine.spawn(async move {
+        let failed = sender.clone();
+        let run = produce(context, query, bounds, encoding, started, sender);
+        let outcome = match tokio::time::timeout(bounds.time, run).await {
+            Ok(outcome) => outcome,
+            Err(_elapsed) => Err(Error::QueryTimeout { limit_seconds: bounds.time.as_secs() }),
+        };
+        if let Err(error) = outcome {
+            // Without a reader there is nobody to tell.
+            let _ = failed.send(Message::Failed(error)).await;
+        }
+    })?;
+    // Planning may hold its thread, where no timeout reaches it: the reader's own clock counts too.
+    let first = tokio::time::timeout(bounds.time, receiver.recv()).await;
+    let first = first.map_err(|_elapsed| Error::QueryTimeout { limit_seconds: bounds.time.as_secs() })?;
+    let (summary, first) = match first {
+        Some(Message::Piece(bytes)) => (None, bytes),
+        Some(Message::End(bytes, summary)) => (Some(summary), bytes),
+        Some(Message::Failed(error)) => return Err(error),
+        // The task panicked; its thread has logged where.
+        None => return Err(super::wrong("the engine failed on this query; write it in another way")),
+    };
+    let rest = stream::unfold((receiver, task, summary.is_some()), |(mut receiver, task, ended)| async move {
+        if ended {
+            return None;
+        }
+        let (piece, ended) = match receiver.recv().await {
+            Some(Message::Piece(bytes)) => (Ok(bytes), false),
+            Some(Message::End(bytes, _)) => (Ok(bytes), true),
+            Some(Message::Failed(error)) => (Err(error), true),
+            // An answer without its end must not look whole.
+            None => (Err(Error::internal(anyhow::anyhow!("a query ended without its last piece"))), true),
+        };
+        Some((piece, (receiver, task, ended)))
+    });
+    Ok(Answer { summary, body: stream::once(async move { Ok(first) }).chain(rest).boxed() })
+}
+
+/// The part of the envelope before the rows.
+#[derive(Serialize)]
+struct Head {
+    fields: Vec<Column>,
+}
+
+async fn produce(
+    context: SessionContext,
+    query: Checked,
+    bounds: Bounds,
+    encoding: Encoding,
+    started: Instant,
+    sender: mpsc::Sender<Message>,
+) -> Result<()> {
+    let frame = plan(&context, query, bounds.rows).await?;
+    let task = Arc::new(frame.task_ctx());
+    let plan = frame.create_physical_plan().await.map_err(refusal::refuse)?;
+    let mut batches = execute_stream(Arc::clone(&plan), task).map_err(refusal::refuse)?;
+    let mut writer = Writer::new(encoding, &plan, bounds)?;
+    while let Some(batch) = batches.next().await {
+        if !writer.write(&batch.map_err(refusal::refuse)?)? {
+            break;
+        }
+        if writer.bytes.len() >= PIECE_BYTES {
+            let piece = Bytes::from(std::mem::take(&mut writer.bytes));
+            writer.sent = true;
+            if sender.send(Message::Piece(piece)).await.is_err() {
+                return Ok(());
+            }
+        }
+    }
+    drop(batches);
+    let summary = Summary { row_count: writer.rows.count(), truncated: writer.truncated, stats: QueryStats::of(&[plan], started) };
+    let bytes = writer.finish(&summary)?;
+    let _ = sender.send(Message::End(bytes, summary)).await;
+    Ok(())
+}
+
+struct Writer {
+    encoding: Encoding,
+    rows: Rows,
+    bytes: Vec<u8>,
+    written: u64,
+    bounds: Bounds,
+    truncated: bool,
+    /// Whether the head of the answer has gone.
+    sent: bool,
+}
+
+impl Writer {
+    fn new(encoding: Encoding, plan: &Arc<dyn ExecutionPlan>, bounds: Bounds) -> Result<Self> {
+        let schema = plan.schema();
+        let mut rows = Rows::new(encoding, &schema)?;
+        let mut bytes = rows.start()?;
+        if encoding == Encoding::Json {
+            bytes = serde_json::to_vec(&Head { fields: columns(&schema) })?;
+            // The closing brace comes with the summary.
+            bytes.pop();
+            bytes.extend_from_slice(b",\"rows\":[");
+        }
+        let written = bytes.len() as u64;
+        Ok(Writer { encoding, rows, bytes, written, bounds, truncated: false, sent: false })
+    }
+
+    /// Writes a batch, or what of it is within the bounds. Answers whether more may follow.
+    fn write(&mut self, batch: &RecordBatch) -> Result<bool> {
+        let left = usize::try_from(self.bounds.rows - self.rows.count()).unwrap_or(usize::MAX);
+        let taken = batch.num_rows().min(left);
+        for from in (0..taken).step_by(SLICE_ROWS) {
+            if self.written >= self.bounds.bytes {
+                self.truncated = true;
+                return Ok(false);
+            }
+            let bytes = self.rows.write(&batch.slice(from, SLICE_ROWS.min(taken - from)))?;
+            self.written += bytes.len() as u64;
+            self.bytes.extend(bytes);
+        }
+        self.truncated = taken < batch.num_rows();
+        Ok(!self.truncated)
+    }
+
+    fn finish(mut self, summary: &Summary) -> Result<Bytes> {
+        self.bytes.extend(self.rows.finish()?);
+        if self.encoding == Encoding::Json {
+            self.bytes.extend_from_slice(b"],");
+            let tail = serde_json::to_vec(summary)?;
+            self.bytes.extend_from_slice(tail.strip_prefix(b"{").unwrap_or(&tail));
+        } else if summary.truncated && self.sent {
+            return self.cut();
+        }
+        Ok(Bytes::from(self.bytes))
+    }
+
+    /// The head of these formats has gone, and they have no place behind the rows to say that more exist: the answer breaks off,
+    /// which no reader takes for the whole.
+    fn cut(self) -> Result<Bytes> {
+        let (rows, bytes) = (self.bounds.rows, self.bounds.bytes);
+        Err(Error::TooLarge(format!("the answer is larger than {rows} rows or {bytes} bytes; narrow it, or ask for JSON")))
+    }
+}
