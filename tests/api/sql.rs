@@ -79,7 +79,7 @@ async fn a_version_is_named_behind_an_at() {
     folder.open("growing", &["a:integer"], "a\n1\n2\n3\n");
     let app = TestApp::start(Some(folder.path()), &[]).await;
     folder.open("growing", &["a:integer"], "a\n9\n");
-    qingdan::release::import_folder(&app.app.db, &app.app.storage, folder.path(), "service").await.unwrap();
+    qingdan::release::import_folder(&app.app.tools(), folder.path(), "service", qingdan::release::unwatched).await.unwrap();
     assert_eq!(rows(&app, "select sum(a) as s from growing").await, json!([{ "s": 9 }]));
     assert_eq!(rows(&app, r#"select sum(a) as s from "growing@1""#).await, json!([{ "s": 6 }]));
     let both = r#"select a.a as x, b.a as y from "growing@1" a join "growing@2" b on a.a < b.a order by x"#;
