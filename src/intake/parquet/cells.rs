@@ -68,6 +68,7 @@ pub fn zoned(path: &Path) -> Result<Vec<String>, Stop> {
 
 impl Cells {
     /// Makes the values of a column ready.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "Arrow writes all other types as they are")]
     pub fn new(field: &ArrowField, array: &ArrayRef, shapes: bool) -> Result<Self, Stop> {
         let to = |kind: DataType| cast(array, &kind).map_err(Stop::internal);
         let (array, kind) = match array.data_type() {

@@ -153,7 +153,7 @@ fn no_piece_of_a_file_makes_it_panic() {
                 let at = (state >> 33) as usize % piece.len();
                 piece[at] = (state >> 20) as u8;
             }
-            if state % 3 == 0 {
+            if state.is_multiple_of(3) {
                 piece.truncate((state >> 33) as usize % bytes.len());
             }
             bench.write(name, &piece);
