@@ -171,11 +171,12 @@ impl Parquet {
                 let field = batch.schema_ref().field(*place).clone();
                 columns.push(Cells::new(&field, batch.column(*place), self.shapes.contains(field.name()))?);
             }
+            let formatters = columns.iter().map(Cells::formatter).collect::<Result<Vec<_>, _>>()?;
             for row in 0..batch.num_rows() {
                 line += 1;
-                for cells in &columns {
+                for (cells, formatter) in columns.iter().zip(&formatters) {
                     text.clear();
-                    cells.write(row, line, &mut text, &mut notes)?;
+                    cells.write(row, line, formatter, &mut text, &mut notes)?;
                     nul |= text.contains('\0');
                     out.cell(&text);
                 }

@@ -3,7 +3,7 @@
 use qingdan::release::import_folder;
 
 use super::support::gz;
-use crate::support::{Folder, TestApp, entry};
+use crate::support::{Folder, TestApp};
 
 #[tokio::test]
 async fn a_folder_may_hold_any_kind_of_file() {
@@ -14,7 +14,9 @@ async fn a_folder_may_hold_any_kind_of_file() {
         let mut book = rust_xlsxwriter::Workbook::new();
         let sheet = book.add_worksheet();
         for (row, cells) in [["code", "name"], ["007", "徐汇"]].iter().enumerate() {
-            cells.iter().enumerate().for_each(|(at, cell)| drop(sheet.write_string(row as u32, at as u16, *cell).unwrap()));
+            for (at, cell) in cells.iter().enumerate() {
+                sheet.write_string(row as u32, at as u16, *cell).unwrap();
+            }
         }
         book.save_to_buffer().unwrap()
     };
