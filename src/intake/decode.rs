@@ -102,7 +102,7 @@ pub fn survey(packed: Packed, start: &[u8], progress: &Progress<'_>) -> Result<T
     loop {
         match text.read(&mut buffer) {
             Ok(0) => return Ok(gb18030),
-            Ok(_read) if progress.stopped() => return Err(Stop::Gone),
+            Ok(_read) if progress.stopped_at_last() => return Err(Stop::Gone),
             Ok(_read) => {}
             Err(cause) if super::faults::carried(&cause).is_some_and(|fault| fault.line.is_some()) => break,
             Err(cause) => return Err(cause.into()),
@@ -135,7 +135,7 @@ fn is_utf8(packed: &Packed, progress: &Progress<'_>, nul: &mut bool) -> Result<b
         };
         buffer.copy_within(valid..end, 0);
         kept = end - valid;
-        if progress.stopped() {
+        if progress.stopped_at_last() {
             return Err(Stop::Gone);
         }
     }

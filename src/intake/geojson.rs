@@ -35,7 +35,7 @@ impl GeoJson {
         if declared.is_empty() {
             progress.plan(size);
             each_feature(&file, progress, |_line, bytes| {
-                if progress.stopped() {
+                if progress.stopped_at_last() {
                     return Err(Stop::Gone);
                 }
                 // Whatever is wrong is told when the rows are read.

@@ -70,20 +70,21 @@ impl Tally {
     pub fn conclude(&self, column: &Declared) -> (Declared, Option<ReportNote>) {
         let (field_type, scale) = self.guess.conclude();
         let typed = Declared { field_type: Some(field_type), scale, ..column.clone() };
-        let note = match field_type {
-            FieldType::String => self.mixed(column),
-            FieldType::Integer if self.serial && is_day(column) => Some(ReportNote {
-                column: Some(column.name.clone()),
-                detail: format!(
-                    "whole numbers such as {} look like a spreadsheet's serial numbers of days; they were kept as numbers",
-                    shown(&self.kinds[0].example, column.personal)
-                ),
-                rows: self.kinds[0].rows.clone(),
-                count: self.kinds[0].count,
-            }),
-            _ => None,
+        let note = if field_type == FieldType::String {
+            self.mixed(column)
+        } else if field_type == FieldType::Integer && self.serial && is_day(column) {
+            Some(self.serial_days(column))
+        } else {
+            None
         };
         (typed, note)
+    }
+
+    fn serial_days(&self, column: &Declared) -> ReportNote {
+        let [whole, ..] = &self.kinds;
+        let example = shown(&whole.example, column.personal);
+        let detail = format!("whole numbers such as {example} look like a spreadsheet's serial numbers of days; they were kept as numbers");
+        ReportNote { column: Some(column.name.clone()), detail, rows: whole.rows.clone(), count: whole.count }
     }
 
     /// A column with values of several kinds, most of which are no plain text.

@@ -34,7 +34,7 @@ impl Json {
             progress.plan(size);
             let mut elements = Elements::new(file.open(progress)?);
             each(&mut elements, form, |_line, bytes| {
-                if progress.stopped() {
+                if progress.stopped_at_last() {
                     return Err(Stop::Gone);
                 }
                 // Whatever is wrong is told when the rows are read.

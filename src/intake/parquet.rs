@@ -99,6 +99,7 @@ fn fits_integer(path: &Path, column: usize) -> Result<bool, Stop> {
 }
 
 /// Our type for a type of Arrow; `None` where the values decide.
+#[expect(clippy::wildcard_enum_match_arm, reason = "what has no type of its own is text")]
 fn type_of(field: &ArrowField) -> Result<Option<(FieldType, Option<i8>)>, Stop> {
     let plain = |field_type| Ok(Some((field_type, None)));
     match field.data_type() {
@@ -160,7 +161,7 @@ impl Parquet {
         progress: &Progress<'_>,
         out: &mut Out<'_>,
     ) -> Result<(), Stop> {
-        let (mut line, mut told) = (0, 0);
+        let (mut line, mut told, mut nul) = (0, 0, false);
         let mut notes = cells::Notes::default();
         let mut text = String::new();
         for batch in reader {
@@ -170,12 +171,17 @@ impl Parquet {
                 let field = batch.schema_ref().field(*place).clone();
                 columns.push(Cells::new(&field, batch.column(*place), self.shapes.contains(field.name()))?);
             }
+            let formatters = columns.iter().map(Cells::formatter).collect::<Result<Vec<_>, _>>()?;
             for row in 0..batch.num_rows() {
                 line += 1;
-                for cells in &columns {
+                for (cells, formatter) in columns.iter().zip(&formatters) {
                     text.clear();
-                    cells.write(row, line, &mut text, &mut notes)?;
+                    cells.write(row, line, formatter, &mut text, &mut notes)?;
+                    nul |= text.contains('\0');
                     out.cell(&text);
+                }
+                if std::mem::take(&mut nul) {
+                    out.check_text(line);
                 }
                 out.end_row(line)?;
             }

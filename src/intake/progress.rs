@@ -5,18 +5,23 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::{Step, Watch};
 
+/// Bytes after which a pass that writes no rows tells the watcher.
+const TELL_BYTES: u64 = 4 << 20;
+
 /// Counts bytes and rows, and asks the watcher whether to go on.
 pub struct Progress<'a> {
     watch: Watch<'a>,
     done: AtomicU64,
     total: AtomicU64,
     rows: AtomicU64,
+    /// What was done when the watcher was told last.
+    told: AtomicU64,
 }
 
 impl<'a> Progress<'a> {
     /// Nothing is done yet.
     pub fn new(watch: Watch<'a>) -> Self {
-        Progress { watch, done: AtomicU64::new(0), total: AtomicU64::new(0), rows: AtomicU64::new(0) }
+        Progress { watch, done: AtomicU64::new(0), total: AtomicU64::new(0), rows: AtomicU64::new(0), told: AtomicU64::new(0) }
     }
 
     /// One more pass over so many bytes is to come.
@@ -37,6 +42,16 @@ impl<'a> Progress<'a> {
     /// So many rows were written.
     pub fn wrote(&self, rows: u64) {
         self.rows.fetch_add(rows, Ordering::Relaxed);
+    }
+
+    /// Tells the watcher where enough was read since it was told last; answers whether to stop.
+    pub fn stopped_at_last(&self) -> bool {
+        let done = self.done();
+        if done < self.told.load(Ordering::Relaxed) + TELL_BYTES {
+            return false;
+        }
+        self.told.store(done, Ordering::Relaxed);
+        self.stopped()
     }
 
     /// Tells the watcher; answers whether to stop.

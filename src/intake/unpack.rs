@@ -93,12 +93,13 @@ pub fn look(path: &Path) -> Result<Packed, Stop> {
 
 /// What `zip` says of an archive that it cannot read.
 pub fn zip_fault(cause: zip::result::ZipError) -> Stop {
-    match cause {
-        zip::result::ZipError::Io(cause) if !matches!(cause.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData) => {
-            cause.into()
+    if let zip::result::ZipError::Io(cause) = cause {
+        if cause.raw_os_error().is_some() {
+            return cause.into();
         }
-        other => Stop::whole(format!("the zip archive is damaged or cut off ({other}); send it again")),
+        return Stop::whole(format!("the zip archive is damaged or cut off ({cause}); send it again"));
     }
+    Stop::whole(format!("the zip archive is damaged or cut off ({cause}); send it again"))
 }
 
 /// The names of all files of an archive, none of which leads out of it.

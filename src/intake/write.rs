@@ -176,7 +176,7 @@ impl<'c> Table<'c> {
             }
             let listed = MAX_FAULTS.saturating_sub(self.faults.listed.len()).max(usize::from(self.rejects.is_some()));
             let faults: Vec<FileFault> = of_row.iter().take(listed).map(|(_, column)| self.misfit(block, row, *column)).collect();
-            let reason = faults.first().map(|fault| reason(fault)).unwrap_or_default();
+            let reason = faults.first().map(reason).unwrap_or_default();
             self.faults.count += (of_row.len() - faults.len()) as u64;
             faults.into_iter().for_each(|fault| self.faults.add(fault));
             self.rejected += 1;

@@ -37,11 +37,16 @@ fn open_book(path: &Path) -> Result<Book, Stop> {
 }
 
 fn broken(cause: XlsxError) -> Stop {
-    match cause {
-        XlsxError::Io(cause) if cause.raw_os_error().is_some() => cause.into(),
-        XlsxError::Password => Stop::whole("the workbook is encrypted; save it without a password"),
-        other => Stop::whole(format!("the workbook is damaged or none of Excel ({other}); save it as .xlsx again")),
+    if let XlsxError::Io(cause) = cause {
+        if cause.raw_os_error().is_some() {
+            return cause.into();
+        }
+        return Stop::whole(format!("the workbook is damaged ({cause}); save it again"));
     }
+    if matches!(cause, XlsxError::Password) {
+        return Stop::whole("the workbook is encrypted; save it without a password");
+    }
+    Stop::whole(format!("the workbook is damaged or none of Excel ({cause}); save it as .xlsx again"))
 }
 
 impl Workbook {

@@ -45,14 +45,17 @@ fn check(kind: u32, positions: &Positions) -> Result<(), String> {
     let Positions::Many(list) = positions else { return Ok(()) };
     match kind {
         2 if list.len() < 2 => Err("a line has at least two positions".to_owned()),
-        3 => list.iter().try_for_each(|ring| match ring {
-            Positions::Many(ring) if ring.len() >= 4 && ring.first() == ring.last() => Ok(()),
-            _ => Err("a ring of a polygon has at least four positions and is closed: the last one is the first".to_owned()),
-        }),
+        3 if !list.iter().all(is_ring) => {
+            Err("a ring of a polygon has at least four positions and is closed: the last one is the first".to_owned())
+        }
         5 => list.iter().try_for_each(|line| check(2, line)),
         6 => list.iter().try_for_each(|polygon| check(3, polygon)),
         _ => Ok(()),
     }
+}
+
+fn is_ring(positions: &Positions) -> bool {
+    matches!(positions, Positions::Many(ring) if ring.len() >= 4 && ring.first() == ring.last())
 }
 
 /// Reads lists of lists of numbers; the text is known to be JSON.
@@ -78,14 +81,14 @@ impl Cursor<'_> {
         self.expect(b'[')?;
         if brackets == 1 {
             let mut numbers = Vec::with_capacity(2);
-            self.list(|cursor| Ok(numbers.push(cursor.number()?)))?;
+            self.list(|cursor| cursor.number().map(|number| numbers.push(number)))?;
             if !(2..=3).contains(&numbers.len()) {
                 return Err("a position has two numbers, or three with its height".to_owned());
             }
             return Ok(Positions::One(numbers));
         }
         let mut list = Vec::new();
-        self.list(|cursor| Ok(list.push(cursor.positions(brackets - 1)?)))?;
+        self.list(|cursor| cursor.positions(brackets - 1).map(|positions| list.push(positions)))?;
         Ok(Positions::Many(list))
     }
 

@@ -173,6 +173,9 @@ impl Scan {
     }
 }
 
+/// Takes an element and the line on which it begins.
+pub type With<'w> = dyn FnMut(u64, &[u8]) -> Result<(), Stop> + 'w;
+
 /// How elements follow each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
@@ -207,7 +210,7 @@ pub fn each(elements: &mut Elements<'_>, form: Form, mut with: impl FnMut(u64, &
 }
 
 /// Calls `with` for each element of the array that begins here.
-pub fn array(elements: &mut Elements<'_>, with: &mut dyn FnMut(u64, &[u8]) -> Result<(), Stop>) -> Result<(), Stop> {
+pub fn array(elements: &mut Elements<'_>, with: &mut With<'_>) -> Result<(), Stop> {
     elements.expect(b'[', "at the start of the array")?;
     if elements.peek()? == Some(b']') {
         return elements.expect(b']', "at the end of the array");

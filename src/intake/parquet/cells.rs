@@ -68,6 +68,7 @@ pub fn zoned(path: &Path) -> Result<Vec<String>, Stop> {
 
 impl Cells {
     /// Makes the values of a column ready.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "Arrow writes all other types as they are")]
     pub fn new(field: &ArrowField, array: &ArrayRef, shapes: bool) -> Result<Self, Stop> {
         let to = |kind: DataType| cast(array, &kind).map_err(Stop::internal);
         let (array, kind) = match array.data_type() {
@@ -90,8 +91,13 @@ impl Cells {
         Ok(Cells { array, kind })
     }
 
+    /// Writes the values that Arrow writes as they are; made once for all of them.
+    pub fn formatter(&self) -> Result<ArrayFormatter<'_>, Stop> {
+        ArrayFormatter::try_new(&*self.array, &FormatOptions::new().with_display_error(false)).map_err(Stop::internal)
+    }
+
     /// Writes the value of a row; nothing where it is missing.
-    pub fn write(&self, row: usize, line: u64, to: &mut String, notes: &mut Notes) -> Result<(), Stop> {
+    pub fn write(&self, row: usize, line: u64, formatter: &ArrayFormatter<'_>, to: &mut String, notes: &mut Notes) -> Result<(), Stop> {
         if self.array.is_null(row) {
             return Ok(());
         }
@@ -110,8 +116,6 @@ impl Cells {
             },
             Kind::Nested(texts) => to.push_str(texts.get(row).map_or("", String::as_str)),
             Kind::Plain | Kind::Days => {
-                let options = FormatOptions::new().with_display_error(false);
-                let formatter = ArrayFormatter::try_new(&*self.array, &options).map_err(Stop::internal)?;
                 write!(to, "{}", formatter.value(row)).map_err(Stop::internal)?;
                 if matches!(self.kind, Kind::Days) && to.ends_with("T00:00:00") {
                     to.truncate(to.len() - "T00:00:00".len());

@@ -81,6 +81,8 @@ fn what_does_not_fit_has_its_row() {
     assert!(bench.refuse("t.parquet", days, &[])[0].starts_with("1: day: `1970-01-01T00:00:00.001` is not a day"));
     let bytes = written(vec![("raw", Arc::new(BinaryArray::from(vec![b"x".as_slice()])))]);
     assert!(bench.refuse("t.parquet", bytes, &[])[0].contains("`raw` holds bytes"));
+    let zero = written(vec![("text", Arc::new(StringArray::from(vec!["a", "b\0"])))]);
+    assert!(bench.refuse("t.parquet", zero, &[])[0].starts_with("2: text: the cell holds a NUL byte"));
     let whole = written(vec![("b", Arc::new(StringArray::from(vec!["1", "x"])))]);
     assert!(bench.refuse("t.parquet", &whole[..whole.len() - 9], &[])[0].contains("damaged or cut off"));
 }
