@@ -26,7 +26,8 @@ pub struct QueryStats {
 impl QueryStats {
     /// The cost of these plans, begun at `started`.
     pub fn of(plans: &[Arc<dyn ExecutionPlan>], started: Instant) -> Self {
-        let mut stats = QueryStats { elapsed_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX), ..QueryStats::default() };
+        let mut stats =
+            QueryStats { elapsed_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX), ..QueryStats::default() };
         for plan in plans {
             stats.add(plan.as_ref());
         }

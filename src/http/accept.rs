@@ -32,7 +32,8 @@ fn choose(text: &str) -> Option<Encoding> {
             Some((ranges[at].1, precision, at))
         })
     };
-    let taken = Encoding::ALL.into_iter().filter_map(|encoding| rank(encoding).map(|rank| (encoding, rank))).filter(|(_, (q, ..))| *q > 0.0);
+    let taken =
+        Encoding::ALL.into_iter().filter_map(|encoding| rank(encoding).map(|rank| (encoding, rank))).filter(|(_, (q, ..))| *q > 0.0);
     // Of equal ones the first named; of those that a wildcard names, JSON.
     let best = taken.reduce(|best, next| {
         let ((q, precision, at), (next_q, next_precision, next_at)) = (best.1, next.1);

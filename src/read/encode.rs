@@ -287,7 +287,12 @@ mod tests {
         let point = geometry::wkb(r#"{"type":"Point","coordinates":[121.5,31.25]}"#).unwrap();
         let columns: [(&str, ArrayRef); 6] = [
             ("i", Arc::new(Int64Array::from(vec![Some(9_007_199_254_740_993), None]))),
-            ("d", Arc::new(Decimal128Array::from(vec![Some(1_234_567_890_123_456_789_050), Some(150)]).with_precision_and_scale(38, 2).unwrap())),
+            (
+                "d",
+                Arc::new(
+                    Decimal128Array::from(vec![Some(1_234_567_890_123_456_789_050), Some(150)]).with_precision_and_scale(38, 2).unwrap(),
+                ),
+            ),
             ("n", Arc::new(Float64Array::from(vec![Some(0.1), Some(f64::NAN)]))),
             ("at", Arc::new(TimestampMicrosecondArray::from(vec![Some(1_500_000), Some(0)]))),
             ("s", Arc::new(StringArray::from(vec!["a,\"b", "甲"]))),

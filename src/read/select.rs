@@ -49,8 +49,7 @@ pub enum Selection {
 /// When a field is unknown, a name is given twice, or a form is not allowed.
 pub fn selection(text: Option<&str>, fields: &[Field]) -> Result<Selection> {
     let Some(text) = text.filter(|text| !text.trim().is_empty()) else { return Ok(Selection::Fields(fields.to_vec())) };
-    let named: Option<Vec<Field>> =
-        text.split(',').map(|name| fields.iter().find(|field| field.name == name.trim()).cloned()).collect();
+    let named: Option<Vec<Field>> = text.split(',').map(|name| fields.iter().find(|field| field.name == name.trim()).cloned()).collect();
     if let Some(named) = named {
         unique("select", named.iter().map(|field| field.name.as_str()))?;
         return Ok(Selection::Fields(named));
@@ -158,10 +157,9 @@ fn unique<'a>(parameter: &'static str, names: impl Iterator<Item = &'a str>) -> 
 pub fn as_items(selection: Selection) -> Vec<Item> {
     match selection {
         Selection::Items(items) => items,
-        Selection::Fields(fields) => fields
-            .into_iter()
-            .map(|field| Item { ast: Ast::Identifier(Ident::with_quote('"', &field.name)), name: field.name })
-            .collect(),
+        Selection::Fields(fields) => {
+            fields.into_iter().map(|field| Item { ast: Ast::Identifier(Ident::with_quote('"', &field.name)), name: field.name }).collect()
+        }
     }
 }
 

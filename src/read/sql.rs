@@ -102,7 +102,12 @@ async fn session(engine: &Engine, tables: &[(TableName, Release)]) -> Result<Ses
 /// The query as a plan that reads and does nothing else.
 async fn plan(context: &SessionContext, query: Checked, rows: u64) -> Result<DataFrame> {
     let plan = context.state().statement_to_plan(query.statement).await.map_err(refusal::refuse)?;
-    SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false).verify_plan(&plan).map_err(refusal::refuse)?;
+    SQLOptions::new()
+        .with_allow_ddl(false)
+        .with_allow_dml(false)
+        .with_allow_statements(false)
+        .verify_plan(&plan)
+        .map_err(refusal::refuse)?;
     check_names(&plan)?;
     let frame = context.execute_logical_plan(plan).await.map_err(refusal::refuse)?;
     // One more than may be sent tells whether there are more.
@@ -123,7 +128,8 @@ fn check_names(plan: &LogicalPlan) -> Result<()> {
 fn columns(schema: &datafusion::arrow::datatypes::Schema) -> Vec<Column> {
     let column = |field: &Arc<datafusion::arrow::datatypes::Field>| {
         let known = field_type(field.data_type());
-        let column_type = known.map_or_else(|| field.data_type().to_string().to_lowercase(), |(kind, _)| FieldType::as_str(kind).to_owned());
+        let column_type =
+            known.map_or_else(|| field.data_type().to_string().to_lowercase(), |(kind, _)| FieldType::as_str(kind).to_owned());
         Column { name: field.name().clone(), column_type, scale: known.and_then(|(_, scale)| scale) }
     };
     schema.fields().iter().map(column).collect()

@@ -13,16 +13,14 @@ use datafusion::execution::SessionState;
 use datafusion::logical_expr::{Expr, ExprSchemable};
 use datafusion::prelude::SessionConfig;
 use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, Expr as Ast, ExprWithAlias, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, ObjectName, Query, UnaryOperator,
-    Value, Visit, Visitor, visit_expressions_mut,
+    BinaryOperator, Expr as Ast, ExprWithAlias, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, ObjectName, Query,
+    UnaryOperator, Value, Visit, Visitor, visit_expressions_mut,
 };
 
-use super::encode::field_type;
 use super::select;
 use super::sql::functions;
 use crate::catalog::Field;
 use crate::error::{Error, Result};
-use crate::intake::FieldType;
 
 /// Parts of a day or moment that are functions of their own here.
 const PARTS: &[&str] = &["year", "quarter", "month", "week", "day", "hour", "minute", "second"];
@@ -63,15 +61,6 @@ impl Terms {
             Ok(ArrowField::new(column.schema_name().to_string(), data_type, true))
         });
         select::output_fields(&Schema::new(named.collect::<Result<Vec<_>>>()?), parameter)
-    }
-
-    /// The type of what an expression gives, as fields have types.
-    ///
-    /// # Errors
-    /// When it is of a type that no field has.
-    pub fn kind(&self, parameter: &'static str, expr: &Expr) -> Result<(FieldType, Option<i8>)> {
-        let data_type = expr.get_type(&self.schema).map_err(|cause| functions::refuse(parameter, cause))?;
-        field_type(&data_type).ok_or_else(|| Error::invalid(parameter, format!("`{expr}` is of the type {data_type}, which no field has")))
     }
 }
 
@@ -144,9 +133,16 @@ impl Visitor for Check {
         use BinaryOperator::{And, Eq, Gt, GtEq, Lt, LtEq, NotEq, Or};
         let allowed = match expr {
             Ast::Identifier(_) | Ast::Value(_) | Ast::Nested(_) | Ast::TypedString(_) | Ast::Interval(_) | Ast::Case { .. } => true,
-            Ast::Extract { .. } | Ast::Substring { .. } | Ast::Trim { .. } | Ast::Ceil { .. } | Ast::Floor { .. } | Ast::Position { .. } => true,
+            Ast::Extract { .. }
+            | Ast::Substring { .. }
+            | Ast::Trim { .. }
+            | Ast::Ceil { .. }
+            | Ast::Floor { .. }
+            | Ast::Position { .. } => true,
             Ast::IsNull(_) | Ast::IsNotNull(_) | Ast::Between { .. } | Ast::InList { .. } | Ast::Like { .. } | Ast::ILike { .. } => true,
-            Ast::Cast { data_type, format: None, .. } => !data_type.to_string().contains(['[', '<', '(']) || data_type.to_string().starts_with("DECIMAL("),
+            Ast::Cast { data_type, format: None, .. } => {
+                !data_type.to_string().contains(['[', '<', '(']) || data_type.to_string().starts_with("DECIMAL(")
+            }
             Ast::UnaryOp { op, .. } => matches!(op, UnaryOperator::Minus | UnaryOperator::Plus | UnaryOperator::Not),
             Ast::BinaryOp { op, .. } => is_arithmetic(op) || matches!(op, Eq | NotEq | Lt | LtEq | Gt | GtEq | And | Or),
             Ast::Function(function) => is_plain(function),

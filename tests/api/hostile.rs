@@ -86,14 +86,25 @@ async fn what_has_no_end_is_stopped() {
         assert!(matches!(answer.status.as_u16(), 422 | 503), "{}: {}", answer.status, answer.text());
         assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
     }
-    // The places of the stopped queries are free, and so is their memory.
-    let answer = app.post(PATH, &json!({ "sql": format!("select count(*) as n from {c}") })).await.expect(200).json();
-    assert_eq!(answer["rows"], json!([{ "n": 769 }]));
+    // The places of the stopped queries are free, and so are their memory and their threads, as soon as these look up.
+    let (began, small) = (Instant::now(), json!({ "sql": format!("select count(*) as n from {c}") }));
+    loop {
+        let answer = app.post(PATH, &small).await;
+        if answer.status == 200 {
+            assert_eq!(answer.json()["rows"], json!([{ "n": 769 }]));
+            break;
+        }
+        assert!(began.elapsed() < Duration::from_secs(20), "{}", answer.text());
+    }
 }
 
 #[tokio::test]
 async fn a_query_ends_when_its_caller_goes() {
-    let settings = [("limits_anonymous_queries", "1"), ("limits_anonymous_query_rows", "1000000000"), ("limits_anonymous_query_bytes", "1000000000000")];
+    let settings = [
+        ("limits_anonymous_queries", "1"),
+        ("limits_anonymous_query_rows", "1000000000"),
+        ("limits_anonymous_query_bytes", "1000000000000"),
+    ];
     let app = TestApp::start(Some(&crate::support::shipped()), &settings).await;
     let c = "\"working-calendar\"";
     let sql = json!({ "sql": format!("select a.date, b.name_zh, c.kind from {c} a, {c} b, {c} c, {c} d") });
@@ -121,7 +132,7 @@ async fn rows_stay_in_their_limits_too() {
     let app = TestApp::start(Some(folder.path()), &[]).await;
     let path = "/api/v1/datasets/small/rows";
     let deep = format!("{}a = 1{}", "(".repeat(3_900), ")".repeat(3_900));
-    let nots = format!("{} a = 1", "not".repeat(1).repeat(2_000));
+    let nots = format!("{} a = 1", "not ".repeat(2_000));
     for condition in [deep.as_str(), nots.as_str(), "a = 1; select 1", "a in (select a from small)", "repeat(t, 100000000) = 'x'"] {
         app.query(path, &[("where", condition)]).await.problem(400, "invalid-value");
     }

@@ -119,7 +119,8 @@ async fn a_forged_cursor_is_refused() {
     for parameters in [&[("limit", "5")][..], &[("limit", "5"), ("order_by", "name")], &[("limit", "5"), ("where", "code <> 'x'")]] {
         let page = app.query(COMMITTEES, parameters).await.expect(200).json();
         let cursor = page["next_cursor"].as_str().unwrap();
-        let mut forged = vec![format!("{cursor}A"), cursor[1..].to_owned(), "e30".to_owned(), "甲".repeat(40), String::new(), "A".repeat(5000)];
+        let mut forged =
+            vec![format!("{cursor}A"), cursor[1..].to_owned(), "e30".to_owned(), "甲".repeat(40), String::new(), "A".repeat(5000)];
         let mut other = cursor.to_owned();
         let last = if other.pop() == Some('A') { 'B' } else { 'A' };
         other.push(last);
@@ -136,7 +137,10 @@ async fn a_forged_cursor_is_refused() {
 async fn values_are_computed() {
     let app = TestApp::spawn().await;
     let asked = [
-        ("select", "code, upper(name) AS loud, length(name) + 1 as n, substr(code, 1, 6) || '!' as area, case when code < '31010400301' then 'a' else 'b' end as side"),
+        (
+            "select",
+            "code, upper(name) AS loud, length(name) + 1 as n, substr(code, 1, 6) || '!' as area, case when code < '31010400301' then 'a' else 'b' end as side",
+        ),
         ("where", "length(name) = 5 and lower(code) = code"),
         ("limit", "2"),
     ];
@@ -168,17 +172,27 @@ async fn values_are_computed() {
 #[tokio::test]
 async fn groups_are_rows_too() {
     let app = TestApp::spawn().await;
-    let one = app.query(COMMITTEES, &[("select", "count(*) as n, count(distinct subdistrict_code) as s, min(code) as low")]).await.expect(200).json();
+    let one = app
+        .query(COMMITTEES, &[("select", "count(*) as n, count(distinct subdistrict_code) as s, min(code) as low")])
+        .await
+        .expect(200)
+        .json();
     assert_eq!((&one["rows"][0]["n"], &one["total"]), (&json!(313), &json!(1)), "{one}");
     let asked = [("select", "subdistrict_code, count(*) as n"), ("group_by", "subdistrict_code"), ("order_by", "-n"), ("limit", "4")];
     let groups = all(&app, COMMITTEES, &asked).await;
     assert_eq!(groups.iter().map(|row| row["n"].as_u64().unwrap()).sum::<u64>(), 313);
     assert!(groups.windows(2).all(|pair| pair[0]["n"].as_u64() >= pair[1]["n"].as_u64()), "{groups:?}");
     let calendar = "/api/v1/datasets/working-calendar/rows";
-    let years = all(&app, calendar, &[("select", "year(date) as y, count(*) as n, avg(length(name_zh)) as l"), ("group_by", "year(date)"), ("limit", "3")]).await;
+    let years = all(
+        &app,
+        calendar,
+        &[("select", "year(date) as y, count(*) as n, avg(length(name_zh)) as l"), ("group_by", "year(date)"), ("limit", "3")],
+    )
+    .await;
     assert!(years.windows(2).all(|pair| pair[0]["y"].as_u64() < pair[1]["y"].as_u64()), "{years:?}");
     assert_eq!(years.iter().map(|row| row["n"].as_u64().unwrap()).sum::<u64>(), 769);
-    let wrong = app.query(COMMITTEES, &[("select", "name, count(*)"), ("group_by", "subdistrict_code")]).await.problem(400, "invalid-value");
+    let wrong =
+        app.query(COMMITTEES, &[("select", "name, count(*)"), ("group_by", "subdistrict_code")]).await.problem(400, "invalid-value");
     assert!(wrong["detail"].as_str().unwrap().contains("name"), "{wrong}");
 }
 

@@ -47,7 +47,8 @@ pub(super) async fn page(engine: &Engine, table: ReleaseTable, grouped: Grouped)
     let order = if order.is_empty() { select::by_all(&fields) } else { order };
     let plan = groups.sort(order)?.create_physical_plan().await.map_err(|cause| functions::refuse("select", cause))?;
     let mut stream = execute_stream(Arc::clone(&plan), context.task_ctx())?;
-    let (first, mut seen, mut batches, mut rows) = (usize::try_from(grouped.before).map_err(Error::internal)?, 0, Vec::<RecordBatch>::new(), 0);
+    let (first, mut seen, mut batches, mut rows) =
+        (usize::try_from(grouped.before).map_err(Error::internal)?, 0, Vec::<RecordBatch>::new(), 0);
     while let Some(batch) = stream.next().await {
         let batch = batch.map_err(|cause| functions::refuse("select", cause))?;
         let from = first.saturating_sub(seen).min(batch.num_rows());
@@ -76,7 +77,9 @@ async fn plan(context: &SessionContext, table: ReleaseTable, grouped: &Grouped) 
     let view: Arc<dyn TableProvider> = rows.into_view();
     context.register_table(TableReference::bare(NAME), view)?;
     let template = Parser::parse_sql(&GenericDialect {}, "SELECT 1 FROM release").map_err(Error::internal)?;
-    let Some(Statement::Query(mut query)) = template.into_iter().next() else { return Err(Error::internal(anyhow::anyhow!("no template"))) };
+    let Some(Statement::Query(mut query)) = template.into_iter().next() else {
+        return Err(Error::internal(anyhow::anyhow!("no template")));
+    };
     if let SetExpr::Select(select) = query.body.as_mut() {
         select.projection =
             grouped.items.iter().map(|item| SelectItem::ExprWithAlias { expr: item.ast.clone(), alias: item.alias() }).collect();

@@ -154,4 +154,3 @@ fn value(text: &str, column: &Expr, schema: &Schema) -> Result<ScalarValue> {
         data_type => ScalarValue::try_from_string(text.to_owned(), data_type).map_err(|_none| foreign()),
     }
 }
-

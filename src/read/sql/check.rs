@@ -174,7 +174,9 @@ impl Visitor for Walk {
     #[expect(clippy::wildcard_enum_match_arm, reason = "of the parser's many forms a few are allowed, and every other one is refused")]
     fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<Error> {
         match factor {
-            TableFactor::Table { args: Some(_), name, .. } => refuse(format!("`{name}(…)` is not allowed: functions stand for no table here")),
+            TableFactor::Table { args: Some(_), name, .. } => {
+                refuse(format!("`{name}(…)` is not allowed: functions stand for no table here"))
+            }
             TableFactor::Table { version: None, sample: None, json_path: None, with_ordinality: false, with_hints, partitions, .. }
                 if with_hints.is_empty() && partitions.is_empty() =>
             {
@@ -238,7 +240,10 @@ mod tests {
         assert_eq!(names("select 1"), [""; 0]);
         assert_eq!(names("SELECT * FROM Lineitem"), ["lineitem:lineitem:None"]);
         assert_eq!(names(r#"select * from "a-b@3" x join c on true -- from d"#), ["a-b@3:a-b:Some(3)", "c:c:None"]);
-        assert_eq!(names("with t as (select * from a) select * from t union all select (select max(x) from b) from t"), ["a:a:None", "b:b:None"]);
+        assert_eq!(
+            names("with t as (select * from a) select * from t union all select (select max(x) from b) from t"),
+            ["a:a:None", "b:b:None"]
+        );
     }
 
     #[test]
