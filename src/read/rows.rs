@@ -191,7 +191,7 @@ async fn page(engine: &Engine, release: &Release, table: ReleaseTable, query: Ro
                 let outputs = terms.fields("select", &columns)?;
                 (condition, columns, outputs)
             }
-            selection => {
+            selection @ (Selection::Fields(_) | Selection::Items(_)) => {
                 let group_by = group_by.map(|text| select::group_by(text, fields)).transpose()?.unwrap_or_default();
                 drop(terms);
                 let items = select::as_items(selection);

@@ -181,7 +181,7 @@ async fn mistakes_are_told_with_their_place() {
         ("select x * x as y from (values (9223372036854775807)) as v(x)", "85070591730234615847396907784232501249"),
         ("select $1", "$1"),
         ("select * from \"shanghai-districts\" where name ~ '('", ""),
-        ("select \"a\"\"b\" from \"shanghai-districts\"", "a\"b"),
+        ("select \"a\"\"b\" from \"shanghai-districts\"", "a\"\"b"),
         ("select (select code from \"shanghai-districts\")", "more than one"),
         ("select @@version", ""),
     ] {
