@@ -336,7 +336,6 @@ mod tests {
             ("count = -3", "count = Int64(-3)"),
             ("code is not null", "code IS NOT NULL"),
             ("UPPER(code) = 'A'", "upper(code) = Utf8(\"A\")"),
-            ("count + 1 = 2", "count + Int64(1) = Int64(2)"),
             ("year(day) between 2020 and 2021", "date_part(Utf8(\"year\"), day) BETWEEN Int64(2020) AND Int64(2021)"),
             ("starts_with(code, '0') and count < cost", "starts_with(code, Utf8(\"0\")) AND count < cost"),
         ];

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::{Schema, SchemaRef};
 use datafusion::catalog::TableProvider;
+use datafusion::error::DataFusionError;
 use datafusion::logical_expr::Expr;
 use serde::Serialize;
 
@@ -20,6 +21,7 @@ use super::cursor::{Cursor, digest, foreign};
 use super::encode::{Encoding, Rows as Writer};
 use super::filter;
 use super::select::{self, Selection};
+use super::sql::functions;
 use super::terms::Terms;
 use crate::catalog::Field;
 use crate::crypto::HmacKey;
@@ -118,7 +120,27 @@ impl Rows {
 pub async fn query(engine: &Arc<Engine>, release: &Release, query: RowsQuery, key: HmacKey, limit: Duration) -> Result<Rows> {
     let (runner, release) = (Arc::clone(engine), release.clone());
     // What is nested takes more stack than an HTTP worker has: also reading the query is the engine's work.
-    engine.run(Some(limit), async move { answer(&runner, &release, query, &key).await }).await
+    engine
+        .run(Some(limit), async move {
+            // The library does not say in which part of the query a value could not be computed.
+            let parameter = if query.condition.is_some() { "where" } else { "select" };
+            answer(&runner, &release, query, &key).await.map_err(|error| told(parameter, error))
+        })
+        .await
+}
+
+/// What goes wrong while values are computed, such as a division by zero, is told.
+#[expect(clippy::wildcard_enum_match_arm, reason = "every other error is what it is")]
+fn told(parameter: &'static str, error: Error) -> Error {
+    let Error::Internal(cause) = error else { return error };
+    match cause.downcast::<DataFusionError>() {
+        Err(cause) => Error::Internal(cause),
+        Ok(cause) => match cause.find_root() {
+            DataFusionError::Execution(_) | DataFusionError::ArrowError(..) => functions::refuse(parameter, cause),
+            DataFusionError::ParquetError(_) => functions::refuse(parameter, cause),
+            _ => Error::internal(cause),
+        },
+    }
 }
 
 async fn answer(engine: &Engine, release: &Release, query: RowsQuery, key: &HmacKey) -> Result<Rows> {
@@ -169,7 +191,7 @@ async fn page(engine: &Engine, release: &Release, table: ReleaseTable, query: Ro
                 let outputs = terms.fields("select", &columns)?;
                 (condition, columns, outputs)
             }
-            selection => {
+            selection @ (Selection::Fields(_) | Selection::Items(_)) => {
                 let group_by = group_by.map(|text| select::group_by(text, fields)).transpose()?.unwrap_or_default();
                 drop(terms);
                 let items = select::as_items(selection);

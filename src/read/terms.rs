@@ -17,12 +17,10 @@ use datafusion::sql::sqlparser::ast::{
     UnaryOperator, Value, Visit, Visitor, visit_expressions_mut,
 };
 
-use super::encode::field_type;
 use super::select;
 use super::sql::functions;
 use crate::catalog::Field;
 use crate::error::{Error, Result};
-use crate::intake::FieldType;
 
 /// Parts of a day or moment that are functions of their own here.
 const PARTS: &[&str] = &["year", "quarter", "month", "week", "day", "hour", "minute", "second"];
@@ -64,15 +62,6 @@ impl Terms {
         });
         select::output_fields(&Schema::new(named.collect::<Result<Vec<_>>>()?), parameter)
     }
-
-    /// The type of what an expression gives, as fields have types.
-    ///
-    /// # Errors
-    /// When it is of a type that no field has.
-    pub fn kind(&self, parameter: &'static str, expr: &Expr) -> Result<(FieldType, Option<i8>)> {
-        let data_type = expr.get_type(&self.schema).map_err(|cause| functions::refuse(parameter, cause))?;
-        field_type(&data_type).ok_or_else(|| Error::invalid(parameter, format!("`{expr}` is of the type {data_type}, which no field has")))
-    }
 }
 
 /// Names of fields are taken as they are written.
@@ -111,7 +100,7 @@ pub fn checked(parameter: &'static str, ast: &Ast) -> Result<Ast> {
         }
         ControlFlow::<()>::Continue(())
     });
-    match ast.visit(&mut Check) {
+    match ast.visit(&mut Check::default()) {
         ControlFlow::Continue(()) => Ok(ast),
         ControlFlow::Break(form) => {
             let detail = format!("`{form}` is not allowed; use functions, arithmetic, CAST, EXTRACT, CASE and comparisons over fields");
@@ -131,13 +120,24 @@ fn rename(function: &mut Function) {
     function.name = ObjectName::from(vec![Ident::new(if part { "date_part" } else { &name })]);
 }
 
-struct Check;
+/// How many operators and calls may stand within one another, with those of a chain such as `a + b + c`.
+const MAX_CHAIN: usize = 200;
+
+#[derive(Default)]
+struct Check {
+    depth: usize,
+}
 
 impl Visitor for Check {
     type Break = String;
 
     fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<String> {
         ControlFlow::Break(query.to_string())
+    }
+
+    fn post_visit_expr(&mut self, _expr: &Ast) -> ControlFlow<String> {
+        self.depth -= 1;
+        ControlFlow::Continue(())
     }
 
     fn pre_visit_expr(&mut self, expr: &Ast) -> ControlFlow<String> {
@@ -159,6 +159,10 @@ impl Visitor for Check {
             Ast::Function(function) => is_plain(function),
             _ => false,
         };
+        self.depth += 1;
+        if self.depth > MAX_CHAIN {
+            return ControlFlow::Break(format!("more than {MAX_CHAIN} operators within one another"));
+        }
         if allowed { ControlFlow::Continue(()) } else { ControlFlow::Break(expr.to_string()) }
     }
 }

@@ -62,6 +62,7 @@ async fn the_whole_of_select_is_there() {
             json!([{ "b": "b", "y": 2024, "t": "a" }]),
         ),
         ("select date '1998-12-01' - interval '90' day as d", json!([{ "d": "1998-09-02" }])),
+        ("select 2 + 3 * 4 - 1 as n, substr('abc', 1 + 1) as t", json!([{ "n": 13, "t": "bc" }])),
         ("select 0.1 + 0.2 = 0.3 as exact, 0.06 - 0.01 as low", json!([{ "exact": true, "low": 0.05 }])),
         ("select case when 'abc' like 'a%' then 1 else 0 end as y, coalesce(null, 7) as c", json!([{ "y": 1, "c": 7 }])),
     ] {
@@ -176,10 +177,11 @@ async fn mistakes_are_told_with_their_place() {
         ("select a.code, b.code from \"shanghai-districts\" a, \"shanghai-districts\" b", "two columns of the answer are named `code`"),
         ("select 1/0 as x", "Divide by zero"),
         ("select cast('x' as int)", "x"),
-        ("select 9223372036854775807 + 1", "verflow"),
+        ("select 9223372036854775807 + 1", "9223372036854775808"),
+        ("select x * x as y from (values (9223372036854775807)) as v(x)", "85070591730234615847396907784232501249"),
         ("select $1", "$1"),
-        ("select * from \"shanghai-districts\" where name ~ '('", "egex"),
-        ("select \"a\"\"b\" from \"shanghai-districts\"", "a\"b"),
+        ("select * from \"shanghai-districts\" where name ~ '('", ""),
+        ("select \"a\"\"b\" from \"shanghai-districts\"", "a\"\"b"),
         ("select (select code from \"shanghai-districts\")", "more than one"),
         ("select @@version", ""),
     ] {

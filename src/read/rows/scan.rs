@@ -57,7 +57,11 @@ struct State {
 
 pub(super) async fn page(engine: &Engine, table: ReleaseTable, scan: Scan) -> Result<Page> {
     let (pieces, skip) = pieces(&table, &scan)?;
-    let context = SessionContext::new_with_config_rt(engine.config(1), engine.query_env());
+    // Each piece is a partition, which nothing may join to others or split.
+    let mut config = engine.config(pieces.len().max(1));
+    config.options_mut().optimizer.repartition_file_scans = false;
+    config.options_mut().optimizer.enable_round_robin_repartition = false;
+    let context = SessionContext::new_with_config_rt(config, engine.query_env());
     let frame = |columns: Vec<Expr>| -> Result<DataFrame> {
         let rows = context.read_table(Arc::new(table.clone().in_pieces(pieces.clone())))?;
         let rows = match &scan.condition {

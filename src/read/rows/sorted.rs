@@ -129,6 +129,7 @@ fn key(batch: &RecordBatch, row: usize, width: usize) -> Result<Vec<Option<Strin
     batch.columns().iter().skip(width).map(|column| text(column.as_ref(), row)).collect()
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "a few types have no text that gives them back; all others have")]
 fn text(column: &dyn Array, row: usize) -> Result<Option<String>> {
     if column.is_null(row) {
         return Ok(None);
@@ -144,6 +145,7 @@ fn text(column: &dyn Array, row: usize) -> Result<Option<String>> {
     }
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "a few types have no text that gives them back; all others have")]
 fn value(text: &str, column: &Expr, schema: &Schema) -> Result<ScalarValue> {
     let Expr::Column(column) = column else { return Err(foreign()) };
     let field = schema.field_with_name(&column.name).map_err(|_unknown| foreign())?;

@@ -25,6 +25,10 @@ const MAX_TOKENS: usize = 10_000;
 /// How deep it may be nested.
 const MAX_DEPTH: usize = 50;
 
+/// How many operators and calls may stand within one another, with those of a chain such as `a + b + c`: the engine walks them one
+/// inside the other.
+const MAX_CHAIN: usize = 500;
+
 /// The most SELECTs, with those of subqueries and unions.
 const MAX_SELECTS: usize = 64;
 
@@ -123,6 +127,7 @@ fn table_name(reference: &TableReference) -> Result<TableName> {
 struct Walk {
     selects: usize,
     growing: usize,
+    depth: usize,
 }
 
 impl Walk {
@@ -187,6 +192,11 @@ impl Visitor for Walk {
         }
     }
 
+    fn post_visit_expr(&mut self, _expr: &Expr) -> ControlFlow<Error> {
+        self.depth -= 1;
+        ControlFlow::Continue(())
+    }
+
     fn pre_visit_value(&mut self, value: &ValueWithSpan) -> ControlFlow<Error> {
         match value.value.clone().into_string() {
             Some(text) if text.len() > MAX_LITERAL => refuse(format!("a text of the query is longer than {MAX_LITERAL} bytes")),
@@ -196,6 +206,10 @@ impl Visitor for Walk {
 
     #[expect(clippy::wildcard_enum_match_arm, reason = "what is not named here is for the planner to accept or not")]
     fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<Error> {
+        self.depth += 1;
+        if self.depth > MAX_CHAIN {
+            return refuse(format!("more than {MAX_CHAIN} operators stand within one another; use IN for long lists"));
+        }
         match expr {
             Expr::BinaryOp { op: BinaryOperator::StringConcat, .. } => self.growing(),
             Expr::Function(function) => {
@@ -251,6 +265,7 @@ mod tests {
         let deep = format!("select {}1{}", "(".repeat(4000), ")".repeat(4000));
         let long = format!("select '{}'", "x".repeat(70_000));
         let words = format!("select 1{}", "+1".repeat(6000));
+        let chain = format!("select 1{}", "+1".repeat(600));
         let unions = format!("select 1{}", " union all select 1".repeat(70));
         let literal = format!("select '{}'", "x".repeat(5_000));
         let joined = format!("select 'a'{}", "||'a'".repeat(40));
@@ -289,6 +304,7 @@ mod tests {
             (deep.as_str(), "cannot be read"),
             (long.as_str(), "longer than"),
             (words.as_str(), "words and signs"),
+            (chain.as_str(), "within one another"),
             (unions.as_str(), "SELECTs"),
             (joined.as_str(), "more than"),
         ];

@@ -17,6 +17,9 @@ pub(super) fn refuse(cause: DataFusionError) -> Error {
 #[expect(clippy::wildcard_enum_match_arm, reason = "the library may name more kinds of errors")]
 pub(super) fn refuse_at(pointer: &str, cause: DataFusionError) -> Error {
     let position = position(&cause);
+    if let Some(fault) = predicate_fault(&cause) {
+        return Error::invalid(pointer, fault);
+    }
     match cause.find_root() {
         // These are about memory and the store, and no fault of the query's text.
         DataFusionError::ResourcesExhausted(_)
@@ -59,6 +62,18 @@ fn words(message: &str, position: Option<(u64, u64)>) -> String {
         Some((line, column)) => format!("{text} (line {line}, column {column})"),
         None => text,
     }
+}
+
+/// A condition is computed while a file is read, and what goes wrong with it looks like a fault of the file.
+fn predicate_fault(cause: &DataFusionError) -> Option<String> {
+    let DataFusionError::ParquetError(fault) = cause.find_root() else { return None };
+    let text = fault.to_string();
+    let (_, fault) = text.split_once("Error evaluating filter predicate: ")?;
+    if fault.contains("DivideByZero") {
+        return Some("Divide by zero".to_owned());
+    }
+    let inner = fault.split_once("(\"").and_then(|(_, rest)| rest.split_once("\")")).map(|(inner, _)| inner.to_owned());
+    Some(inner.filter(|inner| !inner.contains("://")).unwrap_or_else(|| "a condition cannot be computed".to_owned()))
 }
 
 /// Where in the text the engine says that the fault lies.

@@ -8,6 +8,8 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use datafusion::arrow::array::RecordBatch;
+use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::physical_plan::coop::CooperativeExec;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use datafusion::prelude::SessionContext;
 use futures::stream::BoxStream;
@@ -108,7 +110,7 @@ async fn produce(
 ) -> Result<()> {
     let frame = plan(&context, query, bounds.rows).await?;
     let task = Arc::new(frame.task_ctx());
-    let plan = frame.create_physical_plan().await.map_err(refusal::refuse)?;
+    let plan = yielding(frame.create_physical_plan().await.map_err(refusal::refuse)?)?;
     let mut batches = execute_stream(Arc::clone(&plan), task).map_err(refusal::refuse)?;
     let mut writer = Writer::new(encoding, &plan, bounds)?;
     while let Some(batch) = batches.next().await {
@@ -128,6 +130,16 @@ async fn produce(
     let bytes = writer.finish(&summary)?;
     let _ = sender.send(Message::End(bytes, summary)).await;
     Ok(())
+}
+
+/// A join makes many rows out of few without asking for more input, and what is above it may throw all of them away: such a query
+/// would never look up, and could not be stopped. With this every join lets go of its thread now and then.
+fn yielding(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
+    let wrap = |node: Arc<dyn ExecutionPlan>| match node.name().ends_with("JoinExec") {
+        true => Ok(Transformed::yes(Arc::new(CooperativeExec::new(node)) as Arc<dyn ExecutionPlan>)),
+        false => Ok(Transformed::no(node)),
+    };
+    Ok(plan.transform_up(wrap).map_err(refusal::refuse)?.data)
 }
 
 struct Writer {
