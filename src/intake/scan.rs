@@ -65,6 +65,9 @@ pub struct ColumnScan {
 }
 
 impl ColumnScan {
+    /// No smaller whole number is looked at.
+    pub const LEAST_NUMBER: i64 = 10_000_000_000;
+
     /// Nothing was seen so far. `today` bounds dates of birth.
     pub fn new(declared: &Declared, today: NaiveDate) -> Self {
         ColumnScan {
@@ -95,7 +98,7 @@ impl ColumnScan {
     #[inline]
     pub fn look_at_number(&mut self, number: i64, row: i64) {
         // Eleven digits, or thirteen that begin with 86, or fifteen and more.
-        let suspect = matches!(number, 10_000_000_000..=99_999_999_999 | 8_610_000_000_000..=8_619_999_999_999 | 100_000_000_000_000..);
+        let suspect = matches!(number, Self::LEAST_NUMBER..=99_999_999_999 | 8_610_000_000_000..=8_619_999_999_999 | 100_000_000_000_000..);
         if suspect {
             let marks = self.look_closely(&number.to_string(), row);
             self.count(marks, 1);

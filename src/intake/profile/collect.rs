@@ -167,7 +167,7 @@ impl Column {
             Values::Texts(texts) => texts.observe(array, first_row, &mut self.scan),
             Values::Numbers(numbers) => {
                 numbers.observe(array);
-                if let Some(integers) = array.as_primitive_opt::<Int64Type>() {
+                if let Some(integers) = array.as_primitive_opt::<Int64Type>().filter(|_| numbers.reaches(ColumnScan::LEAST_NUMBER)) {
                     let rows = integers.iter().zip(first_row..);
                     rows.filter_map(|(value, row)| Some((value?, row))).for_each(|(value, row)| self.scan.look_at_number(value, row));
                 }

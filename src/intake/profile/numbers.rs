@@ -198,6 +198,11 @@ impl Numbers {
         self.sketch.share(|value| test(self.kind.position(value)))
     }
 
+    /// Whether a value was as large as this, in the units of the array.
+    pub fn reaches(&self, least: i64) -> bool {
+        self.range.is_some_and(|(_, max)| max >= i128::from(least))
+    }
+
     /// What is known in the end.
     pub fn finish(self) -> Numbered {
         let kind = self.kind;
