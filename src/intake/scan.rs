@@ -19,9 +19,9 @@ use std::ops::Range;
 
 use chrono::NaiveDate;
 
-use super::{Declared, FindingKind};
+use super::{Declared, FieldType, FindingKind};
 
-pub use self::decide::{Place, findings, whereabouts};
+pub use self::decide::{Place, Side, findings, whereabouts};
 pub use self::hints::Hints;
 pub use self::tally::Tally;
 
@@ -58,6 +58,8 @@ pub struct ColumnScan {
     name: String,
     hints: Hints,
     cleared: bool,
+    /// Whether its values are numbers.
+    numeric: bool,
     today: NaiveDate,
     counts: [i64; 64],
     /// Masked values with their rows, for each kind, and then for each kind of masked values.
@@ -74,6 +76,7 @@ impl ColumnScan {
             name: declared.name.clone(),
             hints: Hints::new(&declared.name, &declared.titles),
             cleared: declared.cleared,
+            numeric: declared.field_type.unwrap_or(FieldType::String) != FieldType::String,
             today,
             counts: [0; 64],
             examples: vec![Vec::new(); 2 * KINDS],

@@ -198,9 +198,10 @@ impl Numbers {
         self.sketch.share(|value| test(self.kind.position(value)))
     }
 
-    /// Whether a value was as large as this, in the units of the array.
+    /// Whether a value was as large as this.
     pub fn reaches(&self, least: i64) -> bool {
-        self.range.is_some_and(|(_, max)| max >= i128::from(least))
+        let max = self.double_of(self.range.map(|(_, max)| max));
+        max.is_some_and(|max| self.kind.position(max) >= least as f64)
     }
 
     /// What is known in the end.

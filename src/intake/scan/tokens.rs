@@ -231,7 +231,8 @@ impl<S: Sink> Pass<'_, S> {
 
     fn check_digits(&self, token: &[u8]) -> Found {
         let id = codes::resident_id(token, self.today);
-        if id == Check::Valid {
+        // Under a header that asks for it, one that was mistyped is one all the same.
+        if id == Check::Valid || (id == Check::Form && self.hints.is_any(FindingKind::ResidentId)) {
             return Found::Valid(FindingKind::ResidentId);
         }
         if codes::sole_trader(token) == Check::Valid {
