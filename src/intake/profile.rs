@@ -4,6 +4,7 @@ mod collect;
 mod distinct;
 mod hash;
 mod numbers;
+mod shapes;
 mod sketch;
 mod texts;
 mod written;

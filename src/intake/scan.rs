@@ -19,9 +19,9 @@ use std::ops::Range;
 
 use chrono::NaiveDate;
 
-use super::{Declared, FindingKind};
+use super::{Declared, FieldType, FindingKind};
 
-pub use self::decide::{Place, findings, whereabouts};
+pub use self::decide::{Place, Side, findings, whereabouts};
 pub use self::hints::Hints;
 pub use self::tally::Tally;
 
@@ -58,6 +58,8 @@ pub struct ColumnScan {
     name: String,
     hints: Hints,
     cleared: bool,
+    /// Whether its values are numbers.
+    numeric: bool,
     today: NaiveDate,
     counts: [i64; 64],
     /// Masked values with their rows, for each kind, and then for each kind of masked values.
@@ -65,12 +67,16 @@ pub struct ColumnScan {
 }
 
 impl ColumnScan {
+    /// No smaller whole number is looked at.
+    pub const LEAST_NUMBER: i64 = 10_000_000_000;
+
     /// Nothing was seen so far. `today` bounds dates of birth.
     pub fn new(declared: &Declared, today: NaiveDate) -> Self {
         ColumnScan {
             name: declared.name.clone(),
             hints: Hints::new(&declared.name, &declared.titles),
             cleared: declared.cleared,
+            numeric: declared.field_type.unwrap_or(FieldType::String) != FieldType::String,
             today,
             counts: [0; 64],
             examples: vec![Vec::new(); 2 * KINDS],
@@ -95,7 +101,7 @@ impl ColumnScan {
     #[inline]
     pub fn look_at_number(&mut self, number: i64, row: i64) {
         // Eleven digits, or thirteen that begin with 86, or fifteen and more.
-        let suspect = matches!(number, 10_000_000_000..=99_999_999_999 | 8_610_000_000_000..=8_619_999_999_999 | 100_000_000_000_000..);
+        let suspect = matches!(number, Self::LEAST_NUMBER..=99_999_999_999 | 8_610_000_000_000..=8_619_999_999_999 | 100_000_000_000_000..);
         if suspect {
             let marks = self.look_closely(&number.to_string(), row);
             self.count(marks, 1);

@@ -1,16 +1,19 @@
 //! Collects a profile batch by batch, in one pass and in bounded memory.
 
 use datafusion::arrow::array::{Array, ArrayRef, AsArray};
-use datafusion::arrow::datatypes::Int64Type;
+use datafusion::arrow::datatypes::{Decimal128Type, Float64Type, Int64Type};
 use datafusion::arrow::record_batch::RecordBatch;
 
-use super::distinct::Distinct;
 use super::numbers::{Kind, Numbers};
+use super::shapes::{self, Shapes};
 use super::texts::Texts;
-use super::{ColumnProfile, Finding, FindingKind, FindingLevel, Profile, TopValue, hash};
+use super::{ColumnProfile, Finding, FindingKind, FindingLevel, Profile, TopValue};
 use crate::clock;
-use crate::intake::scan::{self, ColumnScan, Place};
+use crate::intake::scan::{self, ColumnScan, Place, Side};
 use crate::intake::{Declared, FieldType};
+
+/// Above it, not every whole number is a double.
+const MOST_EXACT: f64 = 9e15;
 
 /// Collects the profile of a table batch by batch. It may move to another thread between batches.
 pub struct Profiler {
@@ -30,7 +33,7 @@ enum Values {
     Numbers(Box<Numbers>),
     Texts(Box<Texts>),
     Booleans { no: i64, yes: i64 },
-    Shapes(Distinct),
+    Shapes(Box<Shapes>),
 }
 
 impl Profiler {
@@ -86,29 +89,10 @@ impl Profiler {
     /// The columns that may be sides of a place, and which columns hold moments.
     fn places(&self) -> (Vec<Place>, Vec<bool>) {
         let columns = self.columns.iter().enumerate();
-        let place = |(at, column): (usize, &Column)| {
-            let hints = column.scan.hints();
-            let Values::Numbers(numbers) = &column.values else { return None };
-            let latitude = hints.latitude;
-            let (low, high) = if latitude { (3.0, 54.0) } else { (73.0, 136.0) };
-            let values = self.row_count - column.profile.nulls;
-            (hints.longitude || latitude).then(|| Place {
-                column: at,
-                values,
-                in_china: numbers.share(|value| (low..high).contains(&value)) >= 0.9,
-                fine: numbers.share(is_fine) >= 0.5,
-                latitude,
-            })
-        };
+        let places = columns.filter_map(|(at, column)| column.place(at, self.row_count - column.profile.nulls));
         let moments = self.columns.iter().map(|column| column.profile.field_type == FieldType::Datetime).collect();
-        (columns.filter_map(place).collect(), moments)
+        (places.collect(), moments)
     }
-}
-
-/// Whether a coordinate has four decimals or more.
-fn is_fine(value: f64) -> bool {
-    let thousandths = value * 1000.0;
-    (thousandths - thousandths.round()).abs() > 1e-6
 }
 
 /// Whether a column of such values says whose row it is.
@@ -155,21 +139,58 @@ impl Values {
             FieldType::Boolean => Values::Booleans { no: 0, yes: 0 },
             FieldType::Date => numbers(Kind::Day),
             FieldType::Datetime => numbers(Kind::Moment),
-            FieldType::Geometry => Values::Shapes(Distinct::new()),
+            FieldType::Geometry => Values::Shapes(Box::new(Shapes::new())),
         }
     }
 }
 
+/// Mobile numbers and the like may be kept as numbers of any type.
+fn look_at_numbers(array: &ArrayRef, first_row: i64, scan: &mut ColumnScan) {
+    let rows = first_row..;
+    if let Some(integers) = array.as_primitive_opt::<Int64Type>() {
+        integers.iter().zip(rows).for_each(|(value, row)| value.into_iter().for_each(|value| scan.look_at_number(value, row)));
+    } else if let Some(doubles) = array.as_primitive_opt::<Float64Type>() {
+        let whole = |value: f64| (value.fract() == 0.0 && value.abs() < MOST_EXACT).then_some(value as i64);
+        doubles
+            .iter()
+            .zip(rows)
+            .for_each(|(value, row)| value.and_then(whole).into_iter().for_each(|value| scan.look_at_number(value, row)));
+    } else if let Some(decimals) = array.as_primitive_opt::<Decimal128Type>() {
+        let unit = 10i128.pow(u32::try_from(decimals.scale()).unwrap_or_default());
+        let whole = |value: i128| if value % unit == 0 { i64::try_from(value / unit).ok() } else { None };
+        decimals
+            .iter()
+            .zip(rows)
+            .for_each(|(value, row)| value.and_then(whole).into_iter().for_each(|value| scan.look_at_number(value, row)));
+    }
+}
+
 impl Column {
+    /// The column as a side of a place, where it is one.
+    fn place(&self, column: usize, values: i64) -> Option<Place> {
+        let hints = self.scan.hints();
+        match &self.values {
+            Values::Numbers(numbers) if hints.longitude || hints.latitude => {
+                let side = if hints.latitude { Side::Latitude } else { Side::Longitude };
+                let in_china = numbers.share(|value| shapes::in_china(side, value)) >= shapes::MOST;
+                Some(Place { column, values, in_china, fine: numbers.share(shapes::is_fine) >= shapes::HALF, side })
+            }
+            Values::Shapes(shapes) => {
+                let (in_china, fine) = shapes.places();
+                Some(Place { column, values, in_china, fine, side: Side::Both })
+            }
+            Values::Numbers(_) | Values::Texts(_) | Values::Booleans { .. } => None,
+        }
+    }
+
     fn observe(&mut self, array: &ArrayRef, first_row: i64) {
         self.profile.nulls += array.null_count() as i64;
         match &mut self.values {
             Values::Texts(texts) => texts.observe(array, first_row, &mut self.scan),
             Values::Numbers(numbers) => {
                 numbers.observe(array);
-                if let Some(integers) = array.as_primitive_opt::<Int64Type>() {
-                    let rows = integers.iter().zip(first_row..);
-                    rows.filter_map(|(value, row)| Some((value?, row))).for_each(|(value, row)| self.scan.look_at_number(value, row));
+                if numbers.reaches(ColumnScan::LEAST_NUMBER) {
+                    look_at_numbers(array, first_row, &mut self.scan);
                 }
             }
             Values::Booleans { no, yes } => {
@@ -178,13 +199,7 @@ impl Column {
                     *no += booleans.false_count() as i64;
                 }
             }
-            Values::Shapes(distinct) => {
-                if let Some(shapes) = array.as_binary_opt::<i32>() {
-                    shapes.iter().flatten().for_each(|shape| {
-                        distinct.add(hash::of_bytes(shape));
-                    });
-                }
-            }
+            Values::Shapes(shapes) => shapes.observe(array),
         }
     }
 
@@ -212,7 +227,7 @@ impl Column {
                 seen.sort_by_key(|value| std::cmp::Reverse(value.count));
                 profile.top = seen;
             }
-            Values::Shapes(distinct) => (profile.distinct, profile.distinct_exact) = distinct.count(),
+            Values::Shapes(shapes) => (profile.distinct, profile.distinct_exact) = shapes.distinct(),
         }
         (profile, scan)
     }

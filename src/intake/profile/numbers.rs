@@ -198,6 +198,12 @@ impl Numbers {
         self.sketch.share(|value| test(self.kind.position(value)))
     }
 
+    /// Whether a value was as large as this.
+    pub fn reaches(&self, least: i64) -> bool {
+        let max = self.double_of(self.range.map(|(_, max)| max));
+        max.is_some_and(|max| self.kind.position(max) >= least as f64)
+    }
+
     /// What is known in the end.
     pub fn finish(self) -> Numbered {
         let kind = self.kind;

@@ -150,11 +150,21 @@ impl Texts {
     fn widen(&mut self, text: &str) {
         let key = key(text.as_bytes());
         if self.min.as_ref().is_none_or(|min| key < min.key || (key == min.key && text < min.text.as_str())) {
-            self.min = Some(Edge { key, text: start(text) });
+            Edge::put(&mut self.min, key, text);
         }
-        if self.max.as_ref().is_none_or(|max| key > max.key || (key == max.key && text > max.text.as_str() && start(text) != max.text)) {
-            self.max = Some(Edge { key, text: start(text) });
+        if self.max.as_ref().is_none_or(|max| key > max.key || (key == max.key && text > max.text.as_str())) {
+            Edge::put(&mut self.max, key, text);
         }
+    }
+}
+
+impl Edge {
+    /// Keeps the start of a text; in a sorted column every value comes by here, and none needs new memory.
+    fn put(edge: &mut Option<Edge>, key: u64, text: &str) {
+        let edge = edge.get_or_insert_with(|| Edge { key, text: String::new() });
+        edge.key = key;
+        edge.text.clear();
+        edge.text.push_str(&text[..text.floor_char_boundary(COMPARED_BYTES)]);
     }
 }
 
@@ -167,8 +177,4 @@ fn key(bytes: &[u8]) -> u64 {
     let mut padded = [0; 8];
     padded.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
     u64::from_be_bytes(padded)
-}
-
-fn start(text: &str) -> String {
-    text[..text.floor_char_boundary(COMPARED_BYTES)].to_owned()
 }

@@ -67,6 +67,10 @@ fn level(column: &ColumnScan, kind: FindingKind, masked: bool, matches: i64, val
         return Some(FindingLevel::Strong);
     }
     let candidates = column.counted(Marks::candidate(kind)).max(matches);
+    // Amounts of money, and numbers of anything, have eleven digits too.
+    if column.numeric && !hints.is_any(kind) && matches!(kind, FindingKind::Mobile | FindingKind::BankCard) {
+        return None;
+    }
     let by_chance = !masked && !hints.is_any(kind) && is_chance(matches, candidates, chance(kind));
     (!by_chance).then_some(FindingLevel::Some)
 }
@@ -106,19 +110,33 @@ pub struct Place {
     pub column: usize,
     /// Values that are not missing.
     pub values: i64,
-    /// Whether most values are longitudes, or latitudes, in China.
+    /// Whether most values are in China, on its side.
     pub in_china: bool,
     /// Whether most have four decimals or more: a place of some metres.
     pub fine: bool,
-    /// Whether it is a latitude.
-    pub latitude: bool,
+    /// Which side it is.
+    pub side: Side,
+}
+
+/// What a column tells of a place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// How far east.
+    Longitude,
+    /// How far north.
+    Latitude,
+    /// Both, as a point.
+    Both,
 }
 
 /// The findings of places of persons or vehicles over time: a longitude and a latitude beside a column that says whose they are, or when.
 /// `moments` says of each column whether it holds moments, and `strong` whether it is one of persons or vehicles by its values.
 pub fn whereabouts(columns: &[ColumnScan], places: &[Place], moments: &[bool], strong: &[bool]) -> Vec<Finding> {
-    let proper = |latitude: bool| places.iter().filter(move |place| place.latitude == latitude && place.in_china && place.fine);
-    if proper(true).next().is_none() || proper(false).next().is_none() {
+    let mut proper: Vec<&Place> = places.iter().filter(|place| place.in_china && place.fine).collect();
+    let has = |side| proper.iter().any(|place| place.side == side);
+    let (point, pair) = (has(Side::Both), has(Side::Longitude) && has(Side::Latitude));
+    proper.retain(|place| if place.side == Side::Both { point } else { pair });
+    if proper.is_empty() {
         return Vec::new();
     }
     let mover = columns.iter().any(|column| column.hints.mover) || strong.contains(&true);
@@ -139,5 +157,5 @@ pub fn whereabouts(columns: &[ColumnScan], places: &[Place], moments: &[bool], s
         examples: Vec::new(),
         rows: Vec::new(),
     };
-    proper(false).chain(proper(true)).map(finding).collect()
+    proper.into_iter().map(finding).collect()
 }

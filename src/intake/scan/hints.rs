@@ -164,6 +164,30 @@ const RELATED: &[(FindingKind, &[&str])] = &[
     (FindingKind::Email, &["mail", "联系方式", "contact"]),
 ];
 
+/// Headers that speak of persons, and ask for something else.
+const NO_NAME: &[&str] = &[
+    "名称",
+    "单位",
+    "机构",
+    "公司",
+    "企业",
+    "类别",
+    "类型",
+    "人数",
+    "数量",
+    "职称",
+    "学历",
+    "职务",
+    "年级",
+    "organisation",
+    "organization",
+    "company",
+    "type",
+    "count",
+    "number",
+    "level",
+];
+
 const LONGITUDE: &[&str] = &["经度", "longitude", "lon", "lng", "long"];
 const LATITUDE: &[&str] = &["纬度", "latitude", "lat"];
 const MOMENT: &[&str] = &["时间", "时刻", "time", "timestamp", "datetime", "gps time"];
@@ -172,37 +196,41 @@ const BOOKKEEPING: &[&str] =
 const MOVER: &[&str] = &[
     "车牌",
     "号牌",
-    "车辆",
     "车号",
+    "车辆编号",
+    "车辆标识",
+    "车辆id",
     "司机",
     "驾驶员",
     "用户编号",
     "用户标识",
     "用户id",
-    "手机",
     "身份证",
-    "姓名",
     "人员编号",
     "设备号",
     "设备编号",
     "订单号",
     "订单编号",
     "vehicle",
+    "vehicle id",
+    "vehicle no",
     "taxi",
+    "taxi id",
     "driver",
-    "rider",
+    "driver id",
+    "rider id",
     "user id",
     "device id",
     "imei",
     "imsi",
-    "phone",
-    "mobile",
     "plate",
+    "license plate",
     "person id",
-    "passenger",
+    "passenger id",
     "trip id",
     "bike id",
     "order id",
+    "resident id",
 ];
 
 impl Hints {
@@ -213,9 +241,10 @@ impl Hints {
         let bits = |table: &[(FindingKind, &[&str])]| {
             table.iter().filter(|(_, list)| says(list)).fold(0, |bits, (kind, _)| bits | (1u16 << (*kind as u16)))
         };
+        let no_name = if says(NO_NAME) { 1 << (FindingKind::Name as u16) } else { 0 };
         Hints {
             exact: bits(EXACT),
-            related: bits(RELATED),
+            related: bits(RELATED) & !no_name,
             longitude: says(LONGITUDE),
             latitude: says(LATITUDE),
             moment: says(MOMENT) && !says(BOOKKEEPING),
@@ -292,6 +321,8 @@ mod tests {
             ("名称", FindingKind::Name, false, false),
             ("法定代表人", FindingKind::Name, false, true),
             ("province", FindingKind::Vin, false, false),
+            ("负责人", FindingKind::Name, false, true),
+            ("负责人单位名称", FindingKind::Name, false, false),
         ];
         for (header, kind, exact, any) in cases {
             let hints = Hints::new(header, &[]);

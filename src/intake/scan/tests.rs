@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use datafusion::arrow::array::{ArrayRef, Float64Array, Int64Array, StringArray, TimestampMicrosecondArray};
+use datafusion::arrow::array::{ArrayRef, BinaryArray, Decimal128Array, Float64Array, Int64Array, StringArray, TimestampMicrosecondArray};
 use datafusion::arrow::record_batch::RecordBatch;
 
 use crate::intake::{Declared, FieldType, Finding, FindingKind, FindingLevel, Profile, Profiler};
@@ -238,6 +238,13 @@ fn whole_numbers_are_scanned_too() {
     assert!(mobiles.columns[0].min.is_none() && mobiles.columns[0].top.is_empty() && mobiles.columns[0].quantiles.is_empty());
     let cards = found(vec![6_222_600_260_001_072_444; 12]);
     assert_eq!(brief(&cards.findings), [(FindingKind::BankCard, STRONG, 12, false)]);
+    // Amounts are no mobile numbers.
+    assert_eq!(found((0..20).map(|number| 11_000_000_000 + number * 1_000_000_000).collect()).findings, []);
+    let doubles: ArrayRef = Arc::new(Float64Array::from(vec![13_812_345_678.0; 12]));
+    assert_eq!(brief(&profile_of(vec![(column("c1", FieldType::Number), doubles)]).findings), [(FindingKind::Mobile, STRONG, 12, false)]);
+    let decimals: ArrayRef = Arc::new(Decimal128Array::from(vec![1_381_234_567_800; 12]).with_precision_and_scale(38, 2).unwrap());
+    let declared = Declared { scale: Some(2), ..column("c1", FieldType::Decimal) };
+    assert_eq!(brief(&profile_of(vec![(declared, decimals)]).findings), [(FindingKind::Mobile, STRONG, 12, false)]);
     assert_eq!(found((0..20).map(|number| 310_104_003_001 + number).collect()).findings, []);
     assert_eq!(found((0..20).map(|number| 1_767_225_600_000 + number).collect()).findings, []);
 }
@@ -263,6 +270,9 @@ fn whereabouts_need_a_place_and_somebody_or_a_moment() {
     assert_eq!(with("vehicle_id", FieldType::String, &who), (both(STRONG), true));
     assert_eq!(with("update_time", FieldType::Datetime, &at).0, []);
     assert_eq!(with("station", FieldType::String, &who).0, []);
+    // A list of places may name whom to call there.
+    let phone: ArrayRef = Arc::new(StringArray::from_iter_values((0..50).map(|number| format!("021-643912{number:02}"))));
+    assert_eq!(with("phone", FieldType::String, &phone).0, []);
     let coarse: ArrayRef = Arc::new(Float64Array::from(vec![121.43; 50]));
     let columns = vec![
         (column("lng", FieldType::Number), coarse),
@@ -270,6 +280,23 @@ fn whereabouts_need_a_place_and_somebody_or_a_moment() {
         (column("vehicle_id", FieldType::String), Arc::clone(&who)),
     ];
     assert_eq!(profile_of(columns).findings, []);
+}
+
+#[test]
+fn points_are_places_too() {
+    let point = |number: i32| {
+        let (east, north) = (121.430_17 + f64::from(number) * 0.000_13, 31.180_11 + f64::from(number) * 0.000_17);
+        [&[1, 1, 0, 0, 0][..], &east.to_le_bytes(), &north.to_le_bytes()].concat()
+    };
+    let points: ArrayRef = Arc::new(BinaryArray::from_iter_values((0..50).map(point)));
+    let who: ArrayRef = Arc::new(StringArray::from_iter_values((0..50).map(|number| format!("T{number}"))));
+    let found = |name: &str| {
+        let columns =
+            vec![(column("geometry", FieldType::Geometry), Arc::clone(&points)), (column(name, FieldType::String), Arc::clone(&who))];
+        brief(&profile_of(columns).findings)
+    };
+    assert_eq!(found("vehicle_id"), [(FindingKind::Whereabouts, STRONG, 50, false)]);
+    assert_eq!(found("station"), []);
 }
 
 #[test]

@@ -16,10 +16,26 @@ const MAX_RUNS: usize = 8;
 /// The longest identifier.
 const MAX_JOINED: usize = 24;
 
-/// How mobile numbers, resident IDs and bank cards are divided.
-const MOBILE_GROUPS: &[&[usize]] = &[&[3, 4, 4], &[3, 3, 5], &[3, 8], &[2, 11], &[2, 3, 4, 4]];
-const LONG_GROUPS: &[&[usize]] =
-    &[&[6, 8, 4], &[6, 4, 4, 4], &[3, 3, 4, 4, 4], &[4, 4, 4, 4, 2], &[6, 8, 3, 1], &[4, 4, 4, 4, 3], &[4, 4, 4, 4], &[6, 13], &[6, 10]];
+/// The shortest one.
+const MIN_JOINED: usize = 11;
+
+/// How resident IDs, bank cards and mobile numbers are divided; longer divisions stand before those that they begin with.
+const GROUPS: &[&[usize]] = &[
+    &[6, 8, 4],
+    &[6, 8, 3, 1],
+    &[6, 4, 4, 4],
+    &[3, 3, 4, 4, 4],
+    &[4, 4, 4, 4, 3],
+    &[4, 4, 4, 4, 2],
+    &[4, 4, 4, 4],
+    &[6, 13],
+    &[6, 10],
+    &[2, 3, 4, 4],
+    &[2, 11],
+    &[3, 4, 4],
+    &[3, 3, 5],
+    &[3, 8],
+];
 
 /// Is told what was found, and where.
 pub trait Sink {
@@ -39,7 +55,7 @@ enum Found {
 
 /// Looks for everything in a text that has its plain shape.
 pub fn look(text: &str, hints: Hints, today: NaiveDate, sink: &mut impl Sink) {
-    let mut pass = Pass { text, bytes: text.as_bytes(), hints, today, sink, runs: Vec::with_capacity(MAX_RUNS) };
+    let mut pass = Pass { text, bytes: text.as_bytes(), hints, today, sink, runs: Runs::default() };
     pass.run();
     pass.whole();
 }
@@ -50,12 +66,36 @@ struct Pass<'a, S> {
     hints: Hints,
     today: NaiveDate,
     sink: &'a mut S,
-    runs: Vec<Range<usize>>,
+    /// Runs of digits that stand one behind the other.
+    runs: Runs,
+}
+
+/// A few runs; no memory is asked for.
+#[derive(Default)]
+struct Runs {
+    all: [(usize, usize); MAX_RUNS],
+    count: usize,
+}
+
+impl Runs {
+    fn as_slice(&self) -> &[(usize, usize)] {
+        &self.all[..self.count]
+    }
+
+    fn push(&mut self, run: &Range<usize>) {
+        if self.count == MAX_RUNS {
+            self.all.rotate_left(1);
+            self.count -= 1;
+        }
+        self.all[self.count] = (run.start, run.end);
+        self.count += 1;
+    }
 }
 
 impl<S: Sink> Pass<'_, S> {
     fn run(&mut self) {
-        let (mut at, mut rooms, mut marks) = (0, false, 0);
+        let (mut at, mut rooms) = (0, false);
+        let (mut dots, mut colons, mut dashes) = (0, 0, 0);
         while let Some(byte) = self.bytes.get(at) {
             match byte {
                 b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'*' => {
@@ -70,10 +110,9 @@ impl<S: Sink> Pass<'_, S> {
                     }
                     at += 1;
                 }
-                b'.' | b':' | b'-' => {
-                    marks += 1;
-                    at += 1;
-                }
+                b'.' => (dots, at) = (dots + 1, at + 1),
+                b':' => (colons, at) = (colons + 1, at + 1),
+                b'-' => (dashes, at) = (dashes + 1, at + 1),
                 0xE0..=0xEF => {
                     rooms |= matches!(self.bytes.get(at..at + 3), Some([0xE5, 0xAE, 0xA4] | [0xE5, 0x8D, 0x95]));
                     self.plate(at);
@@ -86,11 +125,11 @@ impl<S: Sink> Pass<'_, S> {
         }
         self.join();
         let address = self.hints.is_any(FindingKind::Address);
-        if (rooms || address) && words::is_room(self.text, address) {
+        if (rooms && words::is_room(self.text)) || (address && words::is_flat(self.text)) {
             self.sink.hit(FindingKind::Address, self.text.contains("**"), 0..self.text.len());
         }
         let network = self.hints.is_any(FindingKind::Network);
-        if marks >= 3 || network {
+        if dots >= 3 || colons >= 3 || dashes >= 5 || network {
             words::network(self.text, network, |start, end| self.sink.hit(FindingKind::Network, false, start..end));
         }
     }
@@ -128,15 +167,12 @@ impl<S: Sink> Pass<'_, S> {
     fn token(&mut self, range: Range<usize>) {
         let token = &self.bytes[range.clone()];
         let numeric = token[..token.len() - 1].iter().all(|byte| byte.is_ascii_digit() || *byte == b'*');
-        let follows = self.runs.last().is_some_and(|last| last.end + 1 == range.start && matches!(self.bytes[last.end], b' ' | b'-'));
+        let follows = self.runs.as_slice().last().is_some_and(|(_, end)| end + 1 == range.start && matches!(self.bytes[*end], b' ' | b'-'));
         if !follows || !numeric {
             self.join();
         }
         if numeric {
-            if self.runs.len() == MAX_RUNS {
-                self.runs.remove(0);
-            }
-            self.runs.push(range.clone());
+            self.runs.push(&range);
         }
         if token.len() >= 11 && !(numeric && self.is_fraction(&range)) {
             let found = self.check(token);
@@ -195,7 +231,8 @@ impl<S: Sink> Pass<'_, S> {
 
     fn check_digits(&self, token: &[u8]) -> Found {
         let id = codes::resident_id(token, self.today);
-        if id == Check::Valid {
+        // Under a header that asks for it, one that was mistyped is one all the same.
+        if id == Check::Valid || (id == Check::Form && self.hints.is_any(FindingKind::ResidentId)) {
             return Found::Valid(FindingKind::ResidentId);
         }
         if codes::sole_trader(token) == Check::Valid {
@@ -217,48 +254,47 @@ impl<S: Sink> Pass<'_, S> {
 
     /// Checks the runs so far as one, and forgets them.
     fn join(&mut self) {
-        let runs = std::mem::take(&mut self.runs);
-        if let [first, .., last] = runs.as_slice() {
-            let all = first.start..last.end;
-            let whole = self.bytes[..all.start].iter().chain(&self.bytes[all.end..]).all(|byte| !byte.is_ascii_alphanumeric());
-            let mut known = false;
-            for start in 0..runs.len() {
-                known |= self.windows(&runs[start..]);
-            }
-            if whole && !known {
-                self.put_together(&runs, |length| length >= 15);
-            }
+        let taken = std::mem::take(&mut self.runs);
+        let runs = taken.as_slice();
+        let [(start, _), .., (_, end)] = runs else { return };
+        if length(runs) < MIN_JOINED {
+            return;
         }
-        self.runs = runs;
-        self.runs.clear();
+        let mut known = false;
+        for first in 0..runs.len() {
+            known |= self.divided(&runs[first..]);
+        }
+        let around = self.bytes[..*start].iter().chain(&self.bytes[*end..]);
+        if !known && around.clone().all(|byte| !byte.is_ascii_alphanumeric()) && length(runs) >= 15 {
+            self.put_together(runs);
+        }
     }
 
     /// Tries the divisions that are in use at the start of the runs.
-    fn windows(&mut self, runs: &[Range<usize>]) -> bool {
-        let divided =
-            |groups: &&&[usize]| runs.len() >= groups.len() && runs.iter().zip(groups.iter()).all(|(run, length)| run.len() == *length);
-        if let Some(groups) = LONG_GROUPS.iter().find(divided) {
-            return self.put_together(&runs[..groups.len()], |length| length >= 15);
-        }
-        if let Some(groups) = MOBILE_GROUPS.iter().find(divided) {
-            return self.put_together(&runs[..groups.len()], |length| (11..=13).contains(&length));
-        }
-        false
+    fn divided(&mut self, runs: &[(usize, usize)]) -> bool {
+        let fits = |groups: &&&[usize]| {
+            runs.len() >= groups.len() && runs.iter().zip(groups.iter()).all(|((start, end), length)| end - start == *length)
+        };
+        let groups = GROUPS.iter().find(fits).map_or(0, |groups| groups.len());
+        groups > 0 && self.put_together(&runs[..groups])
     }
 
-    fn put_together(&mut self, runs: &[Range<usize>], fits: impl Fn(usize) -> bool) -> bool {
-        let joined: Vec<u8> = runs.iter().flat_map(|run| self.bytes[run.clone()].iter().copied()).take(MAX_JOINED + 1).collect();
-        let (Some(first), Some(last)) = (runs.first(), runs.last()) else { return false };
-        if joined.len() > MAX_JOINED || !fits(joined.len()) {
+    fn put_together(&mut self, runs: &[(usize, usize)]) -> bool {
+        let ([(from, _), ..], [.., (_, to)]) = (runs, runs) else { return false };
+        let length = length(runs);
+        let mut joined = [0; MAX_JOINED];
+        if length > MAX_JOINED {
             return false;
         }
-        let found = self.check(&joined);
+        let bytes = runs.iter().flat_map(|(start, end)| &self.bytes[*start..*end]);
+        joined.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
+        let found = self.check(&joined[..length]);
         // The form alone proves nothing of runs that only might be one.
-        if let Found::Valid(_) | Found::Masked(_) = found {
-            self.tell(found, first.start..last.end);
-            return true;
+        let proven = matches!(found, Found::Valid(_) | Found::Masked(_));
+        if proven {
+            self.tell(found, *from..*to);
         }
-        false
+        proven
     }
 
     fn tell(&mut self, found: Found, range: Range<usize>) {
@@ -281,4 +317,8 @@ fn is_document(text: &str) -> bool {
     let letters = text.bytes().take_while(u8::is_ascii_uppercase).count();
     let digits = text.bytes().skip(letters).take_while(u8::is_ascii_digit).count();
     (1..=2).contains(&letters) && (7..=10).contains(&digits) && letters + digits == text.len()
+}
+
+fn length(runs: &[(usize, usize)]) -> usize {
+    runs.iter().map(|(start, end)| end - start).sum()
 }

@@ -56,15 +56,15 @@ pub fn email(bytes: &[u8], at: usize) -> Option<(usize, usize)> {
     (proper && !doubled).then_some((at - local, at + 1 + domain))
 }
 
-/// Whether a text is an address down to a room: a house, a building or a lane with a number, and a room or flat behind it. Under a
-/// header that asks for addresses, also without the word for a room, and in English.
-pub fn is_room(text: &str, hinted: bool) -> bool {
-    let house = |part: &str| ["号", "弄", "幢", "栋", "座", "楼", "单元", "支弄"].iter().any(|unit| numbered(part, unit).is_some());
-    let room = ["室", "单元"].iter().any(|unit| numbered(text, unit).is_some_and(|before| house(&text[..before])));
-    if room {
-        return true;
-    }
-    hinted && (is_flat(text) || is_english_room(text))
+/// Whether a text is an address down to a room: a house, a building or a lane with a number, and a room or flat behind it.
+pub fn is_room(text: &str) -> bool {
+    let house = |part: &str| ["号", "弄", "幢", "栋", "座", "楼", "单元"].iter().any(|unit| numbered(part, unit).is_some());
+    ["室", "单元"].iter().any(|unit| numbered(text, unit).is_some_and(|before| house(&text[..before])))
+}
+
+/// The same without the word for a room, or in English: for columns whose header asks for addresses.
+pub fn is_flat(text: &str) -> bool {
+    if text.is_ascii() { is_english_flat(text) } else { is_numbered_flat(text) }
 }
 
 /// Where the number before a unit begins: `36` of `36号`.
@@ -76,7 +76,7 @@ fn numbered(text: &str, unit: &str) -> Option<usize> {
 }
 
 /// 88弄12号301.
-fn is_flat(text: &str) -> bool {
+fn is_numbered_flat(text: &str) -> bool {
     let trimmed = text.trim_end();
     let digits = trimmed.bytes().rev().take_while(u8::is_ascii_digit).count();
     let before = &trimmed[..trimmed.len() - digits];
@@ -84,7 +84,7 @@ fn is_flat(text: &str) -> bool {
         && ["号", "幢", "栋", "座", "单元"].iter().any(|unit| before.ends_with(unit) && numbered(before, unit).is_some())
 }
 
-fn is_english_room(text: &str) -> bool {
+fn is_english_flat(text: &str) -> bool {
     let lower = text.to_ascii_lowercase();
     let words: Vec<&str> = lower.split(|letter: char| !letter.is_ascii_alphanumeric()).filter(|word| !word.is_empty()).collect();
     let road = words.iter().any(|word| matches!(*word, "road" | "rd" | "street" | "st" | "lane" | "avenue" | "ave"));
@@ -155,13 +155,13 @@ mod tests {
     fn rooms() {
         for text in ["上海市徐汇区漕宝路36号2401室", "田林路88弄12号301室", "3栋2单元501", "桂林路100号A楼205室", "12弄5号2室"]
         {
-            assert!(is_room(text, false), "{text}");
+            assert!(is_room(text), "{text}");
         }
         for text in ["漕宝路36号", "第三会议室", "3号会议室", "501室", "漕宝路36弄", "办公室", "2号线"] {
-            assert!(!is_room(text, false), "{text}");
+            assert!(!is_room(text), "{text}");
         }
         for text in ["88弄12号301", "Room 501, No. 36 Caobao Road"] {
-            assert!(is_room(text, true) && !is_room(text, false), "{text}");
+            assert!(is_flat(text) && !is_room(text), "{text}");
         }
     }
 
