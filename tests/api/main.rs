@@ -7,6 +7,8 @@
 mod access;
 mod architecture;
 mod download;
+mod download_codings;
+mod download_formats;
 mod import;
 mod ledger;
 mod limits;
