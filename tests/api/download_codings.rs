@@ -96,6 +96,7 @@ async fn the_first_reader_gets_the_file_while_it_is_made() {
     // Whoever asks for its headers waits for the file, which is the same.
     assert_eq!(head.expect(200).header("etag"), format!("\"{}\"", sha256_hex(csv.as_bytes())));
     let coded = app.get_with(LARGE, &[("accept-encoding", "zstd")]).await.expect(200);
+    assert_eq!(coded.header("transfer-encoding"), "chunked");
     assert!(decode(coded.header("content-encoding"), &coded.body) == csv.as_bytes());
     let again = app.get(LARGE).await.expect(200);
     assert_eq!(again.header("content-length"), csv.len().to_string());

@@ -44,9 +44,9 @@ async fn a_workbook_has_typed_cells_and_no_formula() {
     assert_eq!(rows[0], ["name", "count", "price", "share", "is_open", "day", "at", "place"].map(text));
     let first = &rows[1];
     assert_eq!(first[..5], [text("=1+1"), Data::Float(7.0), Data::Float(1.5), Data::Float(0.25), Data::Bool(true)]);
-    let moment = |cell: &Data| match cell {
-        Data::DateTime(at) => at.to_ymd_hms_milli(),
-        other => panic!("{other:?}"),
+    let moment = |cell: &Data| {
+        let Data::DateTime(at) = cell else { panic!("{cell:?}") };
+        at.to_ymd_hms_milli()
     };
     assert_eq!(moment(&first[5]), (2026, 2, 28, 0, 0, 0, 0));
     assert_eq!(moment(&first[6]), (2026, 2, 28, 12, 30, 0, 0));
