@@ -69,6 +69,14 @@ pub fn limit_key(caller: &Caller) -> LimitKey {
     }
 }
 
+/// The request came as HEAD.
+struct Head;
+
+/// The method by which the request came; `method()` of a request says GET for HEAD too.
+pub fn asked_method(request: &HttpRequest) -> Method {
+    if request.extensions().get::<Head>().is_some() { Method::HEAD } else { request.method().clone() }
+}
+
 /// The middleware around every route.
 ///
 /// # Errors
@@ -81,6 +89,7 @@ pub async fn resolve(mut request: ServiceRequest, next: Next<impl MessageBody + 
     let (method, path) = (request.method().clone(), request.path().to_owned());
     if method == Method::HEAD {
         // Every GET answers HEAD too (RFC 9110 §9.3.2): the connection knows what was asked, and sends no body.
+        request.extensions_mut().insert(Head);
         request.head_mut().method = Method::GET;
     }
     let (response, who, standing) = answer(request, next, language, &id).await?;

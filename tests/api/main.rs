@@ -8,6 +8,8 @@ mod access;
 mod architecture;
 mod crash;
 mod download;
+mod download_codings;
+mod download_formats;
 mod hostile;
 mod import;
 mod intake;

@@ -6,6 +6,7 @@ import urllib.parse
 import pandas
 import polars
 import pyarrow
+import pyarrow.ipc
 import pyarrow.parquet
 import pytest
 
@@ -36,7 +37,7 @@ def test_the_list_names_every_open_dataset(anyone, sources):
     for item in listed:
         detail = anyone.get(f"/api/v1/datasets/{item['slug']}").json()
         assert detail["rows"] == len(sources[item["slug"]].table[1])
-        assert {download["format"] for download in detail["downloads"]} == {"parquet", "csv", "ndjson", "json"}
+        assert {download["format"] for download in detail["downloads"]} == {"parquet", "csv", "ndjson", "json", "arrow", "xlsx"}
         for download in detail["downloads"]:
             assert anyone.call("HEAD", download["href"]).headers["Content-Length"] != "0"
 
@@ -50,6 +51,14 @@ def test_csv_is_the_source(open_file, sources, slug):
 
 def test_pyarrow_reads_the_same_rows(open_file, sources, slug):
     table = pyarrow.parquet.read_table(io.BytesIO(open_file(slug, "parquet")))
+    header, rows = sources[slug].table
+    assert table.column_names == header
+    assert_same_rows(texts(zip(*table.to_pydict().values())), rows)
+
+
+def test_pyarrow_reads_the_arrow_stream(open_file, sources, slug):
+    with pyarrow.ipc.open_stream(io.BytesIO(open_file(slug, "arrow"))) as stream:
+        table = stream.read_all()
     header, rows = sources[slug].table
     assert table.column_names == header
     assert_same_rows(texts(zip(*table.to_pydict().values())), rows)

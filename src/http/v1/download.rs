@@ -24,7 +24,7 @@ use crate::access::Mode;
 use crate::app::App;
 use crate::crypto::{base64, unhex};
 use crate::error::{Error, Result};
-use crate::http::caller::limit_key;
+use crate::http::caller::{asked_method, limit_key};
 use crate::http::problem::Problem;
 use crate::identity::Caller;
 use crate::limits::LimitKey;
@@ -105,7 +105,7 @@ async fn wanted(app: &App, release: &Release, plain: Export, request: &HttpReque
     let headers = request.headers();
     let accepted = coding::accepted(headers);
     let mut wanted = Wanted { plain, coding: accepted.coding, plain_will_do: accepted.plain, may_grow: false };
-    let is_get = request.method() == Method::GET;
+    let is_get = asked_method(request) == Method::GET;
     if is_get && headers.contains_key(RANGE) {
         // A part belongs to the file that the caller names. Who names none may have bytes that were decoded for it, as many libraries
         // do without being asked: the rest of those is a part of the plain file.
@@ -137,7 +137,7 @@ struct Sending {
 
 impl Sending {
     fn file(self, request: &HttpRequest, object: &Object, coding: Option<Coding>) -> Result<HttpResponse> {
-        let answer = weigh(request.method(), request.headers(), &object.sha256, self.release.created_at(), object.size_bytes)?;
+        let answer = weigh(&asked_method(request), request.headers(), &object.sha256, self.release.created_at(), object.size_bytes)?;
         let mut response = HttpResponse::build(answer.status());
         response.insert_header((ETAG, etag(&object.sha256))).insert_header((ACCEPT_RANGES, "bytes"));
         response.insert_header((HeaderName::from_static("repr-digest"), repr_digest(object)?));
@@ -172,7 +172,7 @@ impl Sending {
         let prefix = self.app.settings.accel_prefix.as_deref()?;
         let weighed_again = [IF_MATCH, IF_UNMODIFIED_SINCE].iter().any(|name| request.headers().contains_key(name));
         let path = object.path();
-        (request.method() == Method::GET && !weighed_again).then(|| format!("{prefix}/{}", path.trim_start_matches("objects/")))
+        (asked_method(request) == Method::GET && !weighed_again).then(|| format!("{prefix}/{}", path.trim_start_matches("objects/")))
     }
 
     fn describe(&self, response: &mut HttpResponseBuilder) {

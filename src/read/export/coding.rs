@@ -53,7 +53,6 @@ impl Coding {
 }
 
 /// Where an export is written to, through its coding.
-#[expect(clippy::large_enum_variant, reason = "one value for each export")]
 pub(super) enum Sink {
     Plain(DigestWriter),
     Gzip(GzEncoder<DigestWriter>),

@@ -266,7 +266,7 @@ mod tests {
     }
 
     fn column<T, A: FromIterator<Option<T>> + Array + 'static>(numbers: &mut Numbers, make: impl Fn(&mut Numbers) -> T) -> ArrayRef {
-        let cell = |_| (numbers.next() % 5 > 0).then(|| make(numbers));
+        let cell = |_| (numbers.next() % 5).ne(&0).then(|| make(numbers));
         Arc::new((0..500).map(cell).collect::<A>())
     }
 

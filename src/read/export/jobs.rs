@@ -71,11 +71,12 @@ impl Exports {
                 (known, _) => known,
             };
             if let Some(known) = known {
-                let small = known.size_bytes < CODED_FROM_BYTES;
-                let smaller = if small { None } else { Some(self.finished(release, coded).await?) };
-                return Ok(match smaller.filter(|smaller| smaller.size_bytes < known.size_bytes) {
-                    Some(smaller) => Opened::File(smaller, Some(coding)),
-                    None => Opened::File(known, None),
+                if known.size_bytes < CODED_FROM_BYTES {
+                    return Ok(Opened::File(known, None));
+                }
+                return Ok(match self.one(release, coded, may_grow).await? {
+                    Opened::File(object, _) if object.size_bytes >= known.size_bytes => Opened::File(known, None),
+                    opened @ (Opened::File(..) | Opened::Growing(..)) => opened,
                 });
             }
         }
