@@ -142,7 +142,7 @@ async fn a_release_of_several_files_is_one_parquet_file() {
     folder.open("parts", &["a:integer"], "a\n1\n2\n3\n");
     let app = TestApp::start(Some(folder.path()), &[]).await;
     folder.open("parts", &["a:integer"], "a\n4\n5\n6\n");
-    qingdan::release::import_folder(&app.app.db, &app.app.storage, folder.path(), "service").await.unwrap();
+    qingdan::release::import_folder(&app.app.tools(), folder.path(), "service", qingdan::release::unwatched).await.unwrap();
     let write = move |conn: &mut _| {
         let dataset = catalog::find(conn, "parts")?;
         let (second, source_sha256) = catalog::latest_version(conn, &dataset)?.unwrap();
@@ -152,7 +152,7 @@ async fn a_release_of_several_files_is_one_parquet_file() {
         catalog::add_version(conn, "service", &dataset, NewVersion { source_sha256, fields, parts, rejects: None, findings, held: false })
     };
     app.app.db.write(write).await.unwrap();
-    qingdan::release::import_folder(&app.app.db, &app.app.storage, folder.path(), "service").await.unwrap();
+    qingdan::release::import_folder(&app.app.tools(), folder.path(), "service", qingdan::release::unwatched).await.unwrap();
     let path = "/api/v1/datasets/parts/download";
     let file = app.get(path).await.expect(200);
     let bytes = bytes::Bytes::from(file.body);

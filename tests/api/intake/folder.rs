@@ -30,7 +30,7 @@ async fn a_folder_may_hold_any_kind_of_file() {
         folder.open(slug, &["code", "name"], bytes.as_slice());
     }
     folder.open("broken", &["code", "name"], &gz(b"code,name\n1,2\n")[..20]);
-    let report = import_folder(&app.app.db, &app.app.storage, folder.path(), "service").await.unwrap();
+    let report = import_folder(&app.app.tools(), folder.path(), "service", qingdan::release::unwatched).await.unwrap();
     assert_eq!(report.mistakes.len(), 1, "{:?}", report.mistakes);
     assert!(report.mistakes[0].to_string().contains("the gzip file is cut off"), "{:?}", report.mistakes);
     for (slug, _) in &files {
