@@ -92,21 +92,20 @@ fn is_arithmetic(op: &BinaryOperator) -> bool {
 /// # Errors
 /// Names the form that is not allowed.
 pub fn checked(parameter: &'static str, ast: &Ast) -> Result<Ast> {
+    // Before anything else walks the tree: this walk stops where it is too deep.
+    if let ControlFlow::Break(form) = ast.visit(&mut Check::default()) {
+        let detail = format!("`{form}` is not allowed; use functions, arithmetic, CAST, EXTRACT, CASE and comparisons over fields");
+        return Err(Error::invalid(parameter, detail));
+    }
     let mut ast = ast.clone();
-    // Breaking is what the check does, and rewriting never.
+    // This visit never breaks.
     let _ = visit_expressions_mut(&mut ast, |expr| {
         if let Ast::Function(function) = expr {
             rename(function);
         }
         ControlFlow::<()>::Continue(())
     });
-    match ast.visit(&mut Check::default()) {
-        ControlFlow::Continue(()) => Ok(ast),
-        ControlFlow::Break(form) => {
-            let detail = format!("`{form}` is not allowed; use functions, arithmetic, CAST, EXTRACT, CASE and comparisons over fields");
-            Err(Error::invalid(parameter, detail))
-        }
-    }
+    Ok(ast)
 }
 
 /// Functions are found by lower-case names; `year(d)` is `date_part('year', d)`.

@@ -27,7 +27,7 @@ const MAX_DEPTH: usize = 50;
 
 /// How many operators and calls may stand within one another, with those of a chain such as `a + b + c`: the engine walks them one
 /// inside the other.
-const MAX_CHAIN: usize = 500;
+const MAX_CHAIN: usize = 200;
 
 /// The most SELECTs, with those of subqueries and unions.
 const MAX_SELECTS: usize = 64;
