@@ -177,8 +177,6 @@ async fn mistakes_are_told_with_their_place() {
         ("select a.code, b.code from \"shanghai-districts\" a, \"shanghai-districts\" b", "two columns of the answer are named `code`"),
         ("select 1/0 as x", "Divide by zero"),
         ("select cast('x' as int)", "x"),
-        ("select 9223372036854775807 + 1", "9223372036854775808"),
-        ("select x * x as y from (values (9223372036854775807)) as v(x)", "85070591730234615847396907784232501249"),
         ("select $1", "$1"),
         ("select * from \"shanghai-districts\" where name ~ '('", ""),
         ("select \"a\"\"b\" from \"shanghai-districts\"", "a\"\"b"),
