@@ -18,7 +18,7 @@ use datafusion::sql::sqlparser::ast::{
 };
 
 use super::select;
-use super::sql::functions;
+use super::sql::{MAX_GROWING, functions};
 use crate::catalog::Field;
 use crate::error::{Error, Result};
 
@@ -125,6 +125,7 @@ const MAX_CHAIN: usize = 200;
 #[derive(Default)]
 struct Check {
     depth: usize,
+    joins: usize,
 }
 
 impl Visitor for Check {
@@ -161,6 +162,10 @@ impl Visitor for Check {
         self.depth += 1;
         if self.depth > MAX_CHAIN {
             return ControlFlow::Break(format!("more than {MAX_CHAIN} operators within one another"));
+        }
+        self.joins += usize::from(matches!(expr, Ast::BinaryOp { op: BinaryOperator::StringConcat, .. }));
+        if self.joins > MAX_GROWING {
+            return ControlFlow::Break(format!("|| more than {MAX_GROWING} times"));
         }
         if allowed { ControlFlow::Continue(()) } else { ControlFlow::Break(expr.to_string()) }
     }

@@ -39,7 +39,7 @@ const MAX_TABLES: usize = 16;
 const MAX_LITERAL: usize = 4 << 10;
 
 /// The most calls of functions that make long texts out of short ones.
-const MAX_GROWING: usize = 32;
+pub(crate) const MAX_GROWING: usize = 10;
 
 /// A dataset as a query names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
