@@ -98,6 +98,8 @@ fn item(parameter: &'static str, item: SelectItem, fields: &[Field]) -> Result<I
     let (ast, name) = match item {
         SelectItem::UnnamedExpr(Ast::Identifier(name)) => (Ast::Identifier(name.clone()), name.value),
         SelectItem::UnnamedExpr(ast) => {
+            // A tree that is too deep is not written out either.
+            terms::checked(parameter, &ast)?;
             let name = ast.to_string();
             (ast, name)
         }

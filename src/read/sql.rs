@@ -23,6 +23,7 @@ use crate::error::{Error, Result};
 use crate::intake::FieldType;
 use crate::release::Release;
 
+pub(crate) use check::MAX_GROWING;
 pub use check::{Checked, MAX_BYTES, TableName};
 pub use stream::Answer;
 

@@ -18,7 +18,7 @@ use datafusion::sql::sqlparser::ast::{
 };
 
 use super::select;
-use super::sql::functions;
+use super::sql::{MAX_GROWING, functions};
 use crate::catalog::Field;
 use crate::error::{Error, Result};
 
@@ -92,21 +92,20 @@ fn is_arithmetic(op: &BinaryOperator) -> bool {
 /// # Errors
 /// Names the form that is not allowed.
 pub fn checked(parameter: &'static str, ast: &Ast) -> Result<Ast> {
+    // Before anything else walks the tree: this walk stops where it is too deep.
+    if let ControlFlow::Break(form) = ast.visit(&mut Check::default()) {
+        let detail = format!("`{form}` is not allowed; use functions, arithmetic, CAST, EXTRACT, CASE and comparisons over fields");
+        return Err(Error::invalid(parameter, detail));
+    }
     let mut ast = ast.clone();
-    // Breaking is what the check does, and rewriting never.
+    // This visit never breaks.
     let _ = visit_expressions_mut(&mut ast, |expr| {
         if let Ast::Function(function) = expr {
             rename(function);
         }
         ControlFlow::<()>::Continue(())
     });
-    match ast.visit(&mut Check::default()) {
-        ControlFlow::Continue(()) => Ok(ast),
-        ControlFlow::Break(form) => {
-            let detail = format!("`{form}` is not allowed; use functions, arithmetic, CAST, EXTRACT, CASE and comparisons over fields");
-            Err(Error::invalid(parameter, detail))
-        }
-    }
+    Ok(ast)
 }
 
 /// Functions are found by lower-case names; `year(d)` is `date_part('year', d)`.
@@ -126,6 +125,7 @@ const MAX_CHAIN: usize = 200;
 #[derive(Default)]
 struct Check {
     depth: usize,
+    joins: usize,
 }
 
 impl Visitor for Check {
@@ -162,6 +162,10 @@ impl Visitor for Check {
         self.depth += 1;
         if self.depth > MAX_CHAIN {
             return ControlFlow::Break(format!("more than {MAX_CHAIN} operators within one another"));
+        }
+        self.joins += usize::from(matches!(expr, Ast::BinaryOp { op: BinaryOperator::StringConcat, .. }));
+        if self.joins > MAX_GROWING {
+            return ControlFlow::Break(format!("|| more than {MAX_GROWING} times"));
         }
         if allowed { ControlFlow::Continue(()) } else { ControlFlow::Break(expr.to_string()) }
     }

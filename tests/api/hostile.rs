@@ -63,8 +63,8 @@ async fn what_is_no_select_is_refused() {
     for sql in [&sums, &conditions] {
         ask_and_look(&app, sql).await.problem(400, "invalid-value");
     }
-    let sum = ask_and_look(&app, &format!("select 1{} as n", "+1".repeat(490))).await.expect(200).json();
-    assert_eq!(sum["rows"], json!([{ "n": 491 }]));
+    let sum = ask_and_look(&app, &format!("select 1{} as n", "+1".repeat(100))).await.expect(200).json();
+    assert_eq!(sum["rows"], json!([{ "n": 101 }]));
     let large = json!({ "sql": "x".repeat(1 << 20) });
     app.post(PATH, &large).await.problem(413, "too-large");
     let long = json!({ "sql": format!("select 1 -- {}", "x".repeat(70_000)) });

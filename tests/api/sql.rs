@@ -127,7 +127,7 @@ async fn every_format_by_accept() {
     assert_eq!(csv.text().lines().next().unwrap(), "code,name");
     assert_eq!((csv.text().lines().count(), csv.header("qingdan-row-count"), csv.header("qingdan-truncated")), (3, "2", "false"));
     let ndjson = asked("application/x-ndjson").await.expect(200).text();
-    assert_eq!(ndjson.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()).count(), 2);
+    assert!(ndjson.lines().count() == 2 && ndjson.lines().all(|line| serde_json::from_str::<Value>(line).unwrap().is_object()));
     let arrow = asked("application/vnd.apache.arrow.stream").await.expect(200);
     let batches = datafusion::arrow::ipc::reader::StreamReader::try_new(arrow.body.as_slice(), None).unwrap();
     assert_eq!(batches.map(|batch| batch.unwrap().num_rows()).sum::<usize>(), 2);
@@ -177,8 +177,6 @@ async fn mistakes_are_told_with_their_place() {
         ("select a.code, b.code from \"shanghai-districts\" a, \"shanghai-districts\" b", "two columns of the answer are named `code`"),
         ("select 1/0 as x", "Divide by zero"),
         ("select cast('x' as int)", "x"),
-        ("select 9223372036854775807 + 1", "9223372036854775808"),
-        ("select x * x as y from (values (9223372036854775807)) as v(x)", "85070591730234615847396907784232501249"),
         ("select $1", "$1"),
         ("select * from \"shanghai-districts\" where name ~ '('", ""),
         ("select \"a\"\"b\" from \"shanghai-districts\"", "a\"\"b"),

@@ -106,12 +106,13 @@ for (const language of LANGUAGES) {
       assert.equal(await rows('preview').count(), 10, dataset.slug);
       assert.notEqual((await rows('preview').first().locator('td').first().textContent()).trim(), '');
       const links = await page.locator('.downloads a[download]').evaluateAll((all) => all.map((link) => link.href));
-      assert.equal(links.length, 4, dataset.slug);
+      assert.equal(links.length, 6, dataset.slug);
       for (const link of links) {
         const answer = await context.request.get(link);
         assert.equal(answer.status(), 200, link);
         const format = new URL(link).searchParams.get('format');
-        assert.match(answer.headers()['content-disposition'], new RegExp(`^attachment; filename="${dataset.slug}-v1\\.${format}"$`));
+        const ending = format === 'arrow' ? 'arrows' : format;
+        assert.match(answer.headers()['content-disposition'], new RegExp(`^attachment; filename="${dataset.slug}-v1\\.${ending}"$`));
         assert.ok((await answer.body()).length > 0, link);
       }
     }

@@ -52,7 +52,11 @@ def test_an_encoded_file_has_its_own_validator_and_digest(service, slug, coding)
     _, plain, _ = exchange(service, "HEAD", path)
     exchange(service, "HEAD", path, Accept_Encoding=coding)
     status, headers, body = exchange(service, "GET", path, Accept_Encoding=coding)
-    assert (status, headers["content-encoding"], headers["vary"]) == (200, coding, "Accept-Encoding")
+    assert (status, headers["vary"]) == (200, "Accept-Encoding")
+    if int(plain["content-length"]) < 1024:
+        assert ("content-encoding" not in headers, headers["etag"]) == (True, plain["etag"])
+        return
+    assert headers["content-encoding"] == coding
     assert headers["etag"] != plain["etag"]
     assert headers["repr-digest"] == sha256_digest(body)
     assert len(body) < int(plain["content-length"])

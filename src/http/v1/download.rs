@@ -156,10 +156,11 @@ impl Sending {
         self.describe_body(&mut response, coding);
         if let Some(address) = self.sent_by_proxy(request, object) {
             self.app.usage.add(&self.key, range.end - range.start);
-            // The proxy cuts the range out by itself.
+            // The proxy cuts the range out by itself, and says that it can.
             response.status(actix_web::http::StatusCode::OK).insert_header((HeaderName::from_static("x-accel-redirect"), address));
             let mut response = response.finish();
             response.headers_mut().remove(CONTENT_RANGE);
+            response.headers_mut().remove(ACCEPT_RANGES);
             return Ok(response);
         }
         let length = range.end - range.start;

@@ -27,7 +27,7 @@ const MAX_DEPTH: usize = 50;
 
 /// How many operators and calls may stand within one another, with those of a chain such as `a + b + c`: the engine walks them one
 /// inside the other.
-const MAX_CHAIN: usize = 500;
+const MAX_CHAIN: usize = 200;
 
 /// The most SELECTs, with those of subqueries and unions.
 const MAX_SELECTS: usize = 64;
@@ -39,7 +39,7 @@ const MAX_TABLES: usize = 16;
 const MAX_LITERAL: usize = 4 << 10;
 
 /// The most calls of functions that make long texts out of short ones.
-const MAX_GROWING: usize = 32;
+pub(crate) const MAX_GROWING: usize = 10;
 
 /// A dataset as a query names it.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -15,8 +15,7 @@ use datafusion::functions_aggregate::all_default_aggregate_functions;
 use datafusion::functions_window::all_default_window_functions;
 use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExpr};
 use datafusion::logical_expr::{
-    AggregateUDF, BinaryExpr, ColumnarValue, Expr, ExprSchemable, Operator, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl,
-    Signature, WindowUDF, cast as cast_expr, lit, when,
+    AggregateUDF, ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, WindowUDF, lit, when,
 };
 use datafusion::prelude::SessionConfig;
 use datafusion::sql::sqlparser::ast::BinaryOperator;
@@ -231,43 +230,22 @@ pub(super) fn planners() -> Vec<Arc<dyn ExprPlanner>> {
     ]
 }
 
-/// Gives operators a meaning without silent harm: `a || b` is the bounded `concat`, and missing where either is; sums and
-/// products of whole numbers that do not fit into 64 bits are an error, where the engine itself would answer another number.
+/// `a || b` as the bounded `concat`, and missing where either is.
 #[derive(Debug)]
 struct Operators {
     concat: Option<Arc<ScalarUDF>>,
 }
 
 impl ExprPlanner for Operators {
-    fn plan_binary_op(&self, expr: RawBinaryExpr, schema: &DFSchema) -> Result<PlannerResult<RawBinaryExpr>> {
-        let name = format!("{} {} {}", expr.left.schema_name(), expr.op, expr.right.schema_name());
+    fn plan_binary_op(&self, expr: RawBinaryExpr, _schema: &DFSchema) -> Result<PlannerResult<RawBinaryExpr>> {
         if let (BinaryOperator::StringConcat, Some(concat)) = (&expr.op, &self.concat) {
+            let name = format!("{} || {}", expr.left.schema_name(), expr.right.schema_name());
             let missing = expr.left.clone().is_null().or(expr.right.clone().is_null());
             let joined = concat.call(vec![expr.left, expr.right]);
             let nothing = lit(datafusion::common::ScalarValue::Utf8(None));
             return Ok(PlannerResult::Planned(when(missing, nothing).otherwise(joined)?.alias(name)));
         }
-        let whole = |side: &Expr| side.get_type(schema).is_ok_and(|data_type| data_type.is_integer());
-        let operator = arithmetic(&expr.op);
-        match operator {
-            Some(operator) if whole(&expr.left) && whole(&expr.right) => {
-                // Any two of 64 bits have an exact sum and product among 38 digits; the way back fails where they do not fit.
-                let wide = |side: Expr| Box::new(cast_expr(side, DataType::Decimal128(20, 0)));
-                let exact = Expr::BinaryExpr(BinaryExpr::new(wide(expr.left), operator, wide(expr.right)));
-                Ok(PlannerResult::Planned(cast_expr(exact, DataType::Int64).alias(name)))
-            }
-            _ => Ok(PlannerResult::Original(expr)),
-        }
-    }
-}
-
-#[expect(clippy::wildcard_enum_match_arm, reason = "three of the parser's many operators can overflow")]
-fn arithmetic(operator: &BinaryOperator) -> Option<Operator> {
-    match operator {
-        BinaryOperator::Plus => Some(Operator::Plus),
-        BinaryOperator::Minus => Some(Operator::Minus),
-        BinaryOperator::Multiply => Some(Operator::Multiply),
-        _ => None,
+        Ok(PlannerResult::Original(expr))
     }
 }
 
