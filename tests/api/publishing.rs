@@ -63,6 +63,21 @@ async fn appending_adds_a_file_and_rewrites_none() {
 }
 
 #[tokio::test]
+async fn the_same_rows_appended_are_there_twice() {
+    let (app, steward) = with_things(&[]).await;
+    for _ in 0..2 {
+        let upload = app.upload(&steward, "same.csv", b"code,n\nz,9\n").await;
+        assert_eq!(app.publish(&steward, "things", &upload, "append").await["state"], "done");
+    }
+    let wanted = "code,n\na,1\nb,2\nz,9\nz,9\n";
+    assert_eq!(app.query("/api/v1/datasets/things/download", &[("format", "csv")]).await.expect(200).text(), wanted);
+    assert_eq!(app.get("/api/v1/datasets/things/rows").await.expect(200).json()["total"], 4);
+    assert_eq!(rows(&app, "3").await.as_array().unwrap().len(), 4);
+    let sql = json!({ "sql": "select count(*) as n, sum(n) as s from things" });
+    assert_eq!(app.post("/api/v1/sql", &sql).await.expect(200).json()["rows"], json!([{ "n": 4, "s": 21 }]));
+}
+
+#[tokio::test]
 async fn a_faulty_file_fails_its_job_and_leaves_nothing() {
     let (app, steward) = with_things(&[]).await;
     let upload = app.upload(&steward, "bad.csv", b"code,n\nc,three\nd,4\ne,\xff\n").await;
