@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::arrow::datatypes::{DataType, FieldRef, Schema, SchemaRef};
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::stats::Precision;
 use datafusion::common::{Result, Statistics};
@@ -69,10 +69,10 @@ pub struct ReleaseTable {
 }
 
 impl ReleaseTable {
-    /// The table over objects in their order. Every object has the same columns.
+    /// The table over objects in their order. Every object has the same columns; decimals may be wider in some than in others.
     pub(super) async fn open(env: &RuntimeEnv, objects: &[Object]) -> Result<Self> {
         let store = env.object_store(store_url()?)?;
-        let (mut parts, mut schema) = (Vec::with_capacity(objects.len()), None);
+        let (mut footers, mut schema) = (Vec::with_capacity(objects.len()), None);
         for object in objects {
             let meta = ObjectMeta {
                 location: Path::from(object.path()),
@@ -84,16 +84,17 @@ impl ReleaseTable {
             };
             let cache = env.cache_manager.get_file_metadata_cache();
             let footer = DFParquetMetadata::new(store.as_ref(), &meta).with_file_metadata_cache(Some(cache)).fetch_metadata().await?;
-            let known = match &schema {
-                Some(known) => Arc::clone(known),
-                None => schema_of(&footer)?,
-            };
-            let statistics = Arc::new(DFParquetMetadata::statistics_from_parquet_metadata(&footer, &known)?);
-            let row_groups = footer.row_groups().iter().map(|group| usize::try_from(group.num_rows()).unwrap_or(0)).collect();
-            parts.push(Part { meta, row_groups, statistics });
-            schema = Some(known);
+            let own = schema_of(&footer)?;
+            schema = Some(schema.map_or_else(|| Arc::clone(&own), |known| widest(&known, &own)));
+            footers.push((meta, footer));
         }
-        let schema = schema.unwrap_or_else(|| Arc::new(datafusion::arrow::datatypes::Schema::empty()));
+        let schema = schema.unwrap_or_else(|| Arc::new(Schema::empty()));
+        let part = |(meta, footer): (ObjectMeta, Arc<ParquetMetaData>)| {
+            let statistics = Arc::new(DFParquetMetadata::statistics_from_parquet_metadata(&footer, &schema)?);
+            let row_groups = footer.row_groups().iter().map(|group| usize::try_from(group.num_rows()).unwrap_or(0)).collect();
+            Ok(Part { meta, row_groups, statistics })
+        };
+        let parts = footers.into_iter().map(part).collect::<Result<Vec<_>>>()?;
         let statistics = Statistics::try_merge_iter(parts.iter().map(|part| part.statistics.as_ref()), &schema)?;
         Ok(ReleaseTable { schema, parts: Arc::new(parts), statistics, ordered: false, pieces: None })
     }
@@ -191,7 +192,16 @@ fn access(part: &Part, piece: &Piece) -> ParquetAccessPlan {
 fn schema_of(footer: &ParquetMetaData) -> Result<SchemaRef> {
     let file = footer.file_metadata();
     let schema = parquet_to_arrow_schema(file.schema_descr(), file.key_value_metadata())?;
-    Ok(Arc::new(datafusion::arrow::datatypes::Schema::new(schema.fields().clone())))
+    Ok(Arc::new(Schema::new(schema.fields().clone())))
+}
+
+/// The columns of two files, with the wider one of two decimals.
+fn widest(one: &SchemaRef, other: &SchemaRef) -> SchemaRef {
+    let wider = |(one, other): (&FieldRef, &FieldRef)| match (one.data_type(), other.data_type()) {
+        (DataType::Decimal128(left, _), DataType::Decimal128(right, _)) if right > left => Arc::clone(other),
+        _ => Arc::clone(one),
+    };
+    Arc::new(Schema::new(one.fields().iter().zip(other.fields()).map(wider).collect::<Vec<_>>()))
 }
 
 /// Where the engine finds the store.

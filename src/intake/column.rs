@@ -17,7 +17,7 @@ use super::{FieldType, geometry, traps};
 pub enum Column {
     String(StringBuilder),
     Integer(Int64Builder),
-    Decimal(Decimal128Builder, i8),
+    Decimal(Decimal128Builder, Width),
     Number(Float64Builder),
     Boolean(BooleanBuilder),
     Date(Date32Builder),
@@ -25,13 +25,29 @@ pub enum Column {
     Geometry(BinaryBuilder, geometry::Extent),
 }
 
+/// How a column of decimals is kept: in 64 bits as long as every value fits, which is read twice as fast.
+#[derive(Debug, Clone, Copy)]
+pub struct Width {
+    precision: u8,
+    scale: i8,
+    /// Whether a value has come that has more digits.
+    exceeded: bool,
+}
+
+/// Digits that fit into 64 bits.
+const NARROW_DIGITS: u8 = 18;
+
 impl Column {
-    /// A column of that type.
-    pub fn new(field_type: FieldType, scale: i8) -> Result<Self, ArrowError> {
+    /// A column of that type; decimals that are not `wide` have at most 18 digits.
+    pub fn new(field_type: FieldType, scale: i8, wide: bool) -> Result<Self, ArrowError> {
+        let precision = if wide || scale > NARROW_DIGITS as i8 { DECIMAL_DIGITS } else { NARROW_DIGITS };
         Ok(match field_type {
             FieldType::String => Column::String(StringBuilder::new()),
             FieldType::Integer => Column::Integer(Int64Builder::new()),
-            FieldType::Decimal => Column::Decimal(Decimal128Builder::new().with_precision_and_scale(DECIMAL_DIGITS, scale)?, scale),
+            FieldType::Decimal => {
+                let width = Width { precision, scale, exceeded: false };
+                Column::Decimal(Decimal128Builder::new().with_precision_and_scale(precision, scale)?, width)
+            }
             FieldType::Number => Column::Number(Float64Builder::new()),
             FieldType::Boolean => Column::Boolean(BooleanBuilder::new()),
             FieldType::Date => Column::Date(Date32Builder::new()),
@@ -45,7 +61,7 @@ impl Column {
         match self {
             Column::String(_) => DataType::Utf8,
             Column::Integer(_) => DataType::Int64,
-            Column::Decimal(_, scale) => DataType::Decimal128(DECIMAL_DIGITS, *scale),
+            Column::Decimal(_, width) => DataType::Decimal128(width.precision, width.scale),
             Column::Number(_) => DataType::Float64,
             Column::Boolean(_) => DataType::Boolean,
             Column::Date(_) => DataType::Date32,
@@ -54,12 +70,17 @@ impl Column {
         }
     }
 
+    /// Whether a decimal has come that the column is too narrow for: then everything has to be written again with a wide one.
+    pub fn is_exceeded(&self) -> bool {
+        matches!(self, Column::Decimal(_, Width { exceeded: true, .. }))
+    }
+
     /// What a value of the column looks like, for a fault.
     pub fn expected(&self) -> String {
         match self {
             Column::String(_) => "text".to_owned(),
             Column::Integer(_) => "a whole number without leading zeros (declare codes and identifiers as string)".to_owned(),
-            Column::Decimal(_, scale) => format!("a decimal number with at most {scale} digits behind the point"),
+            Column::Decimal(_, width) => format!("a decimal number with at most {} digits behind the point", width.scale),
             Column::Number(_) => "a number".to_owned(),
             Column::Boolean(_) => "true or false".to_owned(),
             Column::Date(_) => "a day as YYYY-MM-DD".to_owned(),
@@ -106,9 +127,12 @@ impl Column {
         match self {
             Column::String(to) => each!(to, Some),
             Column::Integer(to) => each!(to, value::integer),
-            Column::Decimal(to, scale) => {
-                let scale = usize::try_from(*scale).unwrap_or_default();
-                each!(to, |text| value::decimal(text, scale));
+            Column::Decimal(to, width) => {
+                let scale = usize::try_from(width.scale).unwrap_or_default();
+                let most = 10_u128.pow(u32::from(width.precision));
+                let mut exceeded = false;
+                each!(to, |text| value::decimal(text, scale).inspect(|value| exceeded |= value.unsigned_abs() >= most));
+                width.exceeded |= exceeded;
             }
             Column::Number(to) => each!(to, value::number),
             Column::Boolean(to) => each!(to, value::boolean),

@@ -23,20 +23,37 @@ use super::{Declared, FieldType, FileFault, IntakeError, MAX_FAULTS, Profiler, R
 use crate::error::Error;
 use crate::storage::File;
 
-/// Writes the source's rows as those columns, each of which has a type.
-pub fn write(source: &dyn Source, columns: Vec<Declared>, job: &Job<'_>, mut report: Report) -> Result<Taken, IntakeError> {
+/// Writes the source's rows as those columns, each of which has a type. Decimals with more than 18 digits are noticed on the way; then
+/// everything is written once more with wider columns for them.
+pub fn write(source: &dyn Source, columns: Vec<Declared>, job: &Job<'_>, report: Report) -> Result<Taken, IntakeError> {
+    let mut wide = vec![false; columns.len()];
+    loop {
+        match attempt(source, &columns, &wide, job, report.clone())? {
+            Attempt::Taken(taken) => return Ok(*taken),
+            Attempt::TooNarrow(found) => wide = found,
+        }
+    }
+}
+
+enum Attempt {
+    Taken(Box<Taken>),
+    /// Which columns have to be wide.
+    TooNarrow(Vec<bool>),
+}
+
+fn attempt(source: &dyn Source, columns: &[Declared], wide: &[bool], job: &Job<'_>, mut report: Report) -> Result<Attempt, IntakeError> {
     let file = (job.scratch)()?;
-    let mut table = Table::new(source, &columns, job)?;
+    let mut table = Table::new(source, columns, wide, job)?;
     let schema = Arc::clone(&table.schema);
-    let writer = ArrowWriter::try_new(file.writer()?, schema, Some(properties_for(&columns))).map_err(Error::internal)?;
-    let mut profiler = Profiler::new(&columns);
+    let writer = ArrowWriter::try_new(file.writer()?, schema, Some(properties_for(columns))).map_err(Error::internal)?;
+    let mut profiler = Profiler::new(columns);
     let (mut writer, stopped) = thread::scope(|scope| {
         let (to_encoder, for_encoder) = sync_channel::<RecordBatch>(WAITING);
         let (to_profiler, for_profiler) = sync_channel::<RecordBatch>(WAITING);
         let encoder = scope.spawn(move || encode(writer, &for_encoder));
         let profiling = scope.spawn(|| for_profiler.into_iter().for_each(|batch| profiler.observe(&batch)));
         let lines = Lines { encoder: to_encoder, profiler: to_profiler };
-        let pumped = pump(source, &names(&columns), job.progress, |block| {
+        let pumped = pump(source, &names(columns), job.progress, |block| {
             let batch = table.build(&block, job)?;
             lines.send(batch)
         });
@@ -52,13 +69,17 @@ pub fn write(source: &dyn Source, columns: Vec<Declared>, job: &Job<'_>, mut rep
         table.faults.add(fault);
         table.refused = true;
     }
+    if table.columns.iter().any(Column::is_exceeded) {
+        return Ok(Attempt::TooNarrow(table.columns.iter().zip(wide).map(|(column, wide)| *wide || column.is_exceeded()).collect()));
+    }
     let rejects = table.finish(&mut report, job)?;
     if let Some(geo) = table.geo()? {
         writer.append_key_value_metadata(geo);
     }
     writer.close().map_err(Error::internal)?;
     let row_count = table.rows;
-    Ok(Taken { file, columns, row_count, rejects, profile: profiler.finish(), report })
+    let columns = columns.to_vec();
+    Ok(Attempt::Taken(Box::new(Taken { file, columns, row_count, rejects, profile: profiler.finish(), report })))
 }
 
 /// The threads that take finished batches.
@@ -101,11 +122,12 @@ struct Table<'c> {
 }
 
 impl<'c> Table<'c> {
-    fn new(source: &'c dyn Source, declared: &'c [Declared], job: &Job<'_>) -> Result<Self, IntakeError> {
+    fn new(source: &'c dyn Source, declared: &'c [Declared], wide: &[bool], job: &Job<'_>) -> Result<Self, IntakeError> {
         let type_of = |column: &Declared| column.field_type.unwrap_or(FieldType::String);
         let columns: Vec<Column> = declared
             .iter()
-            .map(|column| Column::new(type_of(column), column.scale.unwrap_or(0)))
+            .zip(wide)
+            .map(|(column, wide)| Column::new(type_of(column), column.scale.unwrap_or(0), *wide))
             .collect::<Result<_, _>>()
             .map_err(Error::internal)?;
         let fields: Vec<ArrowField> =

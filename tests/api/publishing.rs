@@ -78,6 +78,24 @@ async fn the_same_rows_appended_are_there_twice() {
 }
 
 #[tokio::test]
+async fn wide_decimals_are_exact_beside_narrow_ones() {
+    let folder = Folder::new();
+    folder.open("things", &["code:string", "price:decimal:2"], "code,price\na,1.50\n");
+    let app = TestApp::start(Some(folder.path()), &[]).await;
+    let steward = app.staff(&["steward"], Some("office")).await.token;
+    let wide = "code,price\nb,123456789012345678901234567890.25\nc,-9999999999999999.99\n";
+    let upload = app.upload(&steward, "wide.csv", wide.as_bytes()).await;
+    assert_eq!(app.publish(&steward, "things", &upload, "append").await["state"], "done");
+    let wanted = "code,price\na,1.50\nb,123456789012345678901234567890.25\nc,-9999999999999999.99\n";
+    assert_eq!(app.query("/api/v1/datasets/things/download", &[("format", "csv")]).await.expect(200).text(), wanted);
+    let found =
+        app.query("/api/v1/datasets/things/rows", &[("where", "price > 1.49"), ("order_by", "price desc"), ("select", "code")]).await;
+    assert_eq!(found.expect(200).json()["rows"], json!([{ "code": "b" }, { "code": "a" }]));
+    let parquet = app.get("/api/v1/datasets/things/download").await.expect(200);
+    assert_eq!(&parquet.body[..4], b"PAR1", "the two files are one");
+}
+
+#[tokio::test]
 async fn a_faulty_file_fails_its_job_and_leaves_nothing() {
     let (app, steward) = with_things(&[]).await;
     let upload = app.upload(&steward, "bad.csv", b"code,n\nc,three\nd,4\ne,\xff\n").await;
