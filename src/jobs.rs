@@ -13,7 +13,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-pub use store::{JobFilter, ask_cancel, beat, claim, enqueue, find, finish, give_back, latest_of, list, requeue_interrupted, retry};
+pub use store::{
+    JobFilter, ask_cancel, beat, claim, enqueue, find, finish, give_back, is_ordered, latest_of, list, requeue_interrupted, retry,
+};
 
 /// A job that was interrupted this often is given up: something in it ends the process.
 pub const MAX_ATTEMPTS: i32 = 3;
@@ -134,6 +136,9 @@ pub struct Job {
     /// What came of it; its shape depends on the kind.
     #[schema(value_type = Option<Object>)]
     pub result: Option<Value>,
+    /// Under which claim it runs; empty while it does not.
+    #[serde(skip)]
+    pub claim: String,
     /// Who asked for it, as in the ledger.
     pub created_by: String,
     /// When it was asked for.

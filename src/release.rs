@@ -10,7 +10,7 @@ mod store;
 
 pub use materialise::materialise;
 pub use publish::{
-    Outcome, PublishMode, Published, Refusal, Report, Source, Stage, Tools, Watcher, import_folder, open_findings, publish_file,
+    Outcome, PublishMode, Published, Refusal, Report, Settle, Source, Stage, Tools, Watcher, import_folder, open_findings, publish_file,
     resolve_version, unwatched,
 };
 pub use store::{Found, Release, exists, find_for};

@@ -66,7 +66,7 @@ pub const KEYS: &[Key] = &[
         "the most bytes of all files that one person has uploaded and not published yet",
     ),
     key("jobs_at_once", "1", "1 to 64", "how many jobs (intake of uploads, releases) are done at once"),
-    key("orphan_hours", "24", "0 to 8760", "how old a file of the store must be that nothing points at, before it is removed"),
+    key("orphan_hours", "24", "1 to 8760", "how old a file of the store must be that nothing points at, before it is removed"),
     key("master_key", "", "64 hexadecimal characters", "seals signing keys and keys pseudonyms; by default made once in DATA_DIR/secrets"),
     key("body_limit_bytes", "1048576", "a whole number from 1024 to 1073741824", "the largest JSON body that is read"),
     key("shutdown_seconds", "30", "a whole number from 0 to 3600", "how long running downloads may go on after SIGTERM"),

@@ -113,7 +113,10 @@ impl Storage {
     /// When storing fails; the store then holds nothing new.
     pub fn keep_now(&self, file: &Scratch, digested: Digested, format: &str) -> Result<Object> {
         let object = Object { sha256: digested.sha256, size_bytes: digested.size_bytes, format: format.to_owned() };
-        if !self.is_there(&object)? {
+        if self.is_there(&object)? {
+            // It counts as new: whoever collects orphans leaves it alone until somebody points at it.
+            local::touch(&self.root.join(object.path()))?;
+        } else {
             local::place(file.path(), &self.root, &object).map_err(Error::internal)?;
         }
         Ok(object)
@@ -198,6 +201,15 @@ impl Storage {
     pub async fn remove(&self, object: &Object) -> Result<()> {
         let path = self.root.join(object.path());
         blocking(move || Ok(local::remove(&path)?)).await
+    }
+
+    /// Removes an object that was put there so long ago. Answers whether it did.
+    ///
+    /// # Errors
+    /// When it cannot be removed.
+    pub async fn remove_older(&self, object: &Object, age: Duration) -> Result<bool> {
+        let path = self.root.join(object.path());
+        blocking(move || Ok(local::is_older(&path, age)? && local::remove(&path).map(|()| true)?)).await
     }
 
     /// Removes copies into the store that a crash left unfinished. Answers how many there were.

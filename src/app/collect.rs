@@ -34,23 +34,21 @@ pub(super) async fn collect(app: &Arc<App>, progress: &Arc<Progress>) -> Result<
         }
         let sha256 = object.sha256.clone();
         let known = app.db.read(move |conn| Ok(catalog::is_part(conn, &sha256)? || read::is_export(conn, &sha256)?)).await?;
-        if !known {
-            app.storage.remove(&object).await?;
+        // Looked at once more: somebody may have put the same bytes there again, and be about to point at them.
+        if !known && app.storage.remove_older(&object, age).await? {
             (removed, freed) = (removed + 1, freed + object.size_bytes);
         }
         progress.tell(0, 0, removed);
     }
     let unfinished = app.storage.remove_unfinished(age).await?;
     // Files first: the row of an upload is there before its file.
-    let files = app.storage.incoming().list()?;
+    let incoming = app.storage.incoming().clone();
+    let files = blocking(move || incoming.list()).await?;
     let kept = app.db.write(uploads::expire).await?;
-    let mut uploads_removed = 0_u64;
-    for id in files {
-        if !kept.contains(&id) {
-            app.storage.incoming().remove(&id)?;
-            uploads_removed += 1;
-        }
-    }
+    let incoming = app.storage.incoming().clone();
+    let gone: Vec<String> = files.into_iter().filter(|id| !kept.contains(id)).collect();
+    let uploads_removed = gone.len();
+    blocking(move || gone.iter().try_for_each(|id| incoming.remove(id))).await?;
     Ok(Outcome::Done(
         json!({ "objects_removed": removed, "bytes_freed": freed, "unfinished_removed": unfinished, "uploads_removed": uploads_removed }),
     ))

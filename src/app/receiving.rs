@@ -61,7 +61,8 @@ impl Receiving {
             return Err(Error::Conflict(format!("the upload is at {} by now; ask by HEAD and go on from there", now.offset_bytes)));
         }
         let offset = upload.offset_bytes.unsigned_abs();
-        let file = app.storage.incoming().writer(&upload.id, offset)?;
+        let (incoming, id) = (app.storage.incoming().clone(), upload.id.clone());
+        let file = blocking(move || incoming.writer(&id, offset)).await?;
         Ok(Receiving { turn, upload, file: Some(file), offset, marked: offset, checksum })
     }
 

@@ -14,7 +14,7 @@ use crate::catalog;
 use crate::error::{Error, Result};
 use crate::intake::{FileFault, Step, uploads};
 use crate::jobs::{self, Job, JobFault, JobKind, JobProblem, Outcome, Progress};
-use crate::release::{PublishMode, Refusal, Source, Stage, Watcher, publish_file};
+use crate::release::{PublishMode, Refusal, Settle, Source, Stage, Watcher, publish_file};
 
 /// How often the queue is looked at when nobody has said that there is something in it: another replica may have put it there.
 const LOOK: Duration = Duration::from_secs(2);
@@ -82,7 +82,7 @@ pub(super) async fn tidy(app: Arc<App>) {
 async fn carry_out(app: &Arc<App>, job: Job) {
     tracing::info!(job.id = %job.id, job.kind = job.kind.as_str(), subject = %job.subject, attempt = job.attempts, "a job starts");
     let progress = Arc::new(Progress::default());
-    let beating = tokio::spawn(beat(Arc::clone(app), job.id.clone(), Arc::clone(&progress)));
+    let beating = tokio::spawn(beat(Arc::clone(app), job.clone(), Arc::clone(&progress)));
     let (doing, order) = (Arc::clone(app), job.clone());
     let told = Arc::clone(&progress);
     // A task of its own: a panic in it ends the job, and not the runner.
@@ -94,13 +94,14 @@ async fn carry_out(app: &Arc<App>, job: Job) {
         Err(panic) => Outcome::Failed(problem_of(&job, &Error::internal(panic))),
     };
     let stopping = app.stopping.load(Ordering::Relaxed) && matches!(outcome, Outcome::Cancelled);
-    let (id, runner) = (job.id.clone(), app.runner.clone());
+    let (id, claim) = (job.id.clone(), job.claim.clone());
     let last = Arc::clone(&progress);
     let written = app
         .db
         .write(move |conn| {
-            jobs::beat(conn, &id, &runner, &last)?;
-            if stopping { jobs::give_back(conn, &id, &runner) } else { jobs::finish(conn, &id, &runner, &outcome) }
+            jobs::beat(conn, &id, &claim, &last)?;
+            // A job that wrote its end down itself is not found any more.
+            if stopping { jobs::give_back(conn, &id, &claim) } else { jobs::finish(conn, &id, &claim, &outcome).map(|_written| ()) }
         })
         .await;
     if let Err(cause) = written {
@@ -109,11 +110,11 @@ async fn carry_out(app: &Arc<App>, job: Job) {
 }
 
 /// Writes down how far the job is, and hands on the wish that it stops.
-async fn beat(app: Arc<App>, id: String, progress: Arc<Progress>) {
+async fn beat(app: Arc<App>, job: Job, progress: Arc<Progress>) {
     loop {
         tokio::time::sleep(BEAT).await;
-        let (id, runner, told) = (id.clone(), app.runner.clone(), Arc::clone(&progress));
-        match app.db.write(move |conn| jobs::beat(conn, &id, &runner, &told)).await {
+        let (id, claim, told) = (job.id.clone(), job.claim.clone(), Arc::clone(&progress));
+        match app.db.write(move |conn| jobs::beat(conn, &id, &claim, &told)).await {
             Ok(true) if !app.stopping.load(Ordering::Relaxed) => {}
             Ok(_) => progress.stop(),
             Err(cause) => tracing::warn!(error = %cause, "a job cannot tell how far it is"),
@@ -144,17 +145,32 @@ async fn take_in(app: &Arc<App>, job: &Job, progress: &Arc<Progress>) -> Result<
         }
     }
     let source = Source { path, file_name: upload.file_name.clone() };
-    let published = publish_file(&app.tools(), &job.created_by, &slug, &source, mode, &watcher(progress)).await?;
+    let settle = settle(job, &slug, &upload.id);
+    let published = publish_file(&app.tools(), &job.created_by, &slug, &source, mode, &watcher(progress), settle).await?;
     match published {
         Ok(published) => {
-            let id = upload.id.clone();
-            app.db.write(move |conn| uploads::remove(conn, &id)).await?;
-            app.storage.incoming().remove(&upload.id)?;
+            let incoming = app.storage.incoming().clone();
+            crate::db::blocking(move || incoming.remove(&upload.id)).await?;
             Ok(Outcome::Done(published.to_json(&slug)))
         }
         Err(Refusal::Cancelled) => Ok(Outcome::Cancelled),
         Err(Refusal::Faults(faults, count)) => Ok(Outcome::Failed(faulty(faults, count))),
     }
+}
+
+/// In the transaction that writes the version down, the upload is used up and the job is done: a crash before it leaves all three as
+/// they were, and one behind it leaves nothing to do again.
+fn settle(job: &Job, slug: &str, upload: &str) -> Settle {
+    let (job, slug, upload) = (job.clone(), slug.to_owned(), upload.to_owned());
+    Box::new(move |conn, published| {
+        if !uploads::remove(conn, &upload)? {
+            return Err(Error::Conflict("the upload is gone: it was deleted, or published by another job".to_owned()));
+        }
+        if !jobs::finish(conn, &job.id, &job.claim, &Outcome::Done(published.to_json(&slug)))? {
+            return Err(Error::Conflict("the job was taken over while the file was read".to_owned()));
+        }
+        Ok(())
+    })
 }
 
 fn watcher(progress: &Arc<Progress>) -> Watcher {

@@ -119,13 +119,21 @@ pub fn advance(conn: &mut Conn, id: &str, offset_bytes: u64) -> Result<()> {
     Ok(())
 }
 
-/// Forgets an upload; its bytes are removed by the caller afterwards.
+/// Gives an upload more time.
 ///
 /// # Errors
 /// When the database does not answer.
-pub fn remove(conn: &mut Conn, id: &str) -> Result<()> {
-    diesel::delete(uploads::table.find(id)).execute(conn)?;
+pub fn extend(conn: &mut Conn, id: &str) -> Result<()> {
+    diesel::update(uploads::table.find(id)).set(uploads::expires_at.eq(now_naive() + Duration::days(LIFE_DAYS))).execute(conn)?;
     Ok(())
+}
+
+/// Forgets an upload; its bytes are removed by the caller afterwards. Answers whether there was one.
+///
+/// # Errors
+/// When the database does not answer.
+pub fn remove(conn: &mut Conn, id: &str) -> Result<bool> {
+    Ok(diesel::delete(uploads::table.find(id)).execute(conn)? > 0)
 }
 
 /// Forgets the uploads whose time is over, and answers the ids of all others.

@@ -29,6 +29,7 @@ struct JobRow {
     cancel_asked: bool,
     problem_json: Option<String>,
     result_json: Option<String>,
+    runner: Option<String>,
     created_by: String,
     created_at: NaiveDateTime,
     started_at: Option<NaiveDateTime>,
@@ -62,6 +63,7 @@ impl TryFrom<JobRow> for Job {
             cancel_asked: row.cancel_asked,
             problem: row.problem_json.map(|text| serde_json::from_str(&text)).transpose()?,
             result: row.result_json.map(|text| serde_json::from_str(&text)).transpose()?,
+            claim: row.runner.unwrap_or_default(),
             created_by: row.created_by,
             created_at: row.created_at,
             started_at: row.started_at,
@@ -89,6 +91,7 @@ pub fn enqueue(conn: &mut Conn, kind: JobKind, subject: &str, order: &Value, cre
         cancel_asked: false,
         problem_json: None,
         result_json: None,
+        runner: None,
         created_by: created_by.to_owned(),
         created_at: now_naive(),
         started_at: None,
@@ -155,7 +158,8 @@ pub fn list(conn: &mut Conn, filter: &JobFilter, after: Option<&str>, limit: i64
     Ok((rows.into_iter().map(Job::try_from).collect::<Result<_>>()?, total))
 }
 
-/// Takes the oldest job that waits, for `runner`.
+/// Takes the oldest job that waits, for `runner`. What is written down later goes by [`Job::claim`]: whoever lost the job to somebody else
+/// writes nothing any more.
 ///
 /// # Errors
 /// When the database does not answer.
@@ -171,7 +175,7 @@ pub fn claim(conn: &mut Conn, runner: &str) -> Result<Option<Job>> {
     diesel::update(jobs::table.find(&id))
         .set((
             jobs::state.eq(JobState::Running.as_str()),
-            jobs::runner.eq(runner),
+            jobs::runner.eq(format!("{runner}/{}", uuid::Uuid::new_v4())),
             jobs::attempts.eq(jobs::attempts + 1),
             jobs::started_at.eq(now),
             jobs::beat_at.eq(now),
@@ -227,7 +231,8 @@ fn give_up(conn: &mut Conn, interrupted: Vec<Running>) -> Result<usize> {
 /// # Errors
 /// When the database does not answer.
 pub fn requeue_interrupted(conn: &mut Conn, runner: &str) -> Result<usize> {
-    let own = running(conn)?.into_iter().filter(|job| job.runner.as_deref() == Some(runner)).collect();
+    let own =
+        running(conn)?.into_iter().filter(|job| job.runner.as_deref().and_then(|claim| claim.split('/').next()) == Some(runner)).collect();
     give_up(conn, own)
 }
 
@@ -235,8 +240,8 @@ pub fn requeue_interrupted(conn: &mut Conn, runner: &str) -> Result<usize> {
 ///
 /// # Errors
 /// When the database does not take it.
-pub fn give_back(conn: &mut Conn, id: &str, runner: &str) -> Result<()> {
-    let own = jobs::table.find(id).filter(jobs::runner.eq(runner)).filter(jobs::state.eq(JobState::Running.as_str()));
+pub fn give_back(conn: &mut Conn, id: &str, claim: &str) -> Result<()> {
+    let own = jobs::table.find(id).filter(jobs::runner.eq(claim)).filter(jobs::state.eq(JobState::Running.as_str()));
     let values = (
         jobs::state.eq(JobState::Queued.as_str()),
         jobs::stage.eq("waiting"),
@@ -251,9 +256,9 @@ pub fn give_back(conn: &mut Conn, id: &str, runner: &str) -> Result<()> {
 ///
 /// # Errors
 /// When the database does not answer.
-pub fn beat(conn: &mut Conn, id: &str, runner: &str, progress: &Progress) -> Result<bool> {
+pub fn beat(conn: &mut Conn, id: &str, claim: &str, progress: &Progress) -> Result<bool> {
     let (stage, done_bytes, total_bytes, rows) = progress.read();
-    let own = jobs::table.find(id).filter(jobs::runner.eq(runner)).filter(jobs::state.eq(JobState::Running.as_str()));
+    let own = jobs::table.find(id).filter(jobs::runner.eq(claim)).filter(jobs::state.eq(JobState::Running.as_str()));
     let values = (
         jobs::beat_at.eq(now_naive()),
         jobs::stage.eq(stage),
@@ -268,17 +273,17 @@ pub fn beat(conn: &mut Conn, id: &str, runner: &str, progress: &Progress) -> Res
     Ok(!cancel_asked)
 }
 
-/// Writes down how a job ended. Does nothing when the job is no longer this runner's.
+/// Writes down how a job ended. Answers whether it did: not when the job is no longer under this claim.
 ///
 /// # Errors
 /// When the database does not take it.
-pub fn finish(conn: &mut Conn, id: &str, runner: &str, outcome: &Outcome) -> Result<()> {
+pub fn finish(conn: &mut Conn, id: &str, claim: &str, outcome: &Outcome) -> Result<bool> {
     let (state, problem, result) = match outcome {
         Outcome::Done(result) => (JobState::Done, None, Some(result.to_string())),
         Outcome::Failed(problem) => (JobState::Failed, Some(serde_json::to_string(problem)?), None),
         Outcome::Cancelled => (JobState::Cancelled, None, None),
     };
-    let own = jobs::table.find(id).filter(jobs::runner.eq(runner)).filter(jobs::state.eq(JobState::Running.as_str()));
+    let own = jobs::table.find(id).filter(jobs::runner.eq(claim)).filter(jobs::state.eq(JobState::Running.as_str()));
     let values = (
         jobs::state.eq(state.as_str()),
         jobs::stage.eq("ended"),
@@ -287,8 +292,20 @@ pub fn finish(conn: &mut Conn, id: &str, runner: &str, outcome: &Outcome) -> Res
         jobs::finished_at.eq(now_naive()),
         jobs::runner.eq(None::<String>),
     );
-    diesel::update(own).set(values).execute(conn)?;
-    Ok(())
+    Ok(diesel::update(own).set(values).execute(conn)? > 0)
+}
+
+/// Whether somebody has ordered, about one subject, a job with that text in its order, which is not at its end.
+///
+/// # Errors
+/// When the database does not answer.
+pub fn is_ordered(conn: &mut Conn, subject: &str, order: &str) -> Result<bool> {
+    let orders: Vec<String> = jobs::table
+        .filter(jobs::subject.eq(subject))
+        .filter(jobs::state.eq_any(["queued", "running"]))
+        .select(jobs::order_json)
+        .load(conn)?;
+    Ok(orders.iter().any(|known| known.contains(order)))
 }
 
 /// Asks a job to stop. One that waits is cancelled at once; a running one soon.

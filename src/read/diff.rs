@@ -103,7 +103,9 @@ pub async fn diff(engine: &Arc<Engine>, from: &Release, to: &Release, query: Dif
     let fields = field_changes(from.fields(), to.fields());
     let key = from.dataset().entry.key.clone();
     let both = |name: &String| [from, to].iter().all(|side| side.fields().iter().any(|field| field.name == *name));
-    if key.is_empty() || !key.iter().all(both) {
+    // Values of other types are no names of the same rows.
+    let same_type = |name: &String| !fields.iter().any(|field| field.name == *name);
+    if key.is_empty() || !key.iter().all(both) || !key.iter().all(same_type) {
         let rows = RawValue::from_string("[]".to_owned())?;
         return Ok(Diff { fields, key: Vec::new(), counts: None, rows, total: 0, more: false });
     }

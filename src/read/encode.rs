@@ -315,12 +315,12 @@ mod tests {
 
     #[test]
     fn every_format_keeps_every_digit() {
-        let first = r#"{"i":9007199254740993,"d":12345678901234567890.50,"n":0.1,"at":"1970-01-01T00:00:01.500","s":"a,\"b","g":{"type": "Point", "coordinates": [121.5,31.25]}}"#;
+        let first = r#"{"i":9007199254740993,"d":12345678901234567890.50,"n":0.1,"at":"1970-01-01T00:00:01.500","s":"a,\"b","g":{"type":"Point","coordinates":[121.5,31.25]}}"#;
         let second = r#"{"i":null,"d":1.50,"n":null,"at":"1970-01-01T00:00:00","s":"甲","g":null}"#;
         assert_eq!(String::from_utf8(written(Encoding::Json)).unwrap(), format!("{first},{second}"));
         assert_eq!(String::from_utf8(written(Encoding::Ndjson)).unwrap(), format!("{first}\n{second}\n"));
         let csv = String::from_utf8(written(Encoding::Csv)).unwrap();
-        let wanted = "i,d,n,at,s,g\n9007199254740993,12345678901234567890.50,0.1,1970-01-01T00:00:01.500,\"a,\"\"b\",\"{\"\"type\"\": \"\"Point\"\", \"\"coordinates\"\": [121.5,31.25]}\"\n,1.50,NaN,1970-01-01T00:00:00,甲,\n";
+        let wanted = "i,d,n,at,s,g\n9007199254740993,12345678901234567890.50,0.1,1970-01-01T00:00:01.500,\"a,\"\"b\",\"{\"\"type\"\":\"\"Point\"\",\"\"coordinates\"\":[121.5,31.25]}\"\n,1.50,NaN,1970-01-01T00:00:00,甲,\n";
         assert_eq!(csv, wanted);
         let arrow = written(Encoding::Arrow);
         let back: Vec<RecordBatch> =

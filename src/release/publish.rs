@@ -14,8 +14,8 @@ use futures::StreamExt;
 use serde_json::json;
 
 use super::store::{self, NewRelease};
-use crate::catalog::{self, Dataset, Entry, Field, Findings, NewVersion, OpenType, Part, Sensitivity, Version};
-use crate::db::{Conn, Db, blocking};
+use crate::catalog::{self, Dataset, Entry, Field, Findings, NewVersion, OpenType, Part, Sensitivity, Version, VersionStatus};
+use crate::db::{Conn, Db, blocking, lock_ledger};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::intake::{self, Declared, FileFault, IntakeError, Options, Profile, Profiler, Step, Taken};
@@ -133,6 +133,9 @@ enum Prepared {
     New(Box<NewVersion>),
 }
 
+/// What is written down in the same transaction as the version: with it, a file becomes a version once, whatever breaks in between.
+pub type Settle = Box<dyn FnOnce(&mut Conn, &Published) -> Result<()> + Send>;
+
 /// Makes a file the next version of a dataset that exists.
 ///
 /// # Errors
@@ -144,18 +147,19 @@ pub async fn publish_file(
     source: &Source,
     mode: PublishMode,
     watcher: &Watcher,
+    settle: Settle,
 ) -> Result<std::result::Result<Published, Refusal>> {
     let name = slug.to_owned();
-    let dataset = tools.db.read(move |conn| catalog::find(conn, &name)).await?;
-    let base = match mode {
-        PublishMode::Replace => None,
-        PublishMode::Append => Some(newest(tools, &dataset).await?),
-    };
+    let (dataset, base) = tools
+        .db
+        .read(move |conn| {
+            let dataset = catalog::find(conn, &name)?;
+            let base = if mode == PublishMode::Append { Some(appendable(conn, &dataset)?) } else { None };
+            Ok((dataset, base))
+        })
+        .await?;
     let new = match prepare(tools, Some(&dataset), &dataset.entry, source, base.as_ref(), watcher).await? {
-        Ok(Prepared::New(new)) => *new,
-        Ok(Prepared::Unchanged(version)) => {
-            return Ok(Ok(Published { version, unchanged: true, open_findings: 0, rejected_rows: 0 }));
-        }
+        Ok(prepared) => prepared,
         Err(refusal) => return Ok(Err(refusal)),
     };
     if watcher(Stage::Publishing, Step::default()).is_break() {
@@ -163,27 +167,48 @@ pub async fn publish_file(
     }
     let (actor, base_number) = (actor.to_owned(), base.map(|version| version.number));
     let write = move |conn: &mut Conn| {
+        // Of two who publish at the same time, the second looks at what the first has written.
+        lock_ledger(conn)?;
         let now = catalog::find(conn, &dataset.slug)?;
         if now.entry != dataset.entry {
             return Err(Error::Conflict("the dataset's entry changed while the file was read; publish the file again".to_owned()));
         }
-        if base_number.is_some() && now.version != base_number {
+        if base_number.is_some() && appendable(conn, &now)?.number != base_number.unwrap_or_default() {
             return Err(Error::Conflict("another version was published while the file was read; append the file again".to_owned()));
         }
-        add_version(conn, &actor, &now, new)
+        let published = match new {
+            Prepared::New(new) => add_version(conn, &actor, &now, *new)?,
+            Prepared::Unchanged(version) => {
+                let open_findings = open_findings(&now.entry, catalog::findings(conn, &version.id)?.profile.as_ref());
+                Published { version, unchanged: true, open_findings, rejected_rows: 0 }
+            }
+        };
+        settle(conn, &published)?;
+        Ok(published)
     };
     tools.db.write(write).await.map(Ok)
 }
 
-async fn newest(tools: &Tools, dataset: &Dataset) -> Result<Version> {
-    let dataset = dataset.clone();
-    tools
-        .db
-        .read(move |conn| {
-            let newest = catalog::latest_version(conn, &dataset)?.map(|(version, _)| version);
-            newest.ok_or_else(|| Error::Conflict(format!("`{}` has no version yet to append to; replace instead", dataset.slug)))
-        })
-        .await
+/// The version to which rows can be appended: the newest one, when nothing is held behind it, when it has the entry's columns, and, in a
+/// dataset that is open to everybody, when it is open itself. Otherwise rows would come out that nobody has looked at.
+fn appendable(conn: &mut Conn, dataset: &Dataset) -> Result<Version> {
+    let slug = &dataset.slug;
+    if let Some((last, _)) = catalog::last_taken(conn, dataset)?
+        && last.status == VersionStatus::Held
+    {
+        return Err(Error::Conflict(format!("version {} of `{slug}` is held; resolve it first", last.number)));
+    }
+    let Some((version, _)) = catalog::latest_version(conn, dataset)? else {
+        return Err(Error::Conflict(format!("`{slug}` has no version yet to append to; replace instead")));
+    };
+    if !same_columns(&version, &dataset.entry) {
+        let detail = format!("the entry of `{slug}` has other columns than version {}; replace instead", version.number);
+        return Err(Error::Conflict(detail));
+    }
+    if dataset.entry.open_type == OpenType::Unconditional && !store::exists(conn, &version.id, "public")? {
+        return Err(Error::Conflict(format!("version {} of `{slug}` was never open to everybody; replace instead", version.number)));
+    }
+    Ok(version)
 }
 
 /// Adds a version with its public release, where it has one.
@@ -231,6 +256,7 @@ async fn prepare(
 /// # Errors
 /// When it is not held.
 pub fn resolve_version(conn: &mut Conn, actor: &str, slug: &str, number: i32, publish: bool, reason: &str) -> Result<Version> {
+    lock_ledger(conn)?;
     let dataset = catalog::find(conn, slug)?;
     let version = catalog::resolve(conn, actor, &dataset, number, publish, reason)?;
     release_public(conn, slug)?;

@@ -24,12 +24,21 @@ impl Incoming {
         self.dir.join(id)
     }
 
+    /// Makes the empty file of a new upload.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn create(&self, id: &str) -> Result<()> {
+        private_file().create_new(true).write(true).open(self.path(id))?;
+        Ok(())
+    }
+
     /// Opens the file for writing from `offset` on; what stands behind it came after the last count and is cut off.
     ///
     /// # Errors
     /// When the file is shorter than that, or cannot be opened.
     pub fn writer(&self, id: &str, offset: u64) -> Result<IncomingFile> {
-        let mut file = private_file().create(true).truncate(false).write(true).open(self.path(id))?;
+        let mut file = private_file().write(true).open(self.path(id))?;
         let length = file.metadata()?.len();
         if length < offset {
             return Err(crate::error::Error::internal(anyhow::anyhow!("an upload has {length} bytes, and {offset} were counted")));

@@ -58,6 +58,22 @@ fn sync(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
 }
 
+/// Gives a file the time of now.
+pub(super) fn touch(path: &Path) -> io::Result<()> {
+    let file = File::open(path)?;
+    file.set_modified(SystemTime::now())?;
+    file.sync_all()
+}
+
+/// Whether a file was put there so long ago; one that is gone was not.
+pub(super) fn is_older(path: &Path, age: Duration) -> io::Result<bool> {
+    match fs::metadata(path) {
+        Ok(meta) => Ok(meta.modified()?.elapsed().is_ok_and(|elapsed| elapsed >= age)),
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(cause) => Err(cause),
+    }
+}
+
 /// Every object of the store. Reads one folder after the other; what is no object is left out.
 pub(super) fn list(root: PathBuf) -> impl Iterator<Item = io::Result<StoredObject>> {
     let folders = match fs::read_dir(root.join("objects")) {

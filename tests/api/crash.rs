@@ -94,7 +94,9 @@ async fn a_job_starts_again_and_a_forged_orphan_is_collected() {
     let orphan = dir.path().join("data/store/objects/00").join(format!("{}.parquet", "0".repeat(64)));
     std::fs::create_dir_all(orphan.parent().unwrap()).unwrap();
     std::fs::write(&orphan, "half a file").unwrap();
-    let process = serve(dir.path(), &database, &folder, &["--orphan-hours", "0"]).await;
+    let long_ago = std::time::SystemTime::now() - std::time::Duration::from_secs(7200);
+    std::fs::File::options().write(true).open(&orphan).unwrap().set_modified(long_ago).unwrap();
+    let process = serve(dir.path(), &database, &folder, &["--orphan-hours", "1"]).await;
     let ended = process.service.ended_job(&token, job["id"].as_str().unwrap()).await;
     assert_eq!((&ended["state"], &ended["attempts"]), (&json!("done"), &json!(2)), "{ended}");
     assert_eq!(ended["result"]["version"], 2, "the job was done once: {ended}");

@@ -94,7 +94,7 @@ async fn an_arrow_stream_has_the_rows() {
     assert_eq!(answer.header("content-type"), "application/vnd.apache.arrow.stream");
     let batches: Vec<_> = StreamReader::try_new(Cursor::new(answer.body), None).unwrap().map(Result::unwrap).collect();
     assert_eq!(batches.iter().map(|batch| batch.num_rows()).sum::<usize>(), 2);
-    assert_eq!(batches[0].schema().field(2).data_type().to_string(), "Decimal128(38, 2)");
+    assert_eq!(batches[0].schema().field(2).data_type().to_string(), "Decimal128(18, 2)");
 }
 
 #[tokio::test]
@@ -148,7 +148,7 @@ async fn a_release_of_several_files_is_one_parquet_file() {
         let (second, source_sha256) = catalog::latest_version(conn, &dataset)?.unwrap();
         let first = catalog::version(conn, &dataset, 1)?;
         let parts: Vec<Part> = [first.parts, second.parts].concat();
-        let (fields, findings) = (second.fields, catalog::Findings::default());
+        let (fields, findings) = (second.fields, catalog::Findings { profile: Some(Default::default()), report: None });
         catalog::add_version(conn, "service", &dataset, NewVersion { source_sha256, fields, parts, rejects: None, findings, held: false })
     };
     app.app.db.write(write).await.unwrap();

@@ -289,10 +289,60 @@ async fn a_dataset_that_becomes_open_is_looked_at_anew() {
     folder.write("things/dataset.toml", &open);
     let outcome = import().await;
     assert!(outcome.held_by > 0, "{outcome:?}");
+    // Nor by the profile of the version that was there before, nor by rows behind it.
+    app.get("/api/v1/datasets/things/profile").await.problem(404, "not-found");
+    let steward = app.staff(&["steward"], Some("office")).await.token;
+    let upload = app.upload(&steward, "more.csv", b"code,n\nz,9\n").await;
+    let job = app.publish(&steward, "things", &upload, "append").await;
+    assert_eq!(job["state"], "failed", "{job}");
+    assert!(job["problem"]["detail"].as_str().unwrap().contains("is held; resolve it first"), "{job}");
+    let path = "/api/v1/admin/datasets/things/versions/2/resolution";
+    app.post_as(path, &steward, &json!({ "publish": false, "reason": "these are residents" })).await.expect(200);
+    app.post_as(&format!("/api/v1/admin/jobs/{}/retry", job["id"].as_str().unwrap()), &steward, &json!({})).await.expect(200);
+    let job = app.ended_job(&steward, job["id"].as_str().unwrap()).await;
+    assert!(job["problem"]["detail"].as_str().unwrap().contains("was never open to everybody"), "{job}");
+    app.get("/api/v1/datasets/things/rows").await.problem(404, "not-found");
+    folder.write("things/data.csv", csv.clone() + "31,2\n");
+    assert!(import().await.held_by > 0);
     app.get("/api/v1/datasets/things/rows").await.problem(404, "not-found");
     app.get("/api/v1/datasets/things/download?version=1").await.problem(404, "not-found");
     // The curator clears the column in the entry, with a reason: then it opens.
     folder.write("things/dataset.toml", open.replacen("sensitivity = \"none\"", "sensitivity = \"none\"\ncleared = \"made up\"", 1));
     import().await;
-    assert_eq!(app.get("/api/v1/datasets/things/rows").await.expect(200).json()["total"], 40);
+    assert_eq!(app.get("/api/v1/datasets/things/rows").await.expect(200).json()["total"], 41);
+}
+
+#[tokio::test]
+async fn rows_are_not_appended_under_other_columns() {
+    let folder = Folder::new();
+    folder.open("things", &["code:string", "secret:string", "n:integer"], "code,secret,n\na,x,1\n");
+    let app = TestApp::start(Some(folder.path()), &[]).await;
+    let steward = app.staff(&["steward"], Some("office")).await.token;
+    // The entry loses a column, and its data file is not there yet: the newest version still has it.
+    let narrow = crate::support::entry("things", FIELDS);
+    let entry: qingdan::catalog::Entry = toml::from_str(&narrow).unwrap();
+    app.app.db.write(move |conn| qingdan::catalog::put_entry(conn, "service", "things", &entry).map(|_changed| ())).await.unwrap();
+    let upload = app.upload(&steward, "more.csv", b"code,n\nz,9\n").await;
+    let job = app.publish(&steward, "things", &upload, "append").await;
+    assert!(job["problem"]["detail"].as_str().unwrap().contains("other columns than version 1"), "{job}");
+    assert_eq!(app.get("/api/v1/datasets/things").await.expect(200).json()["version"], 1);
+}
+
+#[tokio::test]
+async fn one_upload_is_published_once() {
+    let (app, steward) = with_things(&[("jobs_at_once", "4")]).await;
+    let upload = app.upload(&steward, "z.csv", b"code,n\nz,9\n").await;
+    let body = json!({ "upload": upload, "mode": "append" });
+    let path = "/api/v1/admin/datasets/things/versions";
+    let mut answers = Vec::new();
+    for _ in 0..6 {
+        answers.push(app.post_as(path, &steward, &body).await);
+    }
+    let accepted: Vec<Value> = answers.iter().filter(|answer| answer.status == 202).map(|answer| answer.json()).collect();
+    assert!(answers.iter().all(|answer| matches!(answer.status.as_u16(), 202 | 404 | 409)), "{answers:?}");
+    for job in &accepted {
+        app.ended_job(&steward, job["id"].as_str().unwrap()).await;
+    }
+    let csv = app.query("/api/v1/datasets/things/download", &[("format", "csv")]).await.expect(200).text();
+    assert_eq!(csv, "code,n\na,1\nb,2\nz,9\n", "{} jobs were accepted", accepted.len());
 }

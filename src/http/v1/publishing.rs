@@ -18,7 +18,8 @@ use crate::http::page::Page;
 use crate::identity::{Caller, Role};
 use crate::intake::uploads;
 use crate::intake::{Profile, Report};
-use crate::jobs::{Job, JobKind};
+use crate::jobs::{self, Job, JobKind};
+use crate::ledger::{self, Kind};
 use crate::release::{self, PublishMode};
 
 /// What is to be published.
@@ -115,19 +116,23 @@ pub async fn publish_version(
     body: web::Json<Publication>,
 ) -> Result<HttpResponse> {
     let (slug, Publication { upload, mode }) = (path.into_inner().slug, body.into_inner());
-    let actor = caller.actor();
-    let (name, id, by) = (slug.clone(), upload.clone(), actor.clone());
-    let found = app.db.read(move |conn| {
-        stewarded(conn, &caller, &name)?;
-        uploads::find(conn, &by, &id)
+    let ordered = app.db.write(move |conn| {
+        let (actor, subject) = (caller.actor(), format!("dataset:{slug}"));
+        stewarded(conn, &caller, &slug)?;
+        let found = uploads::find(conn, &actor, &upload)?;
+        if !found.is_complete() {
+            let detail = format!("the upload has {} of {} bytes; send the rest first", found.offset_bytes, found.size_bytes);
+            return Err(Error::Conflict(detail));
+        }
+        if jobs::is_ordered(conn, &subject, &upload)? {
+            return Err(Error::Conflict("this upload is being published already; see GET /api/v1/admin/jobs".to_owned()));
+        }
+        uploads::extend(conn, &upload)?;
+        let order = serde_json::to_value(IntakeOrder { upload, slug, mode })?;
+        jobs::enqueue(conn, JobKind::Intake, &subject, &order, &actor)
     });
-    let upload_row = found.await?;
-    if !upload_row.is_complete() {
-        let detail = format!("the upload has {} of {} bytes; send the rest first", upload_row.offset_bytes, upload_row.size_bytes);
-        return Err(Error::Conflict(detail));
-    }
-    let order = IntakeOrder { upload, slug: slug.clone(), mode };
-    let job = app.enqueue(JobKind::Intake, format!("dataset:{slug}"), order, actor).await?;
+    let job = ordered.await?;
+    app.wake();
     let location = format!("{}/api/v1/admin/jobs/{}", app.issuer, job.id);
     Ok(HttpResponse::build(StatusCode::ACCEPTED).insert_header((LOCATION, location)).json(job))
 }
@@ -184,12 +189,16 @@ pub async fn resolve_version(
 pub async fn download_rejects(caller: Caller, app: web::Data<App>, path: web::Path<VersionPath>) -> Result<HttpResponse> {
     let number = path.number()?;
     let (slug, name) = (path.slug.clone(), path.slug.clone());
-    let found = app.db.read(move |conn| {
+    let found = app.db.write(move |conn| {
         let dataset = stewarded(conn, &caller, &slug)?;
-        catalog::any_version(conn, &dataset, number)
+        let version = catalog::any_version(conn, &dataset, number)?;
+        let object = version.rejects.ok_or_else(|| Error::not_found("rejected rows of version", number.to_string()))?;
+        // They are raw cells: who took them is on record before the first byte leaves.
+        let detail = serde_json::json!({ "version": number, "rejects": true });
+        ledger::append(conn, Kind::ReadAllowed, &caller.actor(), &format!("dataset:{slug}"), &detail)?;
+        Ok(object)
     });
-    let version = found.await?;
-    let object = version.rejects.ok_or_else(|| Error::not_found("rejected rows of version", number.to_string()))?;
+    let object = found.await?;
     let mut response = HttpResponse::Ok();
     response.content_type("text/csv; charset=utf-8; header=present").insert_header((CACHE_CONTROL, "private, no-store"));
     response.insert_header((CONTENT_DISPOSITION, format!("attachment; filename=\"{name}-v{number}-rejects.csv\"")));

@@ -11,6 +11,7 @@ use super::IdPath;
 use super::download::http_date;
 use crate::app::{App, Receiving};
 use crate::crypto::{Checksum, unbase64};
+use crate::db::blocking;
 use crate::error::{Error, Result};
 use crate::http::page::Page;
 use crate::identity::{Caller, Role};
@@ -73,6 +74,8 @@ pub async fn create_upload(caller: Caller, app: web::Data<App>, request: HttpReq
     let quota = Quota { file_bytes: app.settings.upload_max_bytes, person_bytes: app.settings.upload_quota_bytes };
     let (actor, sha256) = (caller.actor(), sha256.map(|text| text.to_lowercase()));
     let upload = app.db.write(move |conn| uploads::create(conn, &actor, &file_name, length, sha256, quota)).await?;
+    let (incoming, id) = (app.storage.incoming().clone(), upload.id.clone());
+    blocking(move || incoming.create(&id)).await?;
     let location = format!("{}/api/v1/admin/uploads/{}", app.issuer, upload.id);
     let upload = if text(request.headers(), &CONTENT_TYPE)?.as_deref() == Some(PIECE) {
         receive(app.clone().into_inner(), upload, request.headers(), body).await?
@@ -157,7 +160,8 @@ pub async fn remove_upload(caller: Caller, app: web::Data<App>, path: web::Path<
     let _turn = app.turn_to_upload(&upload.id)?;
     let id = upload.id.clone();
     app.db.write(move |conn| uploads::remove(conn, &id)).await?;
-    app.storage.incoming().remove(&upload.id)?;
+    let incoming = app.storage.incoming().clone();
+    blocking(move || incoming.remove(&upload.id)).await?;
     Ok(HttpResponse::NoContent().insert_header((TUS_RESUMABLE, VERSION)).finish())
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use actix_web::{HttpResponse, get, web};
-use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Utc};
+use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, NaiveTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::{IntoParams, ToSchema};
@@ -20,6 +20,7 @@ use crate::http::page::{PageQuery, parse_limit};
 use crate::identity::Caller;
 use crate::intake::Profile;
 use crate::read::{self, DiffQuery, FieldChange, RowChange, RowCounts};
+use crate::release;
 
 /// Which version.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -119,6 +120,9 @@ pub async fn find_profile(
         }
         let newest = number.or(dataset.version).ok_or_else(|| Error::not_found("version of dataset", &slug))?;
         let version = catalog::version(conn, &dataset, newest)?;
+        if !release::exists(conn, &version.id, "public")? {
+            return Err(Error::not_found("public release of version", newest.to_string()));
+        }
         let profile = catalog::findings(conn, &version.id)?.profile;
         let mut profile = profile.ok_or_else(|| Error::not_found("profile of version", newest.to_string()))?;
         // What the scan found is for the publisher, who has resolved it.
@@ -156,7 +160,10 @@ pub async fn compare_versions(
     // The cursor belongs to exactly these two versions.
     let list = format!("diff {slug} {} {} {:?}", from.version(), to.version(), parameters.change);
     let after = PageQuery { limit: None, cursor: parameters.cursor }.after(&list)?;
-    let offset = after.and_then(|text| text.parse().ok()).unwrap_or(0);
+    let offset = match after {
+        None => 0,
+        Some(text) => text.parse::<u32>().map_err(|_unreadable| Error::invalid("cursor", "this is no cursor of this comparison"))? as usize,
+    };
     let query = DiffQuery { change: parameters.change, limit: parse_limit(parameters.limit.as_deref(), 1000)? as usize, offset };
     let next = offset + query.limit;
     let diff = read::diff(&app.engine, &from, &to, query, Duration::from_secs(limits.query_seconds)).await?;
@@ -187,7 +194,8 @@ pub async fn which_version(app: &App, slug: &str, parameter: &'static str, text:
         return Ok(Some(number));
     }
     let moment = moment(text).ok_or_else(|| {
-        let detail = format!("`{text}` is neither a version's number (from 1) nor a day (2026-01-31) or moment (2026-01-31T08:00:00Z)");
+        let detail =
+            format!("`{text}` is neither a version's number (they start at 1) nor a day (2026-01-31) or moment (2026-01-31T08:00:00Z)");
         Error::invalid(parameter, detail)
     })?;
     let slug = slug.to_owned();
@@ -200,8 +208,11 @@ pub async fn which_version(app: &App, slug: &str, parameter: &'static str, text:
 
 /// A moment in UTC; a day is meant to its end.
 fn moment(text: &str) -> Option<NaiveDateTime> {
-    if let Ok(day) = NaiveDate::parse_from_str(text, "%Y-%m-%d") {
+    if let Some(day) = NaiveDate::parse_from_str(text, "%Y-%m-%d").ok().filter(|day| (1..=9999).contains(&day.year())) {
         return Some(day.and_time(NaiveTime::from_hms_micro_opt(23, 59, 59, 999_999)?));
     }
-    DateTime::parse_from_rfc3339(text).ok().map(|at| at.with_timezone(&Utc).naive_utc())
+    DateTime::parse_from_rfc3339(text)
+        .ok()
+        .map(|at| at.with_timezone(&Utc).naive_utc())
+        .filter(|moment| (1..=9999).contains(&moment.year()))
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::{Prepared, Refusal, Source, Tools, Watcher, add_version, open_findings, prepare, release_public};
 use crate::catalog::{self, Dataset, EntryChange, FolderEntry, Mistake, NewVersion, VersionStatus};
-use crate::db::{Conn, blocking};
+use crate::db::{Conn, blocking, lock_ledger};
 use crate::error::{Error, Result};
 use crate::intake::FileFault;
 
@@ -100,6 +100,7 @@ async fn known(tools: &Tools, slug: &str) -> Result<Option<Dataset>> {
 }
 
 fn write(conn: &mut Conn, actor: &str, folder: FolderEntry, new: Option<NewVersion>) -> Result<Outcome> {
+    lock_ledger(conn)?;
     let (dataset, entry) = catalog::put_entry(conn, actor, &folder.slug, &folder.entry)?;
     let mut outcome = Outcome { slug: folder.slug, entry, version: None, held_by: 0, rejected_rows: 0 };
     match new {

@@ -28,7 +28,11 @@ impl TestDatabase {
     /// Runs SQL behind the service's back.
     pub fn tamper(url: &str, sql: &str) {
         match url.strip_prefix("sqlite:") {
-            Some(path) => diesel::SqliteConnection::establish(path).unwrap().batch_execute(sql).unwrap(),
+            Some(path) => {
+                // The service may be writing at this moment.
+                let sql = format!("PRAGMA busy_timeout = 10000; {sql}");
+                diesel::SqliteConnection::establish(path).unwrap().batch_execute(&sql).unwrap();
+            }
             None => run(url, sql),
         }
     }
