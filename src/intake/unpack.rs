@@ -8,7 +8,7 @@ use flate2::read::{DeflateDecoder, MultiGzDecoder};
 use zip::{CompressionMethod, ZipArchive};
 
 use super::FileFault;
-use super::faults::{Stop, carried, io_fault};
+use super::faults::{Stop, carried, io_fault, printable};
 use super::progress::{Counted, Progress};
 use crate::storage::{File, open_file};
 
@@ -111,7 +111,7 @@ pub fn check_names<R: Read + Seek>(archive: &ZipArchive<R>) -> Result<Vec<String
     for at in 0..archive.len() {
         let entry = archive.by_index_data(at).map_err(zip_fault)?;
         let name = String::from_utf8_lossy(entry.name_raw()).into_owned();
-        let named: String = name.chars().take(200).collect();
+        let named: String = printable(&name.chars().take(200).collect::<String>());
         if entry.is_symlink() {
             return Err(Stop::whole(format!("`{named}` in the archive is a link; put the file itself into it")));
         }
@@ -140,7 +140,7 @@ fn only_member<R: Read + Seek>(archive: &mut ZipArchive<R>) -> Result<Member, St
         [] => return Err(Stop::whole("the zip archive has no file in it")),
         [(at, _)] => *at,
         many => {
-            let names: Vec<String> = many.iter().take(LISTED_NAMES).map(|(_, name)| format!("`{name}`")).collect();
+            let names: Vec<String> = many.iter().take(LISTED_NAMES).map(|(_, name)| format!("`{}`", printable(name))).collect();
             let more = if many.len() > LISTED_NAMES { ", …" } else { "" };
             return Err(Stop::whole(format!(
                 "the zip archive has {} files ({}{more}); pack one data file, or take in each as a dataset of its own",
