@@ -233,7 +233,8 @@ pub fn take(
     let progress = progress::Progress::new(watch);
     let job = table::Job { declared, options, scratch, progress: &progress };
     let sniff::Opened { source, report, unpacked } = sniff::open(path, file_name, &job)?;
-    let taken = table::take(&*source, &job, report)?;
+    let mut taken = table::take(&*source, &job, report)?;
+    taken.report.notes.iter_mut().for_each(|note| note.detail = faults::printable(&note.detail));
     // What the source has read from until now.
     drop(unpacked);
     if progress.stopped() {

@@ -30,7 +30,12 @@ impl TextTable {
         let read = fill(&mut *file.open(progress)?, &mut start)?;
         let dialect = dialect(&start[..read], read == LOOK_BYTES, declared);
         let mut header = Sample::of(1);
-        match Splitter::new(dialect, 0).run(&mut *file.open(progress)?, &mut header) {
+        let split = Splitter::new(dialect, 0).run(&mut *file.open(progress)?, &mut header);
+        // A header that cannot be split has no names to compare; with lone carriage returns it may be the whole file.
+        if let (Some((line, detail)), Ok(()) | Err(Stop::Gone | Stop::Fault(_))) = (header.first_fault.take(), &split) {
+            return Err(Stop::at(line, detail));
+        }
+        match split {
             Ok(()) | Err(Stop::Gone) => {}
             Err(other) => return Err(other),
         }

@@ -80,8 +80,44 @@ pub fn utf16(start: &[u8]) -> Option<Encoding> {
     match (even, odd) {
         (0, odd) if enough(odd) => Some(Encoding::Utf16Le),
         (even, 0) if enough(even) => Some(Encoding::Utf16Be),
+        _ => utf16_of_other_script(start),
+    }
+}
+
+/// Tells UTF-16 in which few characters are Latin, or some have zero for their low byte (一): read from the right side it is text with
+/// line ends and delimiters, which from the wrong side are no characters or rare ones.
+fn utf16_of_other_script(start: &[u8]) -> Option<Encoding> {
+    let zeros = start.iter().filter(|byte| **byte == 0).count();
+    // Text with a few stray zeros.
+    if zeros == 0 || (zeros * 8 < start.len() && std::str::from_utf8(start).is_ok()) {
+        return None;
+    }
+    let little = separators(start, u16::from_le_bytes);
+    let big = separators(start, u16::from_be_bytes);
+    match (little, big) {
+        (Some(little), big) if little > 1 && little > big.unwrap_or_default() => Some(Encoding::Utf16Le),
+        (little, Some(big)) if big > 1 && big > little.unwrap_or_default() => Some(Encoding::Utf16Be),
         _ => None,
     }
+}
+
+/// Line ends, delimiters and quotes of the bytes read as UTF-16; `None` where they are no text.
+fn separators(start: &[u8], unit: fn([u8; 2]) -> u16) -> Option<usize> {
+    let units = start.chunks_exact(2).map(|pair| unit([pair[0], pair[1]]));
+    let last = start.len() / 2;
+    let (mut count, mut read) = (0, 0);
+    for character in char::decode_utf16(units) {
+        read += character.as_ref().map_or(1, |character| character.len_utf16());
+        match character {
+            Ok('\n' | '\r' | '\t' | ',' | ';' | '"') => count += 1,
+            Ok(other) if other.is_control() || matches!(other, '\u{FFFE}' | '\u{FFFF}') => return None,
+            Ok(_) => {}
+            // The last character of a piece may be cut in two.
+            Err(half) if read == last && (0xD800..0xDC00).contains(&half.unpaired_surrogate()) => {}
+            Err(_) => return None,
+        }
+    }
+    Some(count)
 }
 
 /// Reads the whole file to tell what it is written in: valid UTF-8 wins, and else GB18030 if it can be decoded to its end.

@@ -19,7 +19,7 @@ impl Faults {
     pub fn add(&mut self, fault: FileFault) {
         self.count += 1;
         if self.listed.len() < MAX_FAULTS {
-            self.listed.push(fault);
+            self.listed.push(harmless(fault));
         }
     }
 
@@ -92,7 +92,7 @@ impl From<io::Error> for Stop {
 impl From<Stop> for IntakeError {
     fn from(stop: Stop) -> Self {
         match stop {
-            Stop::Fault(fault) => IntakeError::Faults(vec![fault], 1),
+            Stop::Fault(fault) => IntakeError::Faults(vec![harmless(fault)], 1),
             Stop::Gone => IntakeError::Cancelled,
             Stop::Internal(cause) => IntakeError::Internal(cause),
         }
@@ -110,5 +110,41 @@ pub fn shown(text: &str, personal: bool) -> String {
     if personal {
         return format!("a value of {} characters (not shown)", text.chars().count());
     }
-    format!("`{}`", text.chars().take(SHOWN_CHARS).collect::<String>())
+    let shown: String = text.chars().take(SHOWN_CHARS).collect();
+    format!("`{}`", printable(&shown))
+}
+
+/// The text without characters that a terminal would obey, or that would show other characters in another order: they are escaped.
+pub fn printable(text: &str) -> String {
+    let mut printable = String::with_capacity(text.len());
+    for letter in text.chars() {
+        let hidden = matches!(
+            letter,
+            '\u{AD}' | '\u{61C}' | '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{FEFF}'
+        );
+        if letter.is_control() {
+            printable.extend(letter.escape_default());
+        } else if hidden {
+            printable.extend(letter.escape_unicode());
+        } else {
+            printable.push(letter);
+        }
+    }
+    printable
+}
+
+/// The fault with nothing of the file in it that a terminal would obey.
+fn harmless(fault: FileFault) -> FileFault {
+    FileFault { column: fault.column.as_deref().map(printable), detail: printable(&fault.detail), ..fault }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_of_a_file_reaches_a_terminal_raw() {
+        assert_eq!(printable("a\u{1b}[31m\r\n\t徐 \"\\\u{9b}\u{202e}"), "a\\u{1b}[31m\\r\\n\\t徐 \"\\\\u{9b}\\u{202e}");
+        assert_eq!(shown("x\0", false), "`x\\u{0}`");
+    }
 }

@@ -66,18 +66,22 @@ impl Tally {
         }
     }
 
-    /// The column with its type, and what its publisher should know.
-    pub fn conclude(&self, column: &Declared) -> (Declared, Option<ReportNote>) {
+    /// The column with its type.
+    pub fn conclude(&self, column: &Declared) -> Declared {
         let (field_type, scale) = self.guess.conclude();
-        let typed = Declared { field_type: Some(field_type), scale, ..column.clone() };
-        let note = if field_type == FieldType::String {
+        Declared { field_type: Some(field_type), scale, ..column.clone() }
+    }
+
+    /// What the publisher of the column should know.
+    pub fn note(&self, column: &Declared) -> Option<ReportNote> {
+        let (field_type, _) = self.guess.conclude();
+        if field_type == FieldType::String {
             self.mixed(column)
         } else if field_type == FieldType::Integer && self.serial && is_day(column) {
             Some(self.serial_days(column))
         } else {
             None
-        };
-        (typed, note)
+        }
     }
 
     fn serial_days(&self, column: &Declared) -> ReportNote {
@@ -124,8 +128,8 @@ mod tests {
     fn concluded(name: &str, values: &[&str], personal: bool) -> (FieldType, Option<ReportNote>) {
         let mut tally = Tally::default();
         values.iter().enumerate().for_each(|(at, value)| tally.look(value, at as i64 + 1));
-        let (column, note) = tally.conclude(&Declared { name: name.to_owned(), personal, ..Declared::default() });
-        (column.field_type.unwrap(), note)
+        let column = Declared { name: name.to_owned(), personal, ..Declared::default() };
+        (tally.conclude(&column).field_type.unwrap(), tally.note(&column))
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use datafusion::arrow::array::AsArray;
 use datafusion::arrow::compute::max;
 use datafusion::arrow::datatypes::{DataType, Field as ArrowField, Schema, UInt64Type};
+use datafusion::arrow::error::ArrowError;
 use datafusion::parquet::arrow::ProjectionMask;
 use datafusion::parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 use datafusion::parquet::errors::ParquetError;
@@ -34,6 +35,11 @@ fn builder(path: &Path) -> Result<ParquetRecordBatchReaderBuilder<File>, Stop> {
 }
 
 fn broken(cause: ParquetError) -> Stop {
+    Stop::whole(format!("the Parquet file is damaged or cut off ({cause}); write it again"))
+}
+
+/// A page of it that cannot be read.
+fn unread(cause: ArrowError) -> Stop {
     Stop::whole(format!("the Parquet file is damaged or cut off ({cause}); write it again"))
 }
 
@@ -89,7 +95,7 @@ fn fits_integer(path: &Path, column: usize) -> Result<bool, Stop> {
     let builder = builder(path)?;
     let mask = ProjectionMask::roots(builder.parquet_schema(), [column]);
     for batch in builder.with_projection(mask).build().map_err(broken)? {
-        let batch = batch.map_err(Stop::internal)?;
+        let batch = batch.map_err(unread)?;
         let largest = batch.column(0).as_primitive_opt::<UInt64Type>().and_then(max).unwrap_or_default();
         if i64::try_from(largest).is_err() {
             return Ok(false);
@@ -165,7 +171,7 @@ impl Parquet {
         let mut notes = cells::Notes::default();
         let mut text = String::new();
         for batch in reader {
-            let batch = batch.map_err(|cause| Stop::whole(format!("the Parquet file is damaged or cut off ({cause}); write it again")))?;
+            let batch = batch.map_err(unread)?;
             let mut columns = Vec::with_capacity(places.len());
             for place in places {
                 let field = batch.schema_ref().field(*place).clone();

@@ -261,6 +261,8 @@ impl Splitter {
 pub struct Sample {
     pub rows: Vec<(u64, Vec<String>)>,
     pub faults: usize,
+    /// The first record that something is wrong with, and what.
+    pub first_fault: Option<(u64, String)>,
     pub quoted: usize,
     /// Records after which it has seen enough; 0 for all.
     most: usize,
@@ -294,8 +296,9 @@ impl Records for Sample {
         if self.rows.len() == self.most { Err(Stop::Gone) } else { Ok(()) }
     }
 
-    fn row_fault(&mut self, _line: u64, _detail: &str) {
+    fn row_fault(&mut self, line: u64, detail: &str) {
         self.faults += 1;
+        self.first_fault.get_or_insert_with(|| (line, detail.to_owned()));
     }
 
     fn bad_line(&mut self, _line: u64, _detail: &str) -> Result<(), Stop> {

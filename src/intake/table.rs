@@ -10,7 +10,7 @@ use super::faults::{Faults, Stop, shown};
 use super::infer::Tally;
 use super::progress::Progress;
 use super::write::write;
-use super::{Declared, FieldType, FileFault, IntakeError, Options, Report, ReportNote, Taken};
+use super::{Declared, FieldType, FileFault, IntakeError, Options, Profile, Report, ReportNote, Taken};
 use crate::error::Error;
 use crate::storage::Scratch;
 
@@ -60,16 +60,26 @@ pub struct Job<'a> {
 }
 
 /// Takes in a source.
-pub fn take(source: &dyn Source, job: &Job<'_>, mut report: Report) -> Result<Taken, IntakeError> {
+pub fn take(source: &dyn Source, job: &Job<'_>, report: Report) -> Result<Taken, IntakeError> {
     let columns = match_columns(source, job.declared)?;
-    let columns = if columns.iter().all(|column| column.field_type.is_some()) {
-        columns
-    } else {
-        let (columns, notes) = infer(source, &columns, job)?;
-        report.notes.extend(notes);
-        columns
-    };
-    write(source, columns, job, report)
+    if columns.iter().all(|column| column.field_type.is_some()) {
+        return write(source, columns, job, report);
+    }
+    let (columns, tallies) = infer(source, &columns, job)?;
+    let before = report.notes.len();
+    let mut taken = write(source, columns, job, report)?;
+    // Only now is it known in which columns there is personal data, of which no example may be shown.
+    let tallied = taken.columns.iter().zip(&tallies);
+    let notes: Vec<ReportNote> =
+        tallied.filter_map(|(column, tally)| tally.as_ref()?.note(&with_findings(column, &taken.profile))).collect();
+    taken.report.notes.splice(before..before, notes);
+    Ok(taken)
+}
+
+/// The column as personal where personal data was found in it that nobody has cleared.
+pub fn with_findings(column: &Declared, profile: &Profile) -> Declared {
+    let found = profile.findings.iter().any(|finding| finding.column == column.name && !finding.cleared);
+    Declared { personal: column.personal || found, ..column.clone() }
 }
 
 /// The columns of the table: the declared ones, or those of the file where none is declared. A type that only the file knows is added.
@@ -170,7 +180,7 @@ pub fn names(columns: &[Declared]) -> Vec<String> {
 }
 
 /// Gives each column that has no type the narrowest one that keeps every value exactly.
-fn infer(source: &dyn Source, columns: &[Declared], job: &Job<'_>) -> Result<(Vec<Declared>, Vec<ReportNote>), IntakeError> {
+fn infer(source: &dyn Source, columns: &[Declared], job: &Job<'_>) -> Result<(Vec<Declared>, Vec<Option<Tally>>), IntakeError> {
     let mut tallies: Vec<Option<Tally>> = columns.iter().map(|column| column.field_type.is_none().then(Tally::default)).collect();
     let mut rows = 0;
     // Whatever is wrong is told when the file is written.
@@ -186,15 +196,9 @@ fn infer(source: &dyn Source, columns: &[Declared], job: &Job<'_>) -> Result<(Ve
         rows += block.rows() as i64;
         Ok(())
     })?;
-    let mut notes = Vec::new();
-    let typed = columns.iter().zip(&tallies).map(|(column, tally)| match tally {
+    let typed = |(column, tally): (&Declared, &Option<Tally>)| match tally {
         None => column.clone(),
-        Some(tally) => {
-            let (typed, note) = tally.conclude(column);
-            notes.extend(note);
-            typed
-        }
-    });
-    let typed = typed.collect();
-    Ok((typed, notes))
+        Some(tally) => tally.conclude(column),
+    };
+    Ok((columns.iter().zip(&tallies).map(typed).collect(), tallies))
 }

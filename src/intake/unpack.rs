@@ -8,15 +8,15 @@ use flate2::read::{DeflateDecoder, MultiGzDecoder};
 use zip::{CompressionMethod, ZipArchive};
 
 use super::FileFault;
-use super::faults::{Stop, carried, io_fault};
+use super::faults::{Stop, carried, io_fault, printable};
 use super::progress::{Counted, Progress};
 use crate::storage::{File, open_file};
 
 /// Unpacked bytes from which the ratio is looked at.
-const RATIO_FROM: u64 = 64 << 20;
+pub const RATIO_FROM: u64 = 64 << 20;
 
 /// The most unpacked bytes for one packed byte.
-const MAX_RATIO: u64 = 200;
+pub const MAX_RATIO: u64 = 200;
 
 /// The most unpacked bytes.
 const MAX_UNPACKED: u64 = 200 << 30;
@@ -111,7 +111,7 @@ pub fn check_names<R: Read + Seek>(archive: &ZipArchive<R>) -> Result<Vec<String
     for at in 0..archive.len() {
         let entry = archive.by_index_data(at).map_err(zip_fault)?;
         let name = String::from_utf8_lossy(entry.name_raw()).into_owned();
-        let named: String = name.chars().take(200).collect();
+        let named: String = printable(&name.chars().take(200).collect::<String>());
         if entry.is_symlink() {
             return Err(Stop::whole(format!("`{named}` in the archive is a link; put the file itself into it")));
         }
@@ -140,7 +140,7 @@ fn only_member<R: Read + Seek>(archive: &mut ZipArchive<R>) -> Result<Member, St
         [] => return Err(Stop::whole("the zip archive has no file in it")),
         [(at, _)] => *at,
         many => {
-            let names: Vec<String> = many.iter().take(LISTED_NAMES).map(|(_, name)| format!("`{name}`")).collect();
+            let names: Vec<String> = many.iter().take(LISTED_NAMES).map(|(_, name)| format!("`{}`", printable(name))).collect();
             let more = if many.len() > LISTED_NAMES { ", …" } else { "" };
             return Err(Stop::whole(format!(
                 "the zip archive has {} files ({}{more}); pack one data file, or take in each as a dataset of its own",
@@ -255,39 +255,4 @@ impl<R: Read> Read for Limited<'_, '_, R> {
         }
         Ok(read)
     }
-}
-
-/// The most unpacked bytes of one part of a workbook, and of its texts, which are held in memory.
-const MAX_PART: u64 = 8 << 30;
-const MAX_TEXTS: u64 = 1 << 30;
-
-/// Unpacks the parts of a workbook for their size alone, since what an archive says of its sizes may be made up.
-pub fn check_workbook(path: &Path) -> Result<(), Stop> {
-    let mut archive = ZipArchive::new(BufReader::new(open_file(path)?)).map_err(zip_fault)?;
-    check_names(&archive)?;
-    let mut buffer = vec![0; 1 << 18];
-    for at in 0..archive.len() {
-        let mut part = archive.by_index(at).map_err(zip_fault)?;
-        let name = String::from_utf8_lossy(part.name_raw()).into_owned();
-        let packed = part.compressed_size().max(1);
-        let limit = if name.ends_with("sharedStrings.xml") { MAX_TEXTS } else { MAX_PART };
-        let mut unpacked = 0;
-        loop {
-            let read = match part.read(&mut buffer) {
-                Ok(read) => read as u64,
-                Err(cause) if cause.raw_os_error().is_some() => return Err(cause.into()),
-                Err(cause) => return Err(Stop::whole(format!("the part `{name}` of the workbook is damaged ({cause}); save it again"))),
-            };
-            unpacked += read;
-            if unpacked > limit || (unpacked > RATIO_FROM && unpacked / packed > MAX_RATIO) {
-                return Err(Stop::whole(format!(
-                    "the part `{name}` of the workbook unpacks to more than is allowed; send the table as CSV"
-                )));
-            }
-            if read == 0 {
-                break;
-            }
-        }
-    }
-    Ok(())
 }

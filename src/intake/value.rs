@@ -89,7 +89,8 @@ fn long_decimal(text: &str, scale: usize) -> Option<i128> {
         return None;
     }
     let digits = format!("{whole}{fraction:0<scale$}");
-    if digits.trim_start_matches('-').len() > usize::from(DECIMAL_DIGITS) {
+    // The zero before the point is no digit that has to be kept.
+    if digits.trim_start_matches(['-', '0']).len() > usize::from(DECIMAL_DIGITS) {
         return None;
     }
     digits.parse().ok().filter(|value| *value != 0 || !text.starts_with('-'))
@@ -335,5 +336,10 @@ mod tests {
         assert_eq!(decimal("-0.00", 2), None);
         assert_eq!(decimal("007.5", 2), None);
         assert_eq!(decimal(&"9".repeat(39), 0), None);
+        let most = 10_i128.pow(38) - 1;
+        assert_eq!(decimal(&format!("-0.{}", "9".repeat(38)), 38), Some(-most));
+        assert_eq!(decimal(&format!("0.{}", "9".repeat(38)), 38), Some(most));
+        assert_eq!(decimal("0.5", 38), Some(5 * 10_i128.pow(37)));
+        assert_eq!(decimal("1.0", 38), None);
     }
 }

@@ -17,9 +17,9 @@ use super::column::Column;
 use super::faults::{Faults, Stop};
 use super::layout::properties_for;
 use super::rejects::Rejects;
-use super::table::{Job, Source, WAITING, names, pump};
+use super::table::{Job, Source, WAITING, names, pump, with_findings};
 use super::traps::Watcher;
-use super::{Declared, FieldType, FileFault, IntakeError, MAX_FAULTS, Profiler, Report, ReportNote, Taken};
+use super::{Declared, FieldType, FileFault, IntakeError, MAX_FAULTS, Profile, Profiler, Report, ReportNote, Taken};
 use crate::error::Error;
 use crate::storage::File;
 
@@ -72,14 +72,15 @@ fn attempt(source: &dyn Source, columns: &[Declared], wide: &[bool], job: &Job<'
     if table.columns.iter().any(Column::is_exceeded) {
         return Ok(Attempt::TooNarrow(table.columns.iter().zip(wide).map(|(column, wide)| *wide || column.is_exceeded()).collect()));
     }
-    let rejects = table.finish(&mut report, job)?;
+    let profile = profiler.finish();
+    let rejects = table.finish(&mut report, &profile, job)?;
     if let Some(geo) = table.geo()? {
         writer.append_key_value_metadata(geo);
     }
     writer.close().map_err(Error::internal)?;
     let row_count = table.rows;
     let columns = columns.to_vec();
-    Ok(Attempt::Taken(Box::new(Taken { file, columns, row_count, rejects, profile: profiler.finish(), report })))
+    Ok(Attempt::Taken(Box::new(Taken { file, columns, row_count, rejects, profile, report })))
 }
 
 /// The threads that take finished batches.
@@ -233,11 +234,11 @@ impl<'c> Table<'c> {
     }
 
     /// Decides whether the file is taken; answers the rejected rows.
-    fn finish(&mut self, report: &mut Report, job: &Job<'_>) -> Result<Option<crate::storage::Scratch>, IntakeError> {
+    fn finish(&mut self, report: &mut Report, profile: &Profile, job: &Job<'_>) -> Result<Option<crate::storage::Scratch>, IntakeError> {
         for (column, watcher) in self.declared.iter().zip(&mut self.watchers) {
             let Some(watcher) = watcher.take() else { continue };
             let declared = job.declared.iter().any(|declared| declared.name == column.name && declared.field_type.is_some());
-            let (faults, notes) = watcher.finish(column, declared);
+            let (faults, notes) = watcher.finish(&with_findings(column, profile), declared);
             self.refused |= !faults.is_empty();
             faults.into_iter().for_each(|fault| self.faults.add(fault));
             self.notes.extend(notes);

@@ -1,6 +1,7 @@
 //! Workbooks (XLSX): one sheet with a header row, read cell by cell. What a spreadsheet may have done to the data is a fault or a note.
 
 mod cell;
+mod parts;
 
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
@@ -13,7 +14,7 @@ use super::faults::{Stop, guarded};
 use super::progress::Progress;
 use super::table::{Found, Source};
 use super::traps::LISTED_ROWS;
-use super::{Declared, FieldType, FileFault, ReportNote, unpack};
+use super::{Declared, FieldType, FileFault, ReportNote};
 use crate::storage::{File, open_file};
 
 type Book = Xlsx<BufReader<File>>;
@@ -52,7 +53,7 @@ fn broken(cause: XlsxError) -> Stop {
 impl Workbook {
     /// Looks at a workbook: the sheet whose header names the declared columns, or else the first.
     pub fn open(path: &Path, declared: &[Declared]) -> Result<Self, Stop> {
-        unpack::check_workbook(path)?;
+        parts::check(path)?;
         let size = open_file(path)?.metadata()?.len();
         let mut book = open_book(path)?;
         let sheets = book.sheet_names();

@@ -13,7 +13,7 @@ use datafusion::arrow::datatypes::{
 use datafusion::arrow::util::display::{ArrayFormatter, FormatOptions};
 
 use super::super::block::Out;
-use super::super::faults::Stop;
+use super::super::faults::{Stop, shown};
 use super::super::traps::LISTED_ROWS;
 use super::super::{ReportNote, geometry};
 
@@ -136,17 +136,21 @@ fn without_zone(array: &ArrayRef, unit: TimeUnit) -> ArrayRef {
     }
 }
 
-/// Lists, structs and maps as JSON.
+/// Lists, structs and maps as JSON, in which what is missing inside is `null`.
 fn nested(field: &ArrowField, array: &ArrayRef) -> Result<Vec<String>, Stop> {
-    use datafusion::arrow::json::LineDelimitedWriter;
+    use datafusion::arrow::json::WriterBuilder;
+    use datafusion::arrow::json::writer::LineDelimited;
     let fields = Fields::from(vec![ArrowField::new("v", field.data_type().clone(), true)]);
     let rows = StructArray::try_new(fields, vec![Arc::clone(array)], None).map_err(Stop::internal)?;
     let mut bytes = Vec::new();
-    let mut writer = LineDelimitedWriter::new(&mut bytes);
-    writer.write(&rows.into()).map_err(Stop::internal)?;
+    let mut writer = WriterBuilder::new().with_explicit_nulls(true).build::<_, LineDelimited>(&mut bytes);
+    writer.write(&rows.into()).map_err(|cause| {
+        let name = shown(field.name(), false);
+        Stop::whole(format!("the column {name} holds values that JSON cannot ({cause}); write them as text"))
+    })?;
     writer.finish().map_err(Stop::internal)?;
     let text = String::from_utf8(bytes).map_err(Stop::internal)?;
-    // Each line is an object with one member, or none for a missing value.
+    // Each line is an object with one member.
     let value = |line: &str| line.strip_prefix("{\"v\":").and_then(|rest| rest.strip_suffix('}')).unwrap_or_default().to_owned();
     Ok(text.lines().map(value).collect())
 }

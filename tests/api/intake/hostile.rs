@@ -159,3 +159,54 @@ fn no_piece_of_a_file_makes_it_panic() {
         }
     }
 }
+
+#[test]
+fn nothing_of_a_file_reaches_a_terminal_raw() {
+    let bench = Bench::new();
+    let red = "\u{1b}[31m";
+    let escape = |name: &str| zipped(&[(name, b"a\n".as_slice())]);
+    let json = format!("{{\"a\":1,\"{}\":2}}\n", "\\u001b[31m");
+    let cases: Vec<(Vec<u8>, &str)> = vec![
+        (format!("a\n{red}x\n").into_bytes(), "2: a: `\\u{1b}[31mx` is not a whole number"),
+        (format!("{red}a\n1\n").into_bytes(), "1: the column `\\u{1b}[31ma` has no"),
+        (json.into_bytes(), "the key `\\u{1b}[31m` has no"),
+        (escape(&format!("../{red}.csv")), "`../\\u{1b}[31m.csv` in the archive leads out of it"),
+        (b"a\n\"1\n2\"\n".to_vec(), "2: a: `1\\n2` is not a whole number"),
+    ];
+    for (content, wanted) in cases {
+        let told = bench.refuse("t.csv", content, &columns(&["a:integer"]));
+        assert!(told.iter().any(|told| told.contains(wanted)), "{told:?}");
+        assert!(!told.iter().any(|told| told.contains(char::is_control)), "{told:?}");
+    }
+    // The name of a column that is declared nowhere.
+    let told = bench.refuse("t.csv", format!("{red}a,b\n\0,1\n"), &[]);
+    assert!(told[0].starts_with("2: \\u{1b}[31ma: the cell holds a NUL byte"), "{told:?}");
+}
+
+#[test]
+fn lone_carriage_returns_are_told_before_the_names() {
+    let bench = Bench::new();
+    for content in ["a,b\r1,2\r".to_owned(), format!("a,b\r{}", "1,2\r".repeat(5 << 20))] {
+        for declared in [columns(&["a", "b"]), Vec::new()] {
+            let told = bench.refuse("t.csv", &content, &declared);
+            assert!(told.len() == 1 && told[0].starts_with("1: a lone carriage return"), "{told:?}");
+        }
+    }
+}
+
+#[test]
+fn notes_show_no_example_of_what_the_scan_has_found() {
+    let bench = Bench::new();
+    let table = "resident_id,code\n'11010519491231002X,'007\n'11010519491231002X,'008\n";
+    let mut declared = columns(&["resident_id", "code"]);
+    let said = notes(&bench.take("t.csv", table, &declared));
+    assert!(said.contains("resident_id: a value of 19 characters (not shown) begins with an apostrophe"), "{said}");
+    assert!(said.contains("code: `'007` begins with an apostrophe") && !said.contains("11010519491231002X"), "{said}");
+    // Inference keeps examples too.
+    let mixed = "resident_id\n11010519491231002X\n110105194912310021\n110105194912310021\n";
+    let said = notes(&bench.take("t.csv", mixed, &columns(&["resident_id"])));
+    assert!(said.contains("several kinds") && said.contains("(not shown)") && !said.contains("11010519491231002"), "{said}");
+    declared[0].cleared = true;
+    let said = notes(&bench.take("t.csv", table, &declared));
+    assert!(said.contains("resident_id: `'11010519491231002X` begins"), "{said}");
+}

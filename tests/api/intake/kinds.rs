@@ -55,6 +55,23 @@ fn a_table_is_the_same_in_every_encoding_and_packing() {
 }
 
 #[test]
+fn utf_16_without_a_mark_may_hold_any_characters() {
+    let bench = Bench::new();
+    let chinese = format!(
+        "编号,名称\n{}",
+        "徐汇区一号,统一社会信用代码开放平台数据目录名称与说明以及来源部门与更新频率等内容一览表格样本\n".repeat(2000)
+    );
+    for (text, names) in [("code,name\n007,一\n", ["code", "name"]), (chinese.as_str(), ["编号", "名称"]), ("一,中\n一,中\n", ["一", "中"])]
+    {
+        for little in [true, false] {
+            let taken = bench.take("t.csv", utf16(text, little, false), &columns(&names));
+            assert_eq!(taken.report.encoding.as_deref(), Some(if little { "utf-16le" } else { "utf-16be" }));
+            assert_eq!(rows(&taken), rows(&bench.take("t.csv", text, &columns(&names))));
+        }
+    }
+}
+
+#[test]
 fn without_declared_columns_the_file_names_them() {
     let bench = Bench::new();
     for content in [TABLE.to_owned(), TABLE.replace(',', ";").replace("a;b", "a,b")] {

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use datafusion::arrow::array::{
-    ArrayRef, BinaryArray, Date64Array, Decimal256Array, DictionaryArray, Float32Array, Int8Array, LargeStringArray, ListArray,
-    StringArray, TimestampNanosecondArray, UInt64Array,
+    ArrayRef, BinaryArray, Date64Array, Decimal128Array, Decimal256Array, DictionaryArray, Float32Array, Int8Array, Int32Builder,
+    LargeStringArray, ListArray, MapBuilder, StringArray, StringBuilder, StructArray, TimestampNanosecondArray, UInt64Array,
 };
-use datafusion::arrow::datatypes::{Int8Type, Int32Type, i256};
+use datafusion::arrow::datatypes::{DataType, Field, Int8Type, Int32Type, i256};
 use datafusion::arrow::record_batch::RecordBatch;
 use datafusion::parquet::arrow::ArrowWriter;
 use datafusion::parquet::file::reader::{FileReader, SerializedFileReader};
@@ -85,6 +85,48 @@ fn what_does_not_fit_has_its_row() {
     assert!(bench.refuse("t.parquet", zero, &[])[0].starts_with("2: text: the cell holds a NUL byte"));
     let whole = written(vec![("b", Arc::new(StringArray::from(vec!["1", "x"])))]);
     assert!(bench.refuse("t.parquet", &whole[..whole.len() - 9], &[])[0].contains("damaged or cut off"));
+}
+
+#[test]
+fn nested_values_keep_what_is_missing_in_them() {
+    let bench = Bench::new();
+    let mut map = MapBuilder::new(None, StringBuilder::new(), Int32Builder::new());
+    map.keys().append_value("k");
+    map.values().append_value(1);
+    map.keys().append_value("x");
+    map.values().append_null();
+    map.append(true).unwrap();
+    map.append(false).unwrap();
+    let inner: ArrayRef = Arc::new(Int8Array::from(vec![None, Some(2)]));
+    let both = StructArray::from(vec![(Arc::new(Field::new("n", DataType::Int8, true)), inner)]);
+    let taken = bench.take("t.parquet", written(vec![("map", Arc::new(map.finish())), ("struct", Arc::new(both))]), &[]);
+    assert_eq!(rows(&taken), [["{\"k\":1,\"x\":null}", "{\"n\":null}"], ["∅", "{\"n\":2}"]]);
+    let mut numbered = MapBuilder::new(None, Int32Builder::new(), Int32Builder::new());
+    numbered.keys().append_value(1);
+    numbered.values().append_value(1);
+    numbered.append(true).unwrap();
+    let told = bench.refuse("t.parquet", written(vec![("map", Arc::new(numbered.finish()))]), &[]);
+    assert!(told[0].starts_with("the column `map` holds values that JSON cannot"), "{told:?}");
+}
+
+#[test]
+fn a_damaged_page_is_a_fault_of_the_file() {
+    let bench = Bench::new();
+    let mut bytes = written(vec![("n", Arc::new(UInt64Array::from_iter_values(0..1000)))]);
+    bytes[4..24].fill(0xFF);
+    let told = bench.refuse("t.parquet", bytes, &[]);
+    assert!(told.len() == 1 && told[0].starts_with("the Parquet file is damaged"), "{told:?}");
+}
+
+#[test]
+fn a_decimal_may_have_all_its_digits_behind_the_point() {
+    let bench = Bench::new();
+    let most = 10_i128.pow(38) - 1;
+    let shares = Decimal128Array::from(vec![Some(most), Some(-1), None]).with_precision_and_scale(38, 38).unwrap();
+    let taken = bench.take("t.parquet", written(vec![("share", Arc::new(shares))]), &[]);
+    assert_eq!((types(&taken), taken.columns[0].scale), (vec!["decimal"], Some(38)));
+    let (nines, one) = (format!("0.{}", "9".repeat(38)), format!("-0.{}1", "0".repeat(37)));
+    assert_eq!(rows(&taken), [[nines.as_str()], [one.as_str()], ["∅"]]);
 }
 
 #[test]

@@ -178,3 +178,35 @@ fn spoilt_identifiers_and_days_are_told() {
     assert!(notes(&taken).contains("visit_date: whole numbers such as `45123` look like"), "{}", notes(&taken));
     assert!(notes(&taken).contains("code: `'007` begins with an apostrophe"), "{}", notes(&taken));
 }
+
+/// The workbook with one of its parts changed.
+fn changed(workbook: &[u8], part: &str, change: impl Fn(String) -> String) -> Vec<u8> {
+    let mut archive = zip::ZipArchive::new(std::io::Cursor::new(workbook)).unwrap();
+    let mut files = Vec::new();
+    for at in 0..archive.len() {
+        let mut entry = archive.by_index(at).unwrap();
+        let (name, mut text) = (entry.name().unwrap().into_owned(), String::new());
+        std::io::Read::read_to_string(&mut entry, &mut text).unwrap();
+        files.push((name.clone(), if name == part { change(text) } else { text }));
+    }
+    super::support::zipped(&files.iter().map(|(name, text)| (name.as_str(), text.as_bytes())).collect::<Vec<_>>())
+}
+
+#[test]
+fn a_workbook_cannot_ask_for_more_than_it_holds() {
+    let bench = Bench::new();
+    let usual = table(&[vec!["a".to_owned()], vec!["x".to_owned()]]);
+    let said = |count: &str| {
+        changed(&usual, "xl/sharedStrings.xml", |text| {
+            assert!(text.contains("uniqueCount=\"2\""), "{text}");
+            text.replace("uniqueCount=\"2\"", &format!("uniqueCount=\"{count}\""))
+        })
+    };
+    // Many programs count them wrongly.
+    assert_eq!(rows(&bench.take("t.xlsx", said("1000"), &columns(&["a"]))), [["x"]]);
+    for count in ["4000000000", "18446744073709551615", "99999999999999999999999"] {
+        let told = bench.refuse("t.xlsx", said(count), &columns(&["a"]));
+        assert!(told.len() == 1 && told[0].starts_with("the workbook is damaged: its part of texts"), "{told:?}");
+        assert!(told[0].contains(" texts in "), "{told:?}");
+    }
+}
