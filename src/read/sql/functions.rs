@@ -108,7 +108,6 @@ const SCALAR: &[&str] = &[
     "find_in_set",
     "initcap",
     "left",
-    "levenshtein",
     "lower",
     "lpad",
     "ltrim",
