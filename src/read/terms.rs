@@ -18,7 +18,7 @@ use datafusion::sql::sqlparser::ast::{
 };
 
 use super::select;
-use super::sql::{MAX_GROWING, functions};
+use super::sql::{MAX_GROWING, functions, patterns};
 use crate::catalog::Field;
 use crate::error::{Error, Result};
 
@@ -126,6 +126,7 @@ const MAX_CHAIN: usize = 200;
 struct Check {
     depth: usize,
     joins: usize,
+    patterns: usize,
 }
 
 impl Visitor for Check {
@@ -166,6 +167,11 @@ impl Visitor for Check {
         self.joins += usize::from(matches!(expr, Ast::BinaryOp { op: BinaryOperator::StringConcat, .. }));
         if self.joins > MAX_GROWING {
             return ControlFlow::Break(format!("|| more than {MAX_GROWING} times"));
+        }
+        let takes_pattern = |function: &Function| patterns::is_function(&function.name.to_string().to_lowercase());
+        self.patterns += usize::from(matches!(expr, Ast::Function(function) if takes_pattern(function)));
+        if self.patterns > patterns::MAX_PATTERNS {
+            return ControlFlow::Break(format!("more than {} regular expressions", patterns::MAX_PATTERNS));
         }
         if allowed { ControlFlow::Continue(()) } else { ControlFlow::Break(expr.to_string()) }
     }

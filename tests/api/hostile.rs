@@ -52,8 +52,19 @@ async fn what_is_no_select_is_refused() {
         "select replace(repeat('x', 8000), 'x', repeat('y', 8000))",
         "with a as (select repeat('x', 8000) as v), b as (select v || v as v from a) select length(v) from b",
         "select regexp_like('aaaa', '((a{1,1000}){1,1000}){1,1000}')",
+        r#"select count(*) from "shanghai-districts" where regexp_like(code, concat('(\w{10}){6}', name))"#,
+        r#"select count(*) from "shanghai-districts" where regexp_count(code, 'a', 1, name) > 0"#,
+        r#"select regexp_instr(code, name) as n from "shanghai-districts""#,
+        r#"select regexp_like('aaaa', '(\w{100}){2}')"#,
+        r#"select count(*) from "shanghai-districts" where code ~ concat('(\w{10}){6}', name)"#,
+        r#"select count(*) from "shanghai-districts" where code !~* (name || '(\w{10}){6}')"#,
+        r#"select count(*) from "shanghai-districts" where code similar to name"#,
+        r#"select count(*) from "shanghai-districts" where code ~ '(\w{10}){11}'"#,
         "select array_agg(name) from \"shanghai-districts\"",
         "select range(1, 1000000000)",
+        "select levenshtein(repeat('x', 8000), repeat('y', 8000))",
+        "select count(a.date) over () as n from \"working-calendar\" a, \"working-calendar\" b, \"working-calendar\" c",
+        "select sum(1) over (partition by kind) as n from \"working-calendar\"",
         deep.as_str(),
     ] {
         let problem = ask_and_look(&app, sql).await.problem(400, "invalid-value");
@@ -136,9 +147,18 @@ async fn rows_stay_in_their_limits_too() {
     let deep = format!("{}a = 1{}", "(".repeat(3_900), ")".repeat(3_900));
     let nots = format!("{} a = 1", "not ".repeat(2_000));
     let chain = format!("a{} = 1", "+1".repeat(4_000));
-    for condition in
-        [deep.as_str(), nots.as_str(), chain.as_str(), "a = 1; select 1", "a in (select a from small)", "repeat(t, 100000000) = 'x'"]
-    {
+    for condition in [
+        deep.as_str(),
+        nots.as_str(),
+        chain.as_str(),
+        "a = 1; select 1",
+        "a in (select a from small)",
+        "repeat(t, 100000000) = 'x'",
+        r"regexp_like(t, concat('(\w{10}){6}', t))",
+        r"regexp_like(t, '(\w{100}){2}')",
+        "t ~ t",
+        "levenshtein(t, t) = 0",
+    ] {
         app.query(path, &[("where", condition)]).await.problem(400, "invalid-value");
     }
     app.get("/healthz").await.expect(200);

@@ -64,6 +64,10 @@ async fn the_whole_of_select_is_there() {
         ("select date '1998-12-01' - interval '90' day as d", json!([{ "d": "1998-09-02" }])),
         ("select 2 + 3 * 4 - 1 as n, substr('abc', 1 + 1) as t", json!([{ "n": 13, "t": "bc" }])),
         ("select 0.1 + 0.2 = 0.3 as exact, 0.06 - 0.01 as low", json!([{ "exact": true, "low": 0.05 }])),
+        (
+            r"select regexp_like('沪-12', '^\p{Han}-\d{2}$') as l, 'Abc' ~* 'b' as m, regexp_count('aAa', 'a', 1, 'i') as n, 'a' similar to 'a|b' as s",
+            json!([{ "l": true, "m": true, "n": 3, "s": true }]),
+        ),
         ("select case when 'abc' like 'a%' then 1 else 0 end as y, coalesce(null, 7) as c", json!([{ "y": 1, "c": 7 }])),
     ] {
         assert_eq!(rows(&app, sql).await, wanted, "{sql}");

@@ -7,13 +7,13 @@ use datafusion::common::TableReference;
 use datafusion::sql::parser::Statement as EngineStatement;
 use datafusion::sql::resolve::resolve_table_references;
 use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, Expr, Query, Select, SetExpr, Statement, TableFactor, ValueWithSpan, Visit, Visitor,
+    BinaryOperator, Expr, Query, Select, SetExpr, Statement, TableFactor, Value, ValueWithSpan, Visit, Visitor,
 };
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::parser::Parser;
 use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
 
-use super::functions;
+use super::{functions, patterns};
 use crate::error::{Error, Result};
 
 /// The longest text that is read.
@@ -127,6 +127,7 @@ fn table_name(reference: &TableReference) -> Result<TableName> {
 struct Walk {
     selects: usize,
     growing: usize,
+    patterns: usize,
     depth: usize,
 }
 
@@ -137,6 +138,29 @@ impl Walk {
             return refuse(format!("the query joins or repeats texts more than {MAX_GROWING} times"));
         }
         ControlFlow::Continue(())
+    }
+
+    fn pattern(&mut self) -> ControlFlow<Error> {
+        self.patterns += 1;
+        if self.patterns > patterns::MAX_PATTERNS {
+            return refuse(format!("the query has more than {} regular expressions", patterns::MAX_PATTERNS));
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// A pattern behind an operator.
+    fn operand(&mut self, expr: &Expr) -> ControlFlow<Error> {
+        let mut expr = expr;
+        while let Expr::Nested(inner) = expr {
+            expr = inner;
+        }
+        let Expr::Value(ValueWithSpan { value: Value::SingleQuotedString(text), .. }) = expr else {
+            return refuse(patterns::ONE);
+        };
+        match patterns::fault(text) {
+            Some(fault) => refuse(fault),
+            None => self.pattern(),
+        }
     }
 }
 
@@ -212,9 +236,15 @@ impl Visitor for Walk {
         }
         match expr {
             Expr::BinaryOp { op: BinaryOperator::StringConcat, .. } => self.growing(),
+            Expr::BinaryOp { op, right, .. } if patterns::is_operator(op) => self.operand(right),
+            Expr::SimilarTo { pattern, .. } | Expr::RLike { pattern, .. } => self.operand(pattern),
             Expr::Function(function) => {
                 let name = function.name.to_string().to_lowercase();
-                if functions::is_growing(&name) { self.growing() } else { ControlFlow::Continue(()) }
+                match name.trim_matches('"') {
+                    name if functions::is_growing(name) => self.growing(),
+                    name if patterns::is_function(name) => self.pattern(),
+                    _ => ControlFlow::Continue(()),
+                }
             }
             Expr::Overlay { .. } => refuse("OVERLAY is not allowed; use substr and ||"),
             Expr::Array(_) | Expr::Map(_) | Expr::Dictionary(_) | Expr::Struct { .. } | Expr::Tuple(_) => {

@@ -1,5 +1,5 @@
 //! The functions that a query may call: those that compute a value from values. None reads a file, an address or the system,
-//! none makes lists, and those that make long texts out of short ones are bounded.
+//! none makes lists, and those that make long texts out of short ones, or take patterns, are bounded.
 
 use std::sync::Arc;
 
@@ -20,6 +20,7 @@ use datafusion::logical_expr::{
 use datafusion::prelude::SessionConfig;
 use datafusion::sql::sqlparser::ast::BinaryOperator;
 
+use super::patterns;
 use crate::error::Error;
 
 /// The longest text that a function may make.
@@ -107,7 +108,6 @@ const SCALAR: &[&str] = &[
     "find_in_set",
     "initcap",
     "left",
-    "levenshtein",
     "lower",
     "lpad",
     "ltrim",
@@ -187,7 +187,12 @@ pub(crate) fn is_aggregate(name: &str) -> bool {
 /// The scalar functions.
 pub(super) fn scalar() -> Vec<Arc<ScalarUDF>> {
     let allowed = all_default_functions().into_iter().filter(|function| SCALAR.contains(&function.name()));
-    allowed.map(|function| if is_growing(function.name()) { bounded(function) } else { function }).collect()
+    let guarded = |function: Arc<ScalarUDF>| match function.name() {
+        name if is_growing(name) => bounded(function),
+        name if patterns::is_function(name) => patterns::checked(function),
+        _ => function,
+    };
+    allowed.map(guarded).collect()
 }
 
 /// The aggregate functions.

@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use datafusion::arrow::array::RecordBatch;
+use datafusion::common::plan_err;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::physical_plan::coop::CooperativeExec;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
@@ -30,6 +31,11 @@ const PIECE_BYTES: usize = 256 << 10;
 
 /// Batches are written in slices of so many rows, so that the limit of bytes cuts close to where it should.
 const SLICE_ROWS: usize = 1024;
+
+/// What is said of a window over rows that are still to come: the engine would hold all of them, outside of the memory that it accounts for.
+const WINDOW: &str = "a window function may not look at all rows of its window at once: give OVER an ORDER BY, with a frame that ends \
+    at a number of rows or at the current row, or compute the value in a subquery with GROUP BY and join it; ntile, percent_rank and \
+    cume_dist are not there";
 
 /// A query's answer on its way.
 pub struct Answer {
@@ -133,11 +139,13 @@ async fn produce(
 }
 
 /// A join makes many rows out of few without asking for more input, and what is above it may throw all of them away: such a query
-/// would never look up, and could not be stopped. With this every join lets go of its thread now and then.
+/// would never look up, and could not be stopped. With this every join lets go of its thread now and then. A plan that holds all of its
+/// rows for a window is refused.
 fn yielding(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
-    let wrap = |node: Arc<dyn ExecutionPlan>| match node.name().ends_with("JoinExec") {
-        true => Ok(Transformed::yes(Arc::new(CooperativeExec::new(node)) as Arc<dyn ExecutionPlan>)),
-        false => Ok(Transformed::no(node)),
+    let wrap = |node: Arc<dyn ExecutionPlan>| match node.name() {
+        "WindowAggExec" => plan_err!("{WINDOW}"),
+        name if name.ends_with("JoinExec") => Ok(Transformed::yes(Arc::new(CooperativeExec::new(node)) as Arc<dyn ExecutionPlan>)),
+        _ => Ok(Transformed::no(node)),
     };
     Ok(plan.transform_up(wrap).map_err(refusal::refuse)?.data)
 }
