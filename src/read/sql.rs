@@ -99,7 +99,7 @@ async fn session(engine: &Engine, tables: &[(TableName, Release)], query: &Check
     // rows here and there, and choosing them column by column takes longer than reading the whole. The text of the query tells which
     // one it is: a wrong guess costs time and nothing else.
     config.options_mut().execution.parquet.pushdown_filters = query.selective;
-    // Texts that grow are bounded for each batch, and a join looks up after each batch whether it should end: both keep the usual size.
+    // Texts that grow are bounded for each batch, and by the batches of usual size.
     if !query.grows {
         config = config.with_batch_size(BATCH_ROWS);
     }

@@ -60,7 +60,7 @@ pub struct Checked {
     pub tables: Vec<TableName>,
     /// Whether a column is compared with a literal by `=` or `IN`.
     pub(super) selective: bool,
-    /// Whether it makes long texts out of short ones, or may make many rows out of few by a join.
+    /// Whether it makes long texts out of short ones.
     pub(super) grows: bool,
 }
 
@@ -100,7 +100,7 @@ pub fn check(text: &str) -> Result<Checked> {
     if tables.len() > MAX_TABLES {
         return Err(wrong(format!("the query reads {} datasets; the most is {MAX_TABLES}", tables.len())));
     }
-    Ok(Checked { statement, tables, selective: walk.selective, grows: walk.growing > 0 || walk.factors > 1 })
+    Ok(Checked { statement, tables, selective: walk.selective, grows: walk.growing > 0 })
 }
 
 fn first_word(statement: &Statement) -> String {
@@ -133,7 +133,6 @@ struct Walk {
     growing: usize,
     patterns: usize,
     selective: bool,
-    factors: usize,
     depth: usize,
 }
 
@@ -208,7 +207,6 @@ impl Visitor for Walk {
 
     #[expect(clippy::wildcard_enum_match_arm, reason = "of the parser's many forms a few are allowed, and every other one is refused")]
     fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<Error> {
-        self.factors += 1;
         match factor {
             TableFactor::Table { args: Some(_), name, .. } => {
                 refuse(format!("`{name}(…)` is not allowed: functions stand for no table here"))
