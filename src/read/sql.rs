@@ -28,9 +28,6 @@ pub(crate) use check::MAX_GROWING;
 pub use check::{Checked, MAX_BYTES, TableName};
 pub use stream::Answer;
 
-/// Rows that the operators of a query hand on at once.
-const BATCH_ROWS: usize = 32_768;
-
 /// What an answer may take.
 #[derive(Debug, Clone, Copy)]
 pub struct Bounds {
@@ -87,22 +84,14 @@ pub async fn run(
     encoding: Encoding,
 ) -> Result<Answer> {
     let started = Instant::now();
-    let context = session(engine, &tables, &query).await?;
+    let context = session(engine, &tables).await?;
     stream::start(engine, context, query, bounds, encoding, started).await
 }
 
 /// A session of one query: its tables, its functions, its share of the memory.
-async fn session(engine: &Engine, tables: &[(TableName, Release)], query: &Checked) -> Result<SessionContext> {
+async fn session(engine: &Engine, tables: &[(TableName, Release)]) -> Result<SessionContext> {
     let mut config = engine.config(engine.cores());
     config.options_mut().sql_parser.collect_spans = true;
-    // A reader that applies the conditions itself skips what an equality rules out, which is most of a column; ranges, as of days, keep
-    // rows here and there, and choosing them column by column takes longer than reading the whole. The text of the query tells which
-    // one it is: a wrong guess costs time and nothing else.
-    config.options_mut().execution.parquet.pushdown_filters = query.selective;
-    // Texts that grow are bounded for each batch, and by the batches of usual size.
-    if !query.grows {
-        config = config.with_batch_size(BATCH_ROWS);
-    }
     let state = functions::state(config, Some(engine.query_env()));
     let context = SessionContext::new_with_state(state);
     for (name, release) in tables {

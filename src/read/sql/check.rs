@@ -58,10 +58,6 @@ pub struct Checked {
     pub(super) statement: EngineStatement,
     /// The datasets that it reads.
     pub tables: Vec<TableName>,
-    /// Whether a column is compared with a literal by `=` or `IN`.
-    pub(super) selective: bool,
-    /// Whether it makes long texts out of short ones.
-    pub(super) grows: bool,
 }
 
 pub(super) fn wrong(detail: impl Into<String>) -> Error {
@@ -100,7 +96,7 @@ pub fn check(text: &str) -> Result<Checked> {
     if tables.len() > MAX_TABLES {
         return Err(wrong(format!("the query reads {} datasets; the most is {MAX_TABLES}", tables.len())));
     }
-    Ok(Checked { statement, tables, selective: walk.selective, grows: walk.growing > 0 })
+    Ok(Checked { statement, tables })
 }
 
 fn first_word(statement: &Statement) -> String {
@@ -132,7 +128,6 @@ struct Walk {
     selects: usize,
     growing: usize,
     patterns: usize,
-    selective: bool,
     depth: usize,
 }
 
@@ -239,7 +234,6 @@ impl Visitor for Walk {
         if self.depth > MAX_CHAIN {
             return refuse(format!("more than {MAX_CHAIN} operators stand within one another; use IN for long lists"));
         }
-        self.selective |= is_selective(expr);
         match expr {
             Expr::BinaryOp { op: BinaryOperator::StringConcat, .. } => self.growing(),
             Expr::BinaryOp { op, right, .. } if patterns::is_operator(op) => self.operand(right),
@@ -258,20 +252,6 @@ impl Visitor for Walk {
             }
             _ => ControlFlow::Continue(()),
         }
-    }
-}
-
-/// Whether this is `column = literal` or `column IN (literals)`, wherever in the query it stands.
-#[expect(clippy::wildcard_enum_match_arm, reason = "of the parser's many forms two are meant")]
-fn is_selective(expr: &Expr) -> bool {
-    let is_column = |expr: &Expr| matches!(expr, Expr::Identifier(_) | Expr::CompoundIdentifier(_));
-    let is_literal = |expr: &Expr| matches!(expr, Expr::Value(_) | Expr::TypedString(_));
-    match expr {
-        Expr::BinaryOp { left, op: BinaryOperator::Eq, right } => {
-            (is_column(left) && is_literal(right)) || (is_literal(left) && is_column(right))
-        }
-        Expr::InList { expr, list, negated: false } => is_column(expr) && list.iter().all(is_literal),
-        _ => false,
     }
 }
 
@@ -308,16 +288,6 @@ mod tests {
             names("with t as (select * from a) select * from t union all select (select max(x) from b) from t"),
             ["a:a:None", "b:b:None"]
         );
-    }
-
-    #[test]
-    fn selective_conditions_are_known() {
-        for text in ["select a from t where a = 'x'", "select a from t where b > 1 and (3 = t.a)", "select a from t where a in (1, 2)"] {
-            assert!(check(text).unwrap().selective, "{text}");
-        }
-        for text in ["select a from t where a > 1", "select * from t join u on t.a = u.a", "select a from t where a not in (1)"] {
-            assert!(!check(text).unwrap().selective, "{text}");
-        }
     }
 
     #[test]
