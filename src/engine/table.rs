@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use datafusion::arrow::datatypes::{DataType, FieldRef, Schema, SchemaRef};
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::stats::Precision;
-use datafusion::common::{Result, Statistics};
+use datafusion::common::{Result, Statistics, internal_err};
 use datafusion::config::TableParquetOptions;
 use datafusion::datasource::TableType;
 use datafusion::datasource::listing::PartitionedFile;
@@ -85,7 +85,10 @@ impl ReleaseTable {
             let cache = env.cache_manager.get_file_metadata_cache();
             let footer = DFParquetMetadata::new(store.as_ref(), &meta).with_file_metadata_cache(Some(cache)).fetch_metadata().await?;
             let own = schema_of(&footer)?;
-            schema = Some(schema.map_or_else(|| Arc::clone(&own), |known| widest(&known, &own)));
+            schema = Some(match schema {
+                None => own,
+                Some(known) => widest(&known, &own)?,
+            });
             footers.push((meta, footer));
         }
         let schema = schema.unwrap_or_else(|| Arc::new(Schema::empty()));
@@ -195,13 +198,17 @@ fn schema_of(footer: &ParquetMetaData) -> Result<SchemaRef> {
     Ok(Arc::new(Schema::new(schema.fields().clone())))
 }
 
-/// The columns of two files, with the wider one of two decimals.
-fn widest(one: &SchemaRef, other: &SchemaRef) -> SchemaRef {
+/// The columns of two files, with the wider one of two decimals. Columns are never taken for one another by their place alone.
+fn widest(one: &SchemaRef, other: &SchemaRef) -> Result<SchemaRef> {
+    let names = |schema: &SchemaRef| schema.fields().iter().map(|field| field.name().clone()).collect::<Vec<_>>();
+    if names(one) != names(other) {
+        return internal_err!("the files of one release have the columns {:?} and {:?}", names(one), names(other));
+    }
     let wider = |(one, other): (&FieldRef, &FieldRef)| match (one.data_type(), other.data_type()) {
         (DataType::Decimal128(left, _), DataType::Decimal128(right, _)) if right > left => Arc::clone(other),
         _ => Arc::clone(one),
     };
-    Arc::new(Schema::new(one.fields().iter().zip(other.fields()).map(wider).collect::<Vec<_>>()))
+    Ok(Arc::new(Schema::new(one.fields().iter().zip(other.fields()).map(wider).collect::<Vec<_>>())))
 }
 
 /// Where the engine finds the store.
@@ -251,5 +258,26 @@ impl TableProvider for ReleaseTable {
     fn statistics(&self) -> Option<Statistics> {
         let known = matches!(self.statistics.num_rows, Precision::Exact(_));
         known.then(|| self.statistics.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use datafusion::arrow::datatypes::Field;
+
+    use super::*;
+
+    #[test]
+    fn columns_are_never_taken_by_their_place() {
+        let schema = |columns: &[(&str, u8)]| -> SchemaRef {
+            let field = |(name, digits): &(&str, u8)| Field::new(*name, DataType::Decimal128(*digits, 2), true);
+            Arc::new(Schema::new(columns.iter().map(field).collect::<Vec<_>>()))
+        };
+        let first = schema(&[("a", 18), ("b", 38)]);
+        let wide = widest(&first, &schema(&[("a", 38), ("b", 18)])).unwrap();
+        assert_eq!(wide, schema(&[("a", 38), ("b", 38)]));
+        for other in [&[("b", 18), ("a", 38)][..], &[("a", 18)], &[("a", 18), ("b", 38), ("c", 18)], &[("a", 18), ("c", 38)]] {
+            assert!(widest(&first, &schema(other)).is_err(), "{other:?}");
+        }
     }
 }

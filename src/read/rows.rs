@@ -32,6 +32,9 @@ use crate::release::Release;
 /// The most rows of one page.
 pub const MAX_LIMIT: usize = 1000;
 
+/// A page is written in slices of so many rows.
+const SLICE_ROWS: usize = 64;
+
 /// What is asked of a release.
 #[derive(Debug, Clone, Default)]
 pub struct RowsQuery {
@@ -83,15 +86,15 @@ impl Rows {
     /// # Errors
     /// When they cannot be written.
     pub fn objects(&self) -> Result<Vec<serde_json::Map<String, serde_json::Value>>> {
-        let bytes = self.encode(Encoding::Ndjson)?;
+        let bytes = self.encode(Encoding::Ndjson, u64::MAX)?;
         bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).map(|line| Ok(serde_json::from_slice(line)?)).collect()
     }
 
-    /// The page in a format.
+    /// The page in a format, of at most so many bytes.
     ///
     /// # Errors
-    /// When it cannot be written.
-    pub fn encode(&self, encoding: Encoding) -> Result<Vec<u8>> {
+    /// When it is larger, or cannot be written.
+    pub fn encode(&self, encoding: Encoding, most: u64) -> Result<Vec<u8>> {
         let mut writer = Writer::new(encoding, &self.schema)?;
         let mut bytes = writer.start()?;
         if encoding == Encoding::Json {
@@ -101,7 +104,15 @@ impl Rows {
             bytes.extend_from_slice(b",\"rows\":[");
         }
         for batch in &self.batches {
-            bytes.extend(writer.write(batch)?);
+            // In slices, so that what is too large is not written out first.
+            for from in (0..batch.num_rows()).step_by(SLICE_ROWS) {
+                bytes.extend(writer.write(&batch.slice(from, SLICE_ROWS.min(batch.num_rows() - from)))?);
+                if bytes.len() as u64 > most {
+                    return Err(Error::TooLarge(format!(
+                        "the page is larger than the {most} bytes of this tier: lower `limit`, or select fewer fields"
+                    )));
+                }
+            }
         }
         bytes.extend(writer.finish()?);
         if encoding == Encoding::Json {

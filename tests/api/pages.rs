@@ -197,6 +197,17 @@ async fn groups_are_rows_too() {
 }
 
 #[tokio::test]
+async fn a_page_is_no_larger_than_the_bytes_of_the_tier() {
+    let app = TestApp::start(Some(&crate::support::shipped()), &[("limits_anonymous_query_bytes", "4096")]).await;
+    app.query(COMMITTEES, &[("limit", "5")]).await.expect(200);
+    for accept in ["application/json", "text/csv", "application/x-ndjson", "application/vnd.apache.arrow.stream"] {
+        let path = with_query(COMMITTEES, &[("limit", "300")]);
+        let problem = app.get_with(&path, &[("accept", accept)]).await.problem(413, "too-large");
+        assert!(problem["detail"].as_str().unwrap().contains("lower `limit`"), "{problem}");
+    }
+}
+
+#[tokio::test]
 async fn a_page_comes_in_every_format() {
     let app = TestApp::spawn().await;
     let path = with_query(COMMITTEES, &[("select", "code,name"), ("limit", "2"), ("order_by", "code")]);

@@ -99,8 +99,14 @@ pub async fn list_rows(
     let _place = app.limits.query(&key)?;
     let release = app.release(&caller, &path.slug, version, Mode::Api).await?;
     let rows = read::query(&app.engine, &release, query, sealing, Duration::from_secs(limits.query_seconds)).await?;
-    let body = rows.encode(encoding)?;
-    let sha256 = sha256_hex(&body);
+    let most = limits.query_bytes;
+    // A page may be large: it is written and hashed where no other request waits for it.
+    let written = app.engine.run(None, async move {
+        let body = rows.encode(encoding, most)?;
+        let sha256 = sha256_hex(&body);
+        Ok((rows, body, sha256))
+    });
+    let (rows, body, sha256) = written.await?;
     let known = request.headers().get(IF_NONE_MATCH).and_then(|value| value.to_str().ok()).is_some_and(|list| matches_any(list, &sha256));
     let mut response = if known { HttpResponse::NotModified() } else { HttpResponse::Ok() };
     describe(&mut response, &app, &release);

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use datafusion::arrow::datatypes::{DataType, FieldRef};
-use datafusion::common::{Result, ScalarValue, exec_err};
+use datafusion::common::{Result, exec_err};
 use datafusion::logical_expr::{ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature};
 use datafusion::sql::sqlparser::ast::BinaryOperator;
 
@@ -116,10 +116,7 @@ impl ScalarUDFImpl for Regexp {
                 continue;
             }
             let ColumnarValue::Scalar(value) = argument else { return exec_err!("{ONE}") };
-            let text = match value {
-                ScalarValue::Utf8(Some(text)) | ScalarValue::LargeUtf8(Some(text)) | ScalarValue::Utf8View(Some(text)) => text,
-                _ => continue,
-            };
+            let Some(Some(text)) = value.try_as_str() else { continue };
             if at == 1
                 && let Some(fault) = fault(text)
             {
