@@ -140,6 +140,19 @@ impl Header {
     }
 }
 
+/// Rows and columns that a sheet has at most.
+const SHEET: (u32, u32) = (1 << 20, 1 << 14);
+
+/// Room for all the cells up to a place that no sheet has would take all memory, and time without end.
+fn check_place(row: u32, column: u32) -> Result<(), Stop> {
+    if row < SHEET.0 && column < SHEET.1 {
+        return Ok(());
+    }
+    let (rows, columns) = SHEET;
+    let why = format!("the workbook is damaged: it has a cell in row {} and column {}, and", u64::from(row) + 1, u64::from(column) + 1);
+    Err(Stop::whole(format!("{why} no sheet has more than {rows} rows and {columns} columns; save it again")))
+}
+
 /// The first row that has a value.
 fn header(book: &mut Book, sheet: &str) -> Result<Option<Header>, Stop> {
     let mut cells = match book.worksheet_cells_reader(sheet) {
@@ -151,6 +164,7 @@ fn header(book: &mut Book, sheet: &str) -> Result<Option<Header>, Stop> {
     let mut found: Option<Header> = None;
     while let Some(cell) = cells.next_cell().map_err(broken)? {
         let (row, column) = cell.get_position();
+        check_place(row, column)?;
         let name = match text(cell.get_value(), false) {
             Text::Value(name) if !name.is_empty() => name,
             Text::Value(_) | Text::Missing => continue,
@@ -230,6 +244,7 @@ struct Rows<'w> {
 
 impl Rows<'_> {
     fn cell(&mut self, (row, column): (u32, u32), value: &DataRef<'_>, formula: bool, out: &mut Out<'_>) -> Result<(), Stop> {
+        check_place(row, column)?;
         let (header_row, first) = self.sheet.header;
         let place = column.wrapping_sub(first) as usize;
         let moment = self.sheet.moments.get(place).copied().unwrap_or_default();

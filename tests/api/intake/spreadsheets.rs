@@ -210,3 +210,18 @@ fn a_workbook_cannot_ask_for_more_than_it_holds() {
         assert!(told[0].contains(" texts in "), "{told:?}");
     }
 }
+
+#[test]
+fn a_cell_that_no_sheet_has_is_refused_at_once() {
+    let bench = Bench::new();
+    let usual = table(&[vec!["a".to_owned(), "b".to_owned()], vec!["x".to_owned(), "y".to_owned()]]);
+    for (cell, place) in [("A2", "A4000000000"), ("A2", "A1048577"), ("B2", "ZZZZZZ2"), ("B1", "XFE1")] {
+        let bytes = changed(&usual, "xl/worksheets/sheet1.xml", |text| {
+            let from = format!("r=\"{cell}\"");
+            assert!(text.contains(&from), "{text}");
+            text.replace(&from, &format!("r=\"{place}\""))
+        });
+        let told = bench.refuse("t.xlsx", bytes, &columns(&["a", "b"]));
+        assert!(told.len() == 1 && told[0].contains("no sheet has more than 1048576 rows"), "{told:?}");
+    }
+}
