@@ -70,30 +70,36 @@ fn routes(config: &mut ServiceConfig<'_>) {
                 .service(v1::grants::find_grant)
                 .service(v1::grants::revoke_grant)
                 .service(v1::ledger::list_ledger_entries)
-                .service(v1::uploads::describe_uploads)
-                .service(v1::uploads::create_upload)
-                .service(v1::uploads::list_uploads)
-                .service(v1::uploads::find_upload)
-                .service(v1::uploads::append_upload)
-                .service(v1::uploads::remove_upload)
-                .service(v1::publishing::publish_version)
-                .service(v1::publishing::list_all_versions)
-                .service(v1::publishing::resolve_version)
-                .service(v1::publishing::download_rejects)
-                .service(v1::jobs::list_jobs)
-                .service(v1::jobs::find_job)
-                .service(v1::jobs::follow_job)
-                .service(v1::jobs::cancel_job)
-                .service(v1::jobs::retry_job)
-                .service(v1::jobs::collect_orphans)
-                .service(v1::admin::list_firms)
-                .service(v1::admin::decide_firm)
-                .service(v1::admin::revoke_firm)
-                .service(v1::admin::revoke_client)
-                .service(v1::admin::list_people)
-                .service(v1::admin::create_person)
-                .service(v1::admin::revoke_person),
+                .configure(administration),
         );
+}
+
+/// What people with a role do.
+fn administration(config: &mut ServiceConfig<'_>) {
+    config
+        .service(v1::uploads::describe_uploads)
+        .service(v1::uploads::create_upload)
+        .service(v1::uploads::list_uploads)
+        .service(v1::uploads::find_upload)
+        .service(v1::uploads::append_upload)
+        .service(v1::uploads::remove_upload)
+        .service(v1::publishing::publish_version)
+        .service(v1::publishing::list_all_versions)
+        .service(v1::publishing::resolve_version)
+        .service(v1::publishing::download_rejects)
+        .service(v1::jobs::list_jobs)
+        .service(v1::jobs::find_job)
+        .service(v1::jobs::follow_job)
+        .service(v1::jobs::cancel_job)
+        .service(v1::jobs::retry_job)
+        .service(v1::jobs::collect_orphans)
+        .service(v1::admin::list_firms)
+        .service(v1::admin::decide_firm)
+        .service(v1::admin::revoke_firm)
+        .service(v1::admin::revoke_client)
+        .service(v1::admin::list_people)
+        .service(v1::admin::create_person)
+        .service(v1::admin::revoke_person);
 }
 
 /// The pages, which are no part of the API document.

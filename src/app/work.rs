@@ -216,9 +216,10 @@ fn problem_of(job: &Job, error: &Error) -> JobProblem {
     if let Error::Internal(cause) = error {
         tracing::error!(job.id = %job.id, error = format!("{cause:#}"), "a job failed");
     }
-    let detail = match error {
-        Error::Internal(_) => format!("an internal error occurred; the service's log has it under the job {}", job.id),
-        other => other.to_string(),
+    let detail = if matches!(error, Error::Internal(_)) {
+        format!("an internal error occurred; the service's log has it under the job {}", job.id)
+    } else {
+        error.to_string()
     };
     JobProblem { detail, ..JobProblem::default() }
 }

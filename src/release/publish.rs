@@ -128,7 +128,7 @@ impl Published {
 /// A file that was read, or need not be.
 enum Prepared {
     /// The version that came in last came from the very same file.
-    Unchanged(Version),
+    Unchanged(Box<Version>),
     /// What makes the next version.
     New(Box<NewVersion>),
 }
@@ -180,7 +180,7 @@ pub async fn publish_file(
             Prepared::New(new) => add_version(conn, &actor, &now, *new)?,
             Prepared::Unchanged(version) => {
                 let open_findings = open_findings(&now.entry, catalog::findings(conn, &version.id)?.profile.as_ref());
-                Published { version, unchanged: true, open_findings, rejected_rows: 0 }
+                Published { version: *version, unchanged: true, open_findings, rejected_rows: 0 }
             }
         };
         settle(conn, &published)?;
@@ -244,7 +244,7 @@ async fn prepare(
             && !opens
             && same_columns(&version, entry)
         {
-            return Ok(Ok(Prepared::Unchanged(version)));
+            return Ok(Ok(Prepared::Unchanged(Box::new(version))));
         }
     }
     let taken = take_in(tools, entry, source, sha256, base, watcher).await?;
