@@ -1,6 +1,6 @@
 //! `POST /api/v1/sql`: one SELECT over every release that the caller may read, answered while it is computed.
 //!
-//! The text is checked by its syntax tree first ([`check`]); then the surface takes a release for each dataset that it names;
+//! The text is checked by its syntax tree first ([`check()`]); then the surface takes a release for each dataset that it names;
 //! then it is planned in a session that knows these tables and the functions of `functions` and nothing else.
 
 mod check;
