@@ -16,7 +16,7 @@ from tables import assert_same_rows, parse_csv, parse_json, text_of, texts
 ARROW_TYPES = {
     "string": pyarrow.string(),
     "integer": pyarrow.int64(),
-    "decimal": pyarrow.decimal128(38, 2),
+    "decimal": pyarrow.decimal128(18, 2),
     "number": pyarrow.float64(),
     "boolean": pyarrow.bool_(),
     "date": pyarrow.date32(),
