@@ -122,3 +122,16 @@ async fn a_profile_is_public_where_the_data_is() {
     app.get("/api/v1/datasets/xuhui-subdistricts/profile?version=9").await.problem(404, "not-found");
     app.get("/api/v1/datasets/community-health-visits/profile").await.problem(403, "forbidden");
 }
+
+#[tokio::test]
+async fn a_forged_cursor_is_refused() {
+    use base64::Engine;
+    let fields = &["code:string", "n:integer"];
+    let app = with_versions(&[(fields, "code,n\na,1\n"), (fields, "code,n\na,2\n")], KEY).await;
+    for number in ["18446744073709551615", "-1", "x"] {
+        let text = format!("diff things 1 2 None\n{number}");
+        let cursor = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(text);
+        app.query("/api/v1/datasets/things/diff", &[("from", "1"), ("cursor", &cursor)]).await.problem(400, "invalid-value");
+    }
+    app.query("/api/v1/datasets/things/diff", &[("from", "-200000-01-01")]).await.problem(400, "invalid-value");
+}
