@@ -4,6 +4,7 @@
 
 mod share;
 mod stats;
+mod stop;
 mod table;
 
 use std::path::Path;
@@ -22,6 +23,7 @@ use crate::error::{Error, Result};
 use crate::storage::{Object, Storage};
 
 pub use stats::QueryStats;
+pub use stop::Stop;
 pub use table::{Piece, ReleaseTable};
 
 const STORE: &str = "qingdan://store";
@@ -110,15 +112,15 @@ impl Engine {
         self.cores
     }
 
-    /// Starts `work` on the engine's runtime. It is stopped when what this answers is dropped.
+    /// Starts `work` on the engine's runtime. It is stopped when what this answers is dropped, also where it looks after `stop` alone.
     ///
     /// # Errors
     /// When the engine has stopped.
-    pub fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) -> Result<Work> {
+    pub fn spawn(&self, stop: Stop, work: impl Future<Output = ()> + Send + 'static) -> Result<Work> {
         let Some(runtime) = &self.runtime else {
             return Err(Error::Unavailable("the query engine has stopped".to_owned()));
         };
-        Ok(Work { _task: AbortOnDrop(runtime.spawn(work)) })
+        Ok(Work { stop, _task: AbortOnDrop(runtime.spawn(work)) })
     }
 
     /// The rows of one Parquet file outside of the store, in its order.
@@ -159,7 +161,14 @@ impl Engine {
 
 /// Work of the engine that ends when this is dropped.
 pub struct Work {
+    stop: Stop,
     _task: AbortOnDrop<()>,
+}
+
+impl Drop for Work {
+    fn drop(&mut self) {
+        self.stop.end();
+    }
 }
 
 struct AbortOnDrop<T>(tokio::task::JoinHandle<T>);

@@ -8,9 +8,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use datafusion::arrow::array::RecordBatch;
-use datafusion::common::plan_err;
-use datafusion::common::tree_node::{Transformed, TreeNode};
-use datafusion::physical_plan::coop::CooperativeExec;
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use datafusion::prelude::SessionContext;
 use futures::stream::BoxStream;
@@ -19,7 +17,7 @@ use serde::Serialize;
 use tokio::sync::mpsc;
 
 use super::{Bounds, Checked, Column, Summary, columns, plan, refusal};
-use crate::engine::{Engine, QueryStats};
+use crate::engine::{Engine, QueryStats, Stop};
 use crate::error::{Error, Result};
 use crate::read::encode::{Encoding, Rows};
 
@@ -62,12 +60,13 @@ pub(super) async fn start(
     started: Instant,
 ) -> Result<Answer> {
     let (sender, mut receiver) = mpsc::channel(WAITING);
-    let task = engine.spawn(async move {
+    let stop = Stop::after(bounds.time);
+    let task = engine.spawn(stop.clone(), async move {
         let failed = sender.clone();
-        let run = produce(context, query, bounds, encoding, started, sender);
+        let run = produce(context, query, bounds, encoding, started, &stop, sender);
         let outcome = match tokio::time::timeout(bounds.time, run).await {
-            Ok(outcome) => outcome,
-            Err(_elapsed) => Err(Error::QueryTimeout { limit_seconds: bounds.time.as_secs() }),
+            Ok(outcome) if outcome.is_ok() || !stop.is_over() => outcome,
+            Ok(_) | Err(_) => Err(Error::QueryTimeout { limit_seconds: bounds.time.as_secs() }),
         };
         if let Err(error) = outcome {
             // Without a reader there is nobody to tell.
@@ -112,11 +111,14 @@ async fn produce(
     bounds: Bounds,
     encoding: Encoding,
     started: Instant,
+    stop: &Stop,
     sender: mpsc::Sender<Message>,
 ) -> Result<()> {
     let frame = plan(&context, query, bounds.rows).await?;
     let task = Arc::new(frame.task_ctx());
-    let plan = yielding(frame.create_physical_plan().await.map_err(refusal::refuse)?)?;
+    let plan = frame.create_physical_plan().await.map_err(refusal::refuse)?;
+    check_windows(&plan)?;
+    let plan = stop.watch(plan).map_err(refusal::refuse)?;
     let mut batches = execute_stream(Arc::clone(&plan), task).map_err(refusal::refuse)?;
     let mut writer = Writer::new(encoding, &plan, bounds)?;
     while let Some(batch) = batches.next().await {
@@ -138,16 +140,15 @@ async fn produce(
     Ok(())
 }
 
-/// A join makes many rows out of few without asking for more input, and what is above it may throw all of them away: such a query
-/// would never look up, and could not be stopped. With this every join lets go of its thread now and then. A plan that holds all of its
-/// rows for a window is refused.
-fn yielding(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
-    let wrap = |node: Arc<dyn ExecutionPlan>| match node.name() {
-        "WindowAggExec" => plan_err!("{WINDOW}"),
-        name if name.ends_with("JoinExec") => Ok(Transformed::yes(Arc::new(CooperativeExec::new(node)) as Arc<dyn ExecutionPlan>)),
-        _ => Ok(Transformed::no(node)),
+/// A plan that holds all of its rows for a window is refused.
+fn check_windows(plan: &Arc<dyn ExecutionPlan>) -> Result<()> {
+    let mut holds = false;
+    let mut look = |node: &Arc<dyn ExecutionPlan>| {
+        holds |= node.name() == "WindowAggExec";
+        Ok(TreeNodeRecursion::Continue)
     };
-    Ok(plan.transform_up(wrap).map_err(refusal::refuse)?.data)
+    plan.apply(&mut look).map_err(refusal::refuse)?;
+    if holds { Err(super::wrong(WINDOW)) } else { Ok(()) }
 }
 
 struct Writer {
