@@ -141,6 +141,11 @@ async fn pieces_resume_where_they_ended() {
     assert_eq!(job["result"]["rows"], 2, "{job}");
 }
 
+fn begun_id(begun: &crate::support::Answer) -> String {
+    let (_, path) = begun.header("location").split_once("/api/").unwrap();
+    format!("/api/{path}")
+}
+
 #[tokio::test]
 async fn what_cannot_be_sent_is_refused_early() {
     let (app, steward) = with_things(&[("upload_max_bytes", "100"), ("upload_quota_bytes", "150")]).await;
@@ -154,7 +159,6 @@ async fn what_cannot_be_sent_is_refused_early() {
     let path = "/api/v1/admin/uploads";
     let cases: &[(&[(&str, &str)], &str)] = &[
         (&[], "Tus-Resumable"),
-        (&[("tus-resumable", "0.2.2"), ("upload-length", "1")], "Tus-Resumable"),
         (&[TUS], "upload-length"),
         (&[TUS, ("upload-length", "-1")], "upload-length"),
         (&[TUS, ("upload-length", "1"), ("upload-metadata", "filename %%%")], "Upload-Metadata"),
@@ -164,6 +168,17 @@ async fn what_cannot_be_sent_is_refused_early() {
         let problem = app.send(Method::POST, path, Some(&steward), None, headers).await.problem(400, "invalid-value");
         assert_eq!(problem["errors"][0]["pointer"], *pointer, "{problem}");
     }
+    let other = &[("tus-resumable", "0.2.2"), ("upload-length", "1")];
+    let id = begun_id(&app.begin_upload(&steward, "c", 1, &[]).await.expect(201));
+    for (method, path) in [(Method::POST, path), (Method::PATCH, &id), (Method::HEAD, &id), (Method::DELETE, &id)] {
+        let refused = app.send(method.clone(), path, Some(&steward), None, other).await.expect(412);
+        assert_eq!((refused.header("tus-version"), refused.header("tus-resumable")), ("1.0.0", "1.0.0"), "{method}");
+        if method != Method::HEAD {
+            refused.problem(412, "wrong-protocol-version");
+        }
+    }
+    // Who is no tus client may ask all the same.
+    app.get_as(&id, &steward).await.expect(200);
     let options = app.send(Method::OPTIONS, path, None, None, &[]).await.expect(204);
     assert_eq!((options.header("tus-version"), options.header("tus-max-size")), ("1.0.0", "100"));
 }
