@@ -361,3 +361,30 @@ async fn one_upload_is_published_once() {
     let csv = app.query("/api/v1/datasets/things/download", &[("format", "csv")]).await.expect(200).text();
     assert_eq!(csv, "code,n\na,1\nb,2\nz,9\n", "{} jobs were accepted", accepted.len());
 }
+
+#[tokio::test]
+async fn a_fault_shows_no_personal_data_of_a_column_that_should_have_none() {
+    let (app, steward) = with_things(&[]).await;
+    let id = resident_ids(100).into_iter().find(|id| id.ends_with('X')).unwrap();
+    let csv = format!("code,n\nc,{id}\nd,three\ne,phone 13812345678\n");
+    let upload = app.upload(&steward, "bad.csv", csv.as_bytes()).await;
+    let job = app.publish(&steward, "things", &upload, "replace").await;
+    assert_eq!((&job["state"], job["problem"]["faults"].as_array().unwrap().len()), (&json!("failed"), 3), "{job}");
+    let details: Vec<&str> = job["problem"]["faults"].as_array().unwrap().iter().map(|fault| fault["detail"].as_str().unwrap()).collect();
+    assert!(details[0].starts_with("`310*************") && details[0].contains("X` is not a whole number"), "{details:?}");
+    assert!(details[1].starts_with("`three` is not") && details[2].starts_with("`phone 138******78` is not"), "{details:?}");
+    let ledger = app.get_as("/api/v1/ledger/entries?limit=1000", &app.operator().await.token).await.expect(200).text();
+    assert!(ledger.contains("version.published"));
+    // Nor does a file without a header, whose first row is taken for one, nor the program on the command line.
+    let folder = Folder::new();
+    folder.open("things", FIELDS, &csv);
+    folder.open("headless", FIELDS, format!("{id},1\n"));
+    let dir = tempfile::tempdir().unwrap();
+    let database = crate::support::TestDatabase::create(dir.path());
+    let refused = crate::process::run(dir.path(), &database, &["import", folder.path().to_str().unwrap()]);
+    let told = crate::process::text(&refused.stdout) + &crate::process::text(&refused.stderr);
+    assert!(!refused.status.success() && told.contains("things/data.csv:2: n: `310**") && told.contains("headless/data.csv:1"), "{told}");
+    for text in [&job.to_string(), &ledger, &told] {
+        assert!(!text.contains(&id) && !text.contains("13812345678"), "{text}");
+    }
+}
