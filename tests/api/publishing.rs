@@ -388,3 +388,53 @@ async fn a_fault_shows_no_personal_data_of_a_column_that_should_have_none() {
         assert!(!text.contains(&id) && !text.contains("13812345678"), "{text}");
     }
 }
+
+#[tokio::test]
+async fn who_takes_rejected_rows_is_on_record() {
+    let folder = Folder::new();
+    folder.open("things", FIELDS, "code,n\na,1\n");
+    let text = crate::support::entry("things", FIELDS).replace("data = ", "max_reject_share = 0.5\ndata = ");
+    folder.write("things/dataset.toml", text);
+    let app = TestApp::start(Some(folder.path()), &[]).await;
+    let steward = app.staff(&["steward"], Some("office")).await.token;
+    let upload = app.upload(&steward, "some.csv", b"code,n\nb,2\nc,three\n").await;
+    assert_eq!(app.publish(&steward, "things", &upload, "replace").await["result"]["rejected_rows"], 1);
+    let operator = app.operator().await.token;
+    let reads = async || -> Vec<Value> {
+        let ledger = app.get_as("/api/v1/ledger/entries?limit=1000", &operator).await.expect(200).json();
+        ledger["items"].as_array().unwrap().iter().filter(|entry| entry["kind"] == "read.allowed").cloned().collect()
+    };
+    let path = "/api/v1/admin/datasets/things/versions/2/rejects";
+    app.get(path).await.problem(401, "unauthenticated");
+    assert_eq!(reads().await, Vec::<Value>::new());
+    let rejects = app.get_as(path, &steward).await.expect(200);
+    assert!(rejects.text().contains("c,three"), "{}", rejects.text());
+    assert_eq!(rejects.header("cache-control"), "private, no-store");
+    let [read] = <[Value; 1]>::try_from(reads().await).unwrap();
+    assert!(read["actor"].as_str().unwrap().starts_with("person:"), "{read}");
+    let detail: Value = serde_json::from_str(read["detail_json"].as_str().unwrap()).unwrap();
+    assert_eq!((&read["subject"], &detail), (&json!("dataset:things"), &json!({ "version": 2, "rejects": true })), "{read}");
+}
+
+/// The version, the end of the upload and that of the job are one: what breaks between them leaves nothing that a second try doubles.
+#[tokio::test]
+async fn a_version_comes_with_the_end_of_its_job_or_not_at_all() {
+    let (app, _steward) = with_things(&[]).await;
+    let folder = Folder::new();
+    folder.write("more.csv", "code,n\nz,9\n");
+    let append = async |settle: qingdan::release::Settle| {
+        let source = qingdan::release::Source { path: folder.file("more.csv"), file_name: "more.csv".to_owned() };
+        let watcher = qingdan::release::unwatched("things");
+        let mode = qingdan::release::PublishMode::Append;
+        qingdan::release::publish_file(&app.app.tools(), "service", "things", &source, mode, &watcher, settle).await
+    };
+    let breaks = append(Box::new(|conn, published| {
+        assert_eq!(qingdan::catalog::find(conn, "things")?.version, Some(published.version.number), "it is written down already");
+        Err(qingdan::error::Error::Conflict("the job's end cannot be written down".to_owned()))
+    }));
+    assert!(breaks.await.unwrap_err().to_string().contains("the job's end"));
+    assert_eq!(app.get("/api/v1/datasets/things").await.expect(200).json()["version"], 1);
+    assert!(append(Box::new(|_conn, _published| Ok(()))).await.unwrap().is_ok());
+    let csv = app.query("/api/v1/datasets/things/download", &[("format", "csv")]).await.expect(200).text();
+    assert_eq!(csv, "code,n\na,1\nb,2\nz,9\n");
+}
