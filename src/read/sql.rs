@@ -8,6 +8,7 @@ pub(crate) mod functions;
 pub(crate) mod patterns;
 mod refusal;
 mod stream;
+mod sums;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

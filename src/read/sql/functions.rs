@@ -20,7 +20,7 @@ use datafusion::logical_expr::{
 use datafusion::prelude::SessionConfig;
 use datafusion::sql::sqlparser::ast::BinaryOperator;
 
-use super::patterns;
+use super::{patterns, sums};
 use crate::error::Error;
 
 /// The longest text that a function may make.
@@ -197,7 +197,8 @@ pub(super) fn scalar() -> Vec<Arc<ScalarUDF>> {
 
 /// The aggregate functions.
 pub(super) fn aggregate() -> Vec<Arc<AggregateUDF>> {
-    all_default_aggregate_functions().into_iter().filter(|function| AGGREGATE.contains(&function.name())).collect()
+    let allowed = all_default_aggregate_functions().into_iter().filter(|function| AGGREGATE.contains(&function.name()));
+    allowed.map(|function| if function.name() == "sum" { sums::exact(function) } else { function }).collect()
 }
 
 /// The window functions: all of them compute a value from the rows around.
