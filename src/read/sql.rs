@@ -5,6 +5,7 @@
 
 mod check;
 pub(crate) mod functions;
+mod guarded;
 pub(crate) mod patterns;
 mod refusal;
 mod stream;
