@@ -44,6 +44,13 @@ pub enum Error {
     UnsupportedMediaType(String),
     /// The bytes that arrived are not those that the sender made the checksum of.
     ChecksumMismatch,
+    /// The caller speaks another version of a protocol.
+    WrongProtocol {
+        /// The version that is spoken here.
+        spoken: &'static str,
+        /// What is wrong, in words.
+        detail: String,
+    },
     /// None of the media types that the caller takes can be answered.
     NotAcceptable(String),
     /// The caller's limit is used up for now.
@@ -97,6 +104,7 @@ impl fmt::Display for Error {
             | Error::UnsupportedMediaType(text)
             | Error::NotAcceptable(text)
             | Error::Unavailable(text)
+            | Error::WrongProtocol { detail: text, .. }
             | Error::RateLimited { reason: text, .. } => f.write_str(text),
             Error::Invalid(faults) => {
                 let texts: Vec<String> = faults.iter().map(|fault| format!("{}: {}", fault.pointer, fault.detail)).collect();

@@ -36,7 +36,7 @@ use utoipa::ToSchema;
 
 use crate::storage::Scratch;
 
-pub use self::layout::writer_properties;
+pub use self::layout::{properties_for, writer_properties};
 pub use self::profile::{Bin, ColumnProfile, Finding, FindingKind, FindingLevel, Lengths, Profile, Profiler, TopValue};
 
 /// How a field's values are read and kept.

@@ -12,7 +12,7 @@ mod mapped;
 pub use std::fs::File;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -55,6 +55,8 @@ pub struct Storage {
     root: PathBuf,
     scratch: PathBuf,
     incoming: Incoming,
+    /// Many may put objects there at the same time, and nobody while one that is old is looked at and removed.
+    collecting: Arc<RwLock<()>>,
 }
 
 impl Storage {
@@ -65,7 +67,8 @@ impl Storage {
     pub fn open(dir: &Path, scratch: &Path, incoming: &Path) -> anyhow::Result<Self> {
         folder::create_private_dir(dir)?;
         let store = LocalFileSystem::new_with_prefix(dir)?;
-        Ok(Storage { store: Arc::new(store), root: dir.to_owned(), scratch: scratch.to_owned(), incoming: Incoming::open(incoming)? })
+        let incoming = Incoming::open(incoming)?;
+        Ok(Storage { store: Arc::new(store), root: dir.to_owned(), scratch: scratch.to_owned(), incoming, collecting: Arc::default() })
     }
 
     /// The store itself, for the query engine.
@@ -113,6 +116,8 @@ impl Storage {
     /// When storing fails; the store then holds nothing new.
     pub fn keep_now(&self, file: &Scratch, digested: Digested, format: &str) -> Result<Object> {
         let object = Object { sha256: digested.sha256, size_bytes: digested.size_bytes, format: format.to_owned() };
+        // Nothing is behind the lock that a panic could have left half done.
+        let _shared = self.collecting.read().unwrap_or_else(PoisonError::into_inner);
         if self.is_there(&object)? {
             // It counts as new: whoever collects orphans leaves it alone until somebody points at it.
             local::touch(&self.root.join(object.path()))?;
@@ -209,7 +214,12 @@ impl Storage {
     /// When it cannot be removed.
     pub async fn remove_older(&self, object: &Object, age: Duration) -> Result<bool> {
         let path = self.root.join(object.path());
-        blocking(move || Ok(local::is_older(&path, age)? && local::remove(&path).map(|()| true)?)).await
+        let collecting = Arc::clone(&self.collecting);
+        blocking(move || {
+            let _alone = collecting.write().unwrap_or_else(PoisonError::into_inner);
+            Ok(local::is_older(&path, age)? && local::remove(&path).map(|()| true)?)
+        })
+        .await
     }
 
     /// Removes copies into the store that a crash left unfinished. Answers how many there were.
@@ -294,6 +304,72 @@ mod tests {
         std::fs::write(dir.path().join("store/unfinished/x"), b"half").unwrap();
         assert_eq!(storage.remove_unfinished(Duration::from_secs(60)).await.unwrap(), 0);
         assert_eq!(storage.remove_unfinished(Duration::ZERO).await.unwrap(), 1);
+    }
+
+    const HOUR: Duration = Duration::from_secs(3600);
+
+    fn make_old(path: &Path) {
+        let file = std::fs::File::options().write(true).open(path).unwrap();
+        file.set_modified(std::time::SystemTime::now() - 2 * HOUR).unwrap();
+    }
+
+    #[tokio::test]
+    async fn an_object_that_is_used_again_is_not_collected() {
+        let dir = tempfile::tempdir().unwrap();
+        let storage = storage(dir.path());
+        let keep = async || {
+            let scratch = storage.scratch().unwrap();
+            scratch.writer().unwrap().write_all(b"abc").unwrap();
+            storage.keep(scratch, "csv").await.unwrap()
+        };
+        let object = keep().await;
+        let path = dir.path().join("store").join(object.path());
+        assert!(!storage.remove_older(&object, HOUR).await.unwrap(), "it is young");
+        make_old(&path);
+        let listed: Vec<StoredObject> = storage.list().map(Result::unwrap).collect();
+        assert!(listed[0].modified.elapsed().unwrap() > HOUR);
+        // Between the collector's list and its second look, somebody has the same bytes.
+        assert_eq!(keep().await, object);
+        assert!(!storage.remove_older(&object, HOUR).await.unwrap());
+        assert!(storage.contains(&object).await.unwrap());
+        make_old(&path);
+        assert!(storage.remove_older(&object, HOUR).await.unwrap());
+        assert!(!storage.contains(&object).await.unwrap());
+        assert!(!storage.remove_older(&object, HOUR).await.unwrap(), "it is gone already");
+    }
+
+    /// However the two meet: what has been kept is there.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn keeping_and_collecting_do_not_meet() {
+        let dir = tempfile::tempdir().unwrap();
+        let storage = storage(dir.path());
+        let keep = || {
+            let scratch = storage.scratch().unwrap();
+            scratch.writer().unwrap().write_all(b"abc").unwrap();
+            let (sha256, size_bytes) = scratch.digest().unwrap();
+            storage.keep_now(&scratch, Digested { sha256, size_bytes }, "csv").unwrap()
+        };
+        let object = keep();
+        let path = dir.path().join("store").join(object.path());
+        let ended = Arc::new(std::sync::atomic::AtomicBool::new(false));
+        let (collector, collected, stop) = (storage.clone(), object.clone(), Arc::clone(&ended));
+        let collecting = tokio::spawn(async move {
+            let mut removed = 0;
+            while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                removed += u32::from(collector.remove_older(&collected, HOUR).await.unwrap());
+            }
+            removed
+        });
+        for _ in 0..1500 {
+            if let Ok(file) = std::fs::File::options().write(true).open(&path) {
+                file.set_modified(std::time::SystemTime::now() - 2 * HOUR).unwrap();
+            }
+            keep();
+            assert!(path.exists(), "what was kept is gone");
+        }
+        ended.store(true, std::sync::atomic::Ordering::Relaxed);
+        collecting.await.unwrap();
+        assert!(path.exists());
     }
 
     fn list_files(dir: &Path) -> usize {

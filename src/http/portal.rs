@@ -303,6 +303,11 @@ async fn preview(app: &App, caller: &Caller, slug: &str) -> Result<Preview> {
     let seconds = app.settings.anonymous.query_seconds;
     let sealing = app.master.derive("cursor");
     let rows = read::query(&app.engine, &release, query, sealing, std::time::Duration::from_secs(seconds)).await?;
+    // Rows can be wide: they are written where no other request waits for it.
+    app.engine.run(None, async move { preview_of(&rows) }).await
+}
+
+fn preview_of(rows: &read::Rows) -> Result<Preview> {
     let names: Vec<String> = rows.fields.iter().map(|field| field.name.clone()).collect();
     let objects: Vec<Map<String, Value>> = rows.objects()?;
     let cell = |object: &Map<String, Value>, name: &String| match object.get(name) {

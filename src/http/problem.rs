@@ -2,7 +2,7 @@
 //! to do next. The one table of types, titles and statuses is here.
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{ACCEPT_LANGUAGE, ALLOW, CONTENT_RANGE, HeaderMap, HeaderValue, RETRY_AFTER};
+use actix_web::http::header::{ACCEPT_LANGUAGE, ALLOW, CONTENT_RANGE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use actix_web::{HttpRequest, HttpResponse, ResponseError, web};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -78,6 +78,9 @@ const MEDIA_TYPE: Kind =
 /// The tus protocol's own status.
 const CHECKSUM: Kind =
     Kind { special: Some(460), ..kind("checksum-mismatch", StatusCode::BAD_REQUEST, "校验和不符", "The checksum does not match") };
+/// As the tus protocol has it.
+const PROTOCOL: Kind =
+    kind("wrong-protocol-version", StatusCode::PRECONDITION_FAILED, "协议版本不符", "Another version of the protocol is spoken here");
 const ACCEPT: Kind =
     kind("not-acceptable", StatusCode::NOT_ACCEPTABLE, "没有可接受的媒体类型", "No media type that is accepted can be answered");
 const RANGE: Kind =
@@ -100,6 +103,7 @@ pub const KINDS: &[Kind] = &[
     TOO_LARGE,
     MEDIA_TYPE,
     CHECKSUM,
+    PROTOCOL,
     ACCEPT,
     RANGE,
     LIMITED,
@@ -122,6 +126,7 @@ impl Error {
             Error::TooLarge(_) => TOO_LARGE,
             Error::UnsupportedMediaType(_) => MEDIA_TYPE,
             Error::ChecksumMismatch => CHECKSUM,
+            Error::WrongProtocol { .. } => PROTOCOL,
             Error::NotAcceptable(_) => ACCEPT,
             Error::RangeNotSatisfiable { .. } => RANGE,
             Error::RateLimited { .. } => LIMITED,
@@ -181,6 +186,11 @@ pub fn respond(error: &Error, language: Language, request_id: &str) -> HttpRespo
         }
         Error::Unavailable(_) => {
             headers.insert(RETRY_AFTER, HeaderValue::from(5));
+        }
+        Error::WrongProtocol { spoken, .. } => {
+            for name in ["tus-version", "tus-resumable"] {
+                headers.insert(HeaderName::from_static(name), HeaderValue::from_static(spoken));
+            }
         }
         Error::RangeNotSatisfiable { size_bytes } => {
             if let Ok(value) = HeaderValue::try_from(format!("bytes */{size_bytes}")) {

@@ -70,12 +70,23 @@ pub struct Out<'a> {
     row_text: usize,
     row_ends: usize,
     row_faults: Vec<FileFault>,
+    /// Memory that the bad rows of the block take, about.
+    bad_bytes: usize,
+}
+
+impl Bad {
+    /// Memory that it takes, about: a row may have many cells with nothing in them, and a fault in each.
+    fn size(&self) -> usize {
+        let cells: usize = self.cells.iter().map(|cell| size_of::<String>() + cell.capacity()).sum();
+        let faults: usize = self.faults.iter().map(|fault| size_of::<FileFault>() + fault.detail.len()).sum();
+        cells + faults
+    }
 }
 
 impl<'a> Out<'a> {
     /// Sends blocks of rows with these columns.
     pub fn new(send: SyncSender<Block>, names: &'a [String]) -> Self {
-        Out { send, names, block: Block::default(), text: Vec::new(), row_text: 0, row_ends: 0, row_faults: Vec::new() }
+        Out { send, names, block: Block::default(), text: Vec::new(), row_text: 0, row_ends: 0, row_faults: Vec::new(), bad_bytes: 0 }
     }
 
     /// The names of the columns.
@@ -123,8 +134,13 @@ impl<'a> Out<'a> {
 
     /// A line that is no row.
     pub fn bad_line(&mut self, line: u64, detail: &str) -> Result<(), Stop> {
-        self.block.bad.push(Bad { line, faults: vec![FileFault::at(line, detail)], cells: Vec::new() });
+        self.bad(Bad { line, faults: vec![FileFault::at(line, detail)], cells: Vec::new() });
         self.send_if_full()
+    }
+
+    fn bad(&mut self, bad: Bad) {
+        self.bad_bytes += bad.size();
+        self.block.bad.push(bad);
     }
 
     /// Bytes and cells of the row at hand.
@@ -166,7 +182,7 @@ impl<'a> Out<'a> {
             self.block.lines.push(line);
         } else {
             let bad = Bad { line, faults: std::mem::take(&mut self.row_faults), cells: self.raw_cells() };
-            self.block.bad.push(bad);
+            self.bad(bad);
             self.text.truncate(self.row_text);
             self.block.ends.truncate(self.row_ends);
         }
@@ -175,7 +191,8 @@ impl<'a> Out<'a> {
     }
 
     fn send_if_full(&mut self) -> Result<(), Stop> {
-        if self.block.rows() == BLOCK_ROWS || self.text.len() >= BLOCK_BYTES || self.block.bad.len() >= BLOCK_ROWS {
+        let many = self.block.rows() == BLOCK_ROWS || self.block.bad.len() >= BLOCK_ROWS;
+        if many || self.text.len() >= BLOCK_BYTES || self.bad_bytes >= BLOCK_BYTES {
             self.send()?;
         }
         Ok(())
@@ -230,7 +247,7 @@ impl<'a> Out<'a> {
         block.text = String::from_utf8(std::mem::take(&mut self.text)).map_err(Stop::internal)?;
         self.text.reserve(bytes);
         self.block.ends.reserve(cells);
-        (self.row_text, self.row_ends) = (0, 0);
+        (self.row_text, self.row_ends, self.bad_bytes) = (0, 0, 0);
         self.send.send(block).map_err(|_nobody| Stop::Gone)
     }
 
@@ -238,5 +255,43 @@ impl<'a> Out<'a> {
     pub fn finish(&mut self) -> Result<(), Stop> {
         self.drop_row();
         self.send()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The most memory that the bad rows of one block take, when that many are made by `row`.
+    fn largest(rows: u64, names: &[String], row: impl Fn(&mut Out<'_>)) -> (usize, u64) {
+        let (send, receive) = std::sync::mpsc::sync_channel(rows as usize + 1);
+        let mut out = Out::new(send, names);
+        for line in 1..=rows {
+            row(&mut out);
+            out.check_text(line);
+            out.end_row(line).unwrap();
+        }
+        out.finish().unwrap();
+        drop(out);
+        let blocks: Vec<Block> = receive.into_iter().collect();
+        let size = |block: &Block| block.bad.iter().map(Bad::size).sum::<usize>();
+        let bad = blocks.iter().map(|block| block.bad.len() as u64).sum();
+        (blocks.iter().map(size).max().unwrap_or_default(), bad)
+    }
+
+    #[test]
+    fn bad_rows_do_not_pile_up() {
+        let long = vec![b'x'; 1 << 20];
+        let (most, bad) = largest(40, &["a".to_owned(), "b".to_owned()], |out| {
+            out.text().extend_from_slice(&long);
+            out.end_cell();
+        });
+        assert_eq!(bad, 40);
+        assert!(most <= BLOCK_BYTES + (2 << 20), "long cells: {most}");
+        let (most, _) = largest(100, &["a".to_owned()], |out| (0..20_000).for_each(|_| out.end_cell()));
+        assert!(most <= BLOCK_BYTES + (1 << 20), "many cells: {most}");
+        let names: Vec<String> = (0..2000).map(|at| format!("c{at}")).collect();
+        let (most, _) = largest(100, &names, |out| (0..2000).for_each(|_| out.cell("\0")));
+        assert!(most <= BLOCK_BYTES + (1 << 20), "many faults: {most}");
     }
 }

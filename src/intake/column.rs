@@ -9,9 +9,9 @@ use datafusion::arrow::array::{
 use datafusion::arrow::datatypes::{DataType, Date32Type, TimeUnit};
 use datafusion::arrow::error::ArrowError;
 
-use super::faults::shown;
+use super::faults::{reason, shown_of};
 use super::value::{self, DECIMAL_DIGITS};
-use super::{FieldType, geometry, traps};
+use super::{Declared, FieldType, geometry, traps};
 
 /// Builds the values of one column.
 pub enum Column {
@@ -90,8 +90,9 @@ impl Column {
     }
 
     /// What is wrong with a cell that does not fit.
-    pub fn misfit(&self, text: &str, personal: bool) -> String {
-        let said = format!("{} is not {}", shown(text, personal), self.expected());
+    pub fn misfit(&self, text: &str, column: &Declared) -> String {
+        let said = format!("{} is not {}", shown_of(text, column), self.expected());
+        let personal = column.personal;
         let more = match self {
             Column::Date(_) | Column::Datetime(_) => traps::serial_date(text).map(|day| {
                 let day = if personal { "a day".to_owned() } else { format!("the day {day}") };
@@ -100,7 +101,9 @@ impl Column {
             Column::Integer(_) | Column::Decimal(..) => {
                 traps::is_scientific(text).then(|| "; digits are lost in scientific notation: ask for the original".to_owned())
             }
-            Column::Geometry(..) => geometry::read(text, &mut geometry::Extent::default()).err().map(|why| format!(": {why}")),
+            // Why it is none repeats words of it.
+            Column::Geometry(..) if personal => None,
+            Column::Geometry(..) => geometry::read(text, &mut geometry::Extent::default()).err().map(|why| format!(": {}", reason(&why))),
             Column::String(_) | Column::Number(_) | Column::Boolean(_) => None,
         };
         said + &more.unwrap_or_default()

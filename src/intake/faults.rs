@@ -2,11 +2,18 @@
 
 use std::io;
 
-use super::{FileFault, IntakeError, MAX_FAULTS};
+use super::scan::conceal;
+use super::{Declared, FileFault, IntakeError, MAX_FAULTS};
 use crate::error::Error;
 
 /// The longest text of a faulty cell that is shown.
 const SHOWN_CHARS: usize = 40;
+
+/// So much of it is looked at for personal data: what begins in the part that is shown ends in this one.
+const LOOKED_AT_CHARS: usize = 1000;
+
+/// The longest reason that is told.
+const REASON_CHARS: usize = 200;
 
 /// The faults of a file: the first ones, and the number of all.
 #[derive(Default)]
@@ -105,11 +112,32 @@ pub fn guarded<T>(what: &str, read: impl FnOnce() -> Result<T, Stop>) -> Result<
         .unwrap_or_else(|_panic| Err(Stop::whole(format!("the {what} is damaged: its reader has given up; save it again"))))
 }
 
-/// A cell as a message shows it.
-pub fn shown(text: &str, personal: bool) -> String {
-    if personal {
+/// A cell as a message shows it: of a personal column not at all, of another without what looks like personal data.
+pub fn shown_of(text: &str, column: &Declared) -> String {
+    if column.personal {
         return format!("a value of {} characters (not shown)", text.chars().count());
     }
+    if column.cleared { quoted(text) } else { with_nothing_personal(text, Some(column)) }
+}
+
+/// A text of a file that is no cell of a known column, as a message shows it.
+pub fn shown(text: &str) -> String {
+    with_nothing_personal(text, None)
+}
+
+/// Why another reader takes no cell, which may repeat some of it.
+pub fn reason(why: &str) -> String {
+    conceal(why, None).unwrap_or_else(|| why.to_owned()).chars().take(REASON_CHARS).collect()
+}
+
+fn with_nothing_personal(text: &str, column: Option<&Declared>) -> String {
+    // Of a long text only the front is shown, but what is cut in two there must be hidden too.
+    let end = text.char_indices().nth(LOOKED_AT_CHARS).map_or(text.len(), |(at, _)| at);
+    let front = text.get(..end).unwrap_or_default();
+    quoted(conceal(front, column).as_deref().unwrap_or(front))
+}
+
+fn quoted(text: &str) -> String {
     let shown: String = text.chars().take(SHOWN_CHARS).collect();
     format!("`{}`", printable(&shown))
 }
@@ -145,6 +173,6 @@ mod tests {
     #[test]
     fn nothing_of_a_file_reaches_a_terminal_raw() {
         assert_eq!(printable("a\u{1b}[31m\r\n\t徐 \"\\\u{9b}\u{202e}"), "a\\u{1b}[31m\\r\\n\\t徐 \"\\\\u{9b}\\u{202e}");
-        assert_eq!(shown("x\0", false), "`x\\u{0}`");
+        assert_eq!(shown("x\0"), "`x\\u{0}`");
     }
 }

@@ -80,10 +80,7 @@ impl<'a> Feature<'a> {
                 // Says again what the geometry says.
                 "bbox" => continue,
                 other => {
-                    return Err(format!(
-                        "the member {} of a feature has no place in a table; put it among the properties",
-                        shown(other, false)
-                    ));
+                    return Err(format!("the member {} of a feature has no place in a table; put it among the properties", shown(other)));
                 }
             };
             if place.replace(*value).is_some() {
@@ -139,7 +136,7 @@ fn check_member(key: &str, value: &[u8], line: u64) -> Result<(), Stop> {
             if WGS_84.contains(&name) {
                 return Ok(());
             }
-            let name = shown(name, false);
+            let name = shown(name);
             Err(Stop::at(line, format!("the reference system is {name}; GeoJSON is in WGS 84 (EPSG:4326): transform it and send it again")))
         }
         _ => Ok(()),

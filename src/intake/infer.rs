@@ -1,6 +1,6 @@
 //! Types over a whole file: each column that has none gets the narrowest one that keeps every value exactly.
 
-use super::faults::shown;
+use super::faults::shown_of;
 use super::traps::LISTED_ROWS;
 use super::value::{self, Guess};
 use super::{Declared, FieldType, ReportNote, traps};
@@ -86,7 +86,7 @@ impl Tally {
 
     fn serial_days(&self, column: &Declared) -> ReportNote {
         let [whole, ..] = &self.kinds;
-        let example = shown(&whole.example, column.personal);
+        let example = shown_of(&whole.example, column);
         let detail = format!("whole numbers such as {example} look like a spreadsheet's serial numbers of days; they were kept as numbers");
         ReportNote { column: Some(column.name.clone()), detail, rows: whole.rows.clone(), count: whole.count }
     }
@@ -100,8 +100,7 @@ impl Tally {
         let (largest, _) = self.kinds.iter().enumerate().max_by_key(|(at, kind)| (kind.count, TEXT - at))?;
         let mut parts: Vec<(usize, &Kind)> = self.kinds.iter().enumerate().filter(|(_, kind)| kind.count > 0).collect();
         parts.sort_by_key(|(at, _)| *at != largest);
-        let part =
-            |(at, kind): &(usize, &Kind)| format!("{} {} (such as {})", kind.count, KINDS[*at], shown(&kind.example, column.personal));
+        let part = |(at, kind): &(usize, &Kind)| format!("{} {} (such as {})", kind.count, KINDS[*at], shown_of(&kind.example, column));
         let listed: Vec<String> = parts.iter().map(part).collect();
         let mut rows: Vec<i64> = parts[1..].iter().flat_map(|(_, kind)| kind.rows.iter().copied()).collect();
         rows.sort_unstable();

@@ -76,13 +76,13 @@ fn shapes(geo: &str) -> Result<Vec<String>, Stop> {
     let mut names = Vec::new();
     for (name, column) in geo["columns"].as_object().into_iter().flatten() {
         if column["encoding"] != "WKB" {
-            return Err(Stop::whole(format!("the column {} holds shapes that are not encoded as WKB; write them so", shown(name, false))));
+            return Err(Stop::whole(format!("the column {} holds shapes that are not encoded as WKB; write them so", shown(name))));
         }
         let crs = &column["crs"];
         let code = format!("{}:{}", crs["id"]["authority"].as_str().unwrap_or_default(), crs["id"]["code"].to_string().trim_matches('"'));
         let absent = column.get("crs").is_none();
         if !absent && !matches!(code.as_str(), "OGC:CRS84" | "EPSG:4326") {
-            let name = shown(name, false);
+            let name = shown(name);
             return Err(Stop::whole(format!("the column {name} is in a reference system other than WGS 84 (EPSG:4326); transform it")));
         }
         names.push(name.clone());
@@ -122,7 +122,7 @@ fn type_of(field: &ArrowField) -> Result<Option<(FieldType, Option<i8>)>, Stop> 
         DataType::Dictionary(_, values) => type_of(&ArrowField::new(field.name(), values.as_ref().clone(), true)),
         DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_) => Err(Stop::whole(format!(
             "the column {} holds bytes, which no type of field takes; write them as text, or shapes as GeoParquet",
-            shown(field.name(), false)
+            shown(field.name())
         ))),
         _ => plain(FieldType::String),
     }

@@ -6,6 +6,7 @@
 //! Not for grades and quasi-identifiers, nor for what becomes of a finding: both belong to those who publish.
 
 mod codes;
+mod conceal;
 mod decide;
 mod hints;
 mod mask;
@@ -21,6 +22,7 @@ use chrono::NaiveDate;
 
 use super::{Declared, FieldType, FindingKind};
 
+pub use self::conceal::conceal;
 pub use self::decide::{Place, Side, findings, whereabouts};
 pub use self::hints::Hints;
 pub use self::tally::Tally;

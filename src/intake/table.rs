@@ -126,7 +126,7 @@ fn check_names(source: &dyn Source, declared: &[Declared], faults: &mut Faults) 
         } else if !declared.is_empty() && !declared.iter().any(|column| column.name == *name) {
             // Without a header the first line is a row: its cells are not to be repeated where any may be personal.
             let personal = declared.iter().any(|column| column.personal);
-            let named = if personal { format!("number {}", at + 1) } else { shown(name, false) };
+            let named = if personal { format!("number {}", at + 1) } else { shown(name) };
             fault(format!("the column {named} has no [[fields]] in dataset.toml"));
         }
     }

@@ -2,7 +2,7 @@
 
 use chrono::{Days, NaiveDate};
 
-use super::faults::shown;
+use super::faults::shown_of;
 use super::{Declared, FileFault, ReportNote};
 
 /// The first rows that a note lists.
@@ -94,7 +94,7 @@ impl Watcher {
         if self.scientific.count > 0 && (self.scientific.count + self.identifiers) * 2 >= self.values {
             let detail = format!(
                 "{} is an identifier in scientific notation: digits are lost; ask for the original, with the column formatted as text",
-                shown(&self.scientific.example, column.personal)
+                shown_of(&self.scientific.example, column)
             );
             if declared {
                 let fault = |line: &u64| FileFault { line: Some(*line), column: named.clone(), detail: detail.clone() };
@@ -106,7 +106,7 @@ impl Watcher {
         if self.apostrophes.count > 0 {
             let detail = format!(
                 "{} begins with an apostrophe, which spreadsheets put before numbers to keep them as text; it was kept as written",
-                shown(&self.apostrophes.example, column.personal)
+                shown_of(&self.apostrophes.example, column)
             );
             notes.push(ReportNote { column: named, detail, rows: self.apostrophes.rows, count: self.apostrophes.count });
         }

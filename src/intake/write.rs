@@ -225,7 +225,7 @@ impl<'c> Table<'c> {
     fn misfit(&self, block: &Block, row: usize, column: usize) -> FileFault {
         let declared = &self.declared[column];
         let text = block.cell(row * self.declared.len() + column);
-        let misfit = self.columns[column].misfit(text, declared.personal);
+        let misfit = self.columns[column].misfit(text, declared);
         let detail = match self.source.cell_reference(block.lines[row], column) {
             Some(cell) => format!("the cell {cell}: {misfit}"),
             None => misfit,

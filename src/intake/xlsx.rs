@@ -1,6 +1,7 @@
 //! Workbooks (XLSX): one sheet with a header row, read cell by cell. What a spreadsheet may have done to the data is a fault or a note.
 
 mod cell;
+mod moments;
 mod parts;
 
 use std::io::BufReader;
@@ -26,7 +27,7 @@ pub struct Workbook {
     sheet: String,
     sheets: usize,
     columns: Vec<Found>,
-    /// Of each column, whether it is declared as moments: then a day is one at midnight.
+    /// Of each column, whether it is declared, or else formatted, as moments: then a day is one at midnight.
     moments: Vec<bool>,
     /// Where the header lies: its row, and the column of its first cell, from 0.
     header: (u32, u32),
@@ -80,9 +81,14 @@ impl Workbook {
         };
         let merged = guarded("workbook", || book.merge_cells_by_sheet_name(&sheet).map_err(broken))?;
         header.check_merged(&merged)?;
-        let is_moment =
-            |name: &String| declared.iter().any(|column| column.name == *name && column.field_type == Some(FieldType::Datetime));
-        let moments = header.names.iter().map(is_moment).collect();
+        let type_of = |name: &String| declared.iter().find(|column| column.name == *name).and_then(|column| column.field_type);
+        let types: Vec<Option<FieldType>> = header.names.iter().map(type_of).collect();
+        let formatted = match types.iter().any(Option::is_none) {
+            true => guarded("workbook", || moments::columns(&mut book, &sheet, (header.row, header.first), types.len()))?,
+            false => vec![false; types.len()],
+        };
+        let is_moment = |(kind, formatted): (&Option<FieldType>, bool)| kind.map_or(formatted, |kind| kind == FieldType::Datetime);
+        let moments = types.iter().zip(formatted).map(is_moment).collect();
         let columns = header.names.into_iter().map(Found::named).collect();
         let merged = merged.into_iter().filter(|area| area.start.0 > header.row).collect();
         Ok(Workbook {

@@ -5,9 +5,11 @@
 
 mod check;
 pub(crate) mod functions;
+mod guarded;
 pub(crate) mod patterns;
 mod refusal;
 mod stream;
+mod sums;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -13,6 +13,7 @@ mod download_formats;
 mod hostile;
 mod import;
 mod intake;
+mod layout;
 mod ledger;
 mod limits;
 mod matrix;

@@ -141,6 +141,11 @@ async fn pieces_resume_where_they_ended() {
     assert_eq!(job["result"]["rows"], 2, "{job}");
 }
 
+fn begun_id(begun: &crate::support::Answer) -> String {
+    let (_, path) = begun.header("location").split_once("/api/").unwrap();
+    format!("/api/{path}")
+}
+
 #[tokio::test]
 async fn what_cannot_be_sent_is_refused_early() {
     let (app, steward) = with_things(&[("upload_max_bytes", "100"), ("upload_quota_bytes", "150")]).await;
@@ -154,7 +159,6 @@ async fn what_cannot_be_sent_is_refused_early() {
     let path = "/api/v1/admin/uploads";
     let cases: &[(&[(&str, &str)], &str)] = &[
         (&[], "Tus-Resumable"),
-        (&[("tus-resumable", "0.2.2"), ("upload-length", "1")], "Tus-Resumable"),
         (&[TUS], "upload-length"),
         (&[TUS, ("upload-length", "-1")], "upload-length"),
         (&[TUS, ("upload-length", "1"), ("upload-metadata", "filename %%%")], "Upload-Metadata"),
@@ -164,6 +168,17 @@ async fn what_cannot_be_sent_is_refused_early() {
         let problem = app.send(Method::POST, path, Some(&steward), None, headers).await.problem(400, "invalid-value");
         assert_eq!(problem["errors"][0]["pointer"], *pointer, "{problem}");
     }
+    let other = &[("tus-resumable", "0.2.2"), ("upload-length", "1")];
+    let id = begun_id(&app.begin_upload(&steward, "c", 1, &[]).await.expect(201));
+    for (method, path) in [(Method::POST, path), (Method::PATCH, &id), (Method::HEAD, &id), (Method::DELETE, &id)] {
+        let refused = app.send(method.clone(), path, Some(&steward), None, other).await.expect(412);
+        assert_eq!((refused.header("tus-version"), refused.header("tus-resumable")), ("1.0.0", "1.0.0"), "{method}");
+        if method != Method::HEAD {
+            refused.problem(412, "wrong-protocol-version");
+        }
+    }
+    // Who is no tus client may ask all the same.
+    app.get_as(&id, &steward).await.expect(200);
     let options = app.send(Method::OPTIONS, path, None, None, &[]).await.expect(204);
     assert_eq!((options.header("tus-version"), options.header("tus-max-size")), ("1.0.0", "100"));
 }
@@ -345,4 +360,81 @@ async fn one_upload_is_published_once() {
     }
     let csv = app.query("/api/v1/datasets/things/download", &[("format", "csv")]).await.expect(200).text();
     assert_eq!(csv, "code,n\na,1\nb,2\nz,9\n", "{} jobs were accepted", accepted.len());
+}
+
+#[tokio::test]
+async fn a_fault_shows_no_personal_data_of_a_column_that_should_have_none() {
+    let (app, steward) = with_things(&[]).await;
+    let id = resident_ids(100).into_iter().find(|id| id.ends_with('X')).unwrap();
+    let csv = format!("code,n\nc,{id}\nd,three\ne,phone 13812345678\n");
+    let upload = app.upload(&steward, "bad.csv", csv.as_bytes()).await;
+    let job = app.publish(&steward, "things", &upload, "replace").await;
+    assert_eq!((&job["state"], job["problem"]["faults"].as_array().unwrap().len()), (&json!("failed"), 3), "{job}");
+    let details: Vec<&str> = job["problem"]["faults"].as_array().unwrap().iter().map(|fault| fault["detail"].as_str().unwrap()).collect();
+    assert!(details[0].starts_with("`310*************") && details[0].contains("X` is not a whole number"), "{details:?}");
+    assert!(details[1].starts_with("`three` is not") && details[2].starts_with("`phone 138******78` is not"), "{details:?}");
+    let ledger = app.get_as("/api/v1/ledger/entries?limit=1000", &app.operator().await.token).await.expect(200).text();
+    assert!(ledger.contains("version.published"));
+    // Nor does a file without a header, whose first row is taken for one, nor the program on the command line.
+    let folder = Folder::new();
+    folder.open("things", FIELDS, &csv);
+    folder.open("headless", FIELDS, format!("{id},1\n"));
+    let dir = tempfile::tempdir().unwrap();
+    let database = crate::support::TestDatabase::create(dir.path());
+    let refused = crate::process::run(dir.path(), &database, &["import", folder.path().to_str().unwrap()]);
+    let told = crate::process::text(&refused.stdout) + &crate::process::text(&refused.stderr);
+    assert!(!refused.status.success() && told.contains("things/data.csv:2: n: `310**") && told.contains("headless/data.csv:1"), "{told}");
+    for text in [&job.to_string(), &ledger, &told] {
+        assert!(!text.contains(&id) && !text.contains("13812345678"), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn who_takes_rejected_rows_is_on_record() {
+    let folder = Folder::new();
+    folder.open("things", FIELDS, "code,n\na,1\n");
+    let text = crate::support::entry("things", FIELDS).replace("data = ", "max_reject_share = 0.5\ndata = ");
+    folder.write("things/dataset.toml", text);
+    let app = TestApp::start(Some(folder.path()), &[]).await;
+    let steward = app.staff(&["steward"], Some("office")).await.token;
+    let upload = app.upload(&steward, "some.csv", b"code,n\nb,2\nc,three\n").await;
+    assert_eq!(app.publish(&steward, "things", &upload, "replace").await["result"]["rejected_rows"], 1);
+    let operator = app.operator().await.token;
+    let reads = async || -> Vec<Value> {
+        let ledger = app.get_as("/api/v1/ledger/entries?limit=1000", &operator).await.expect(200).json();
+        ledger["items"].as_array().unwrap().iter().filter(|entry| entry["kind"] == "read.allowed").cloned().collect()
+    };
+    let path = "/api/v1/admin/datasets/things/versions/2/rejects";
+    app.get(path).await.problem(401, "unauthenticated");
+    assert_eq!(reads().await, Vec::<Value>::new());
+    let rejects = app.get_as(path, &steward).await.expect(200);
+    assert!(rejects.text().contains("c,three"), "{}", rejects.text());
+    assert_eq!(rejects.header("cache-control"), "private, no-store");
+    let [read] = <[Value; 1]>::try_from(reads().await).unwrap();
+    assert!(read["actor"].as_str().unwrap().starts_with("person:"), "{read}");
+    let detail: Value = serde_json::from_str(read["detail_json"].as_str().unwrap()).unwrap();
+    assert_eq!((&read["subject"], &detail), (&json!("dataset:things"), &json!({ "version": 2, "rejects": true })), "{read}");
+}
+
+/// The version, the end of the upload and that of the job are one: what breaks between them leaves nothing that a second try doubles.
+#[tokio::test]
+async fn a_version_comes_with_the_end_of_its_job_or_not_at_all() {
+    let (app, _steward) = with_things(&[]).await;
+    let folder = Folder::new();
+    folder.write("more.csv", "code,n\nz,9\n");
+    let append = async |settle: qingdan::release::Settle| {
+        let source = qingdan::release::Source { path: folder.file("more.csv"), file_name: "more.csv".to_owned() };
+        let watcher = qingdan::release::unwatched("things");
+        let mode = qingdan::release::PublishMode::Append;
+        qingdan::release::publish_file(&app.app.tools(), "service", "things", &source, mode, &watcher, settle).await
+    };
+    let breaks = append(Box::new(|conn, published| {
+        assert_eq!(qingdan::catalog::find(conn, "things")?.version, Some(published.version.number), "it is written down already");
+        Err(qingdan::error::Error::Conflict("the job's end cannot be written down".to_owned()))
+    }));
+    assert!(breaks.await.unwrap_err().to_string().contains("the job's end"));
+    assert_eq!(app.get("/api/v1/datasets/things").await.expect(200).json()["version"], 1);
+    assert!(append(Box::new(|_conn, _published| Ok(()))).await.unwrap().is_ok());
+    let csv = app.query("/api/v1/datasets/things/download", &[("format", "csv")]).await.expect(200).text();
+    assert_eq!(csv, "code,n\na,1\nb,2\nz,9\n");
 }

@@ -191,3 +191,35 @@ async fn mistakes_are_told_with_their_place() {
         assert!(detail.contains(wanted), "{sql}: {detail}");
     }
 }
+
+#[tokio::test]
+async fn a_sum_that_no_integer_holds_is_refused_and_never_wraps() {
+    let folder = Folder::new();
+    folder.open("large", &["g:string", "n:integer"], "g,n\na,9223372036854775807\na,1\nb,-9223372036854775808\nb,7\nb,-7\nc,\n");
+    let app = TestApp::start(Some(folder.path()), &[]).await;
+    for sql in [
+        "select sum(n) as s from large where g = 'a'",
+        "select g, sum(n) as s from large group by g",
+        "select sum(distinct n) as s from large where g = 'a'",
+        "select g, sum(n) over (partition by g order by n desc rows between unbounded preceding and current row) as s from large",
+        "select sum(n) over (order by n desc rows between 1 preceding and current row) as s from large where g = 'a'",
+    ] {
+        let said = refusal(&app, sql).await;
+        assert!(said.contains("a sum is larger than a whole number of 64 bits"), "{sql}: {said}");
+    }
+    let query = [("select", "g,sum(n) as s"), ("group_by", "g")];
+    let refused = app.query("/api/v1/datasets/large/rows", &query).await.problem(400, "invalid-value");
+    assert!(refused["detail"].as_str().unwrap().contains("a sum is larger"), "{refused}");
+    // What comes back into the range on the way is no fault, nor are the ends of the range.
+    let wide = "select cast(sum(cast(n as decimal(38, 0))) as varchar) as s from large where g = 'a'";
+    assert_eq!(rows(&app, wide).await, json!([{ "s": "9223372036854775808" }]));
+    let answer = ask(&app, "select g, sum(n) as s from large where g <> 'a' group by g order by g").await.expect(200).json();
+    assert_eq!(answer["fields"][1], json!({ "name": "s", "type": "integer" }));
+    assert_eq!(answer["rows"].to_string(), r#"[{"g":"b","s":-9223372036854775808},{"g":"c","s":null}]"#, "{answer}");
+    let moving = "select n, sum(n) over (order by n rows between 1 preceding and current row) as s from large where g = 'b' order by n";
+    let moved = ask(&app, moving).await;
+    assert!(moved.status == 400, "the least number and a smaller one: {}", moved.text());
+    assert_eq!(rows(&app, "select sum(n) as s from large").await, json!([{ "s": 0 }]));
+    let having = "select g from large where g = 'b' group by g having sum(n) < 0";
+    assert_eq!(rows(&app, having).await, json!([{ "g": "b" }]));
+}

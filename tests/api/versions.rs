@@ -135,3 +135,36 @@ async fn a_forged_cursor_is_refused() {
     }
     app.query("/api/v1/datasets/things/diff", &[("from", "-200000-01-01")]).await.problem(400, "invalid-value");
 }
+
+#[tokio::test]
+async fn rows_whose_key_has_another_type_are_not_compared() {
+    let first: (&[&str], &str) = (&["code:integer", "n:integer"], "code,n\n1,1\n2,2\n");
+    let second: (&[&str], &str) = (&["code:string", "n:integer"], "code,n\n1,1\n02,2\n");
+    let app = with_versions(&[first, second], KEY).await;
+    for (from, to, types) in [("1", "2", ["integer", "string"]), ("2", "1", ["string", "integer"])] {
+        let found = diff(&app, &[("from", from), ("to", to)]).await;
+        let changed = json!([{ "name": "code", "change": "changed", "from_type": types[0], "to_type": types[1] }]);
+        assert_eq!((&found["fields"], &found["key"], &found["counts"]), (&changed, &json!([]), &Value::Null), "{found}");
+        assert_eq!((&found["rows"], &found["total"], &found["next_cursor"]), (&json!([]), &json!(0), &Value::Null), "{found}");
+    }
+}
+
+#[tokio::test]
+async fn a_version_that_was_never_public_stays_closed_with_its_profile() {
+    let folder = Folder::new();
+    folder.open("things", &["code:string"], "code\nsecret\n");
+    let open = entry("things", &["code:string"]);
+    let reasons = "open_type_reason = { zh = \"原因\", en = \"Reason\" }\nconditions = { zh = \"条件\", en = \"Conditions\" }\n";
+    folder
+        .write("things/dataset.toml", open.replace("open_type = \"unconditional\"\n", &format!("open_type = \"conditional\"\n{reasons}")));
+    let app = TestApp::start(Some(folder.path()), &[]).await;
+    folder.open("things", &["code:string"], "code\nplain\n");
+    let report = qingdan::release::import_folder(&app.app.tools(), folder.path(), "service", qingdan::release::unwatched).await.unwrap();
+    assert_eq!(report.outcomes[0].version, Some((2, 1)), "{:?}", report.mistakes);
+    assert!(app.get("/api/v1/datasets/things/profile").await.expect(200).text().contains("plain"));
+    for path in ["profile?version=1", "rows?version=1", "download?version=1", "diff?from=1&to=2"] {
+        let refused = app.get(&format!("/api/v1/datasets/things/{path}")).await;
+        assert!(!refused.text().contains("secret"));
+        refused.problem(404, "not-found");
+    }
+}

@@ -103,7 +103,8 @@ pub async fn list_uploads(caller: Caller, app: web::Data<App>) -> Result<web::Js
 /// By the person who began it. `HEAD` tells it in `Upload-Offset`, as the tus protocol has it; `GET` also as JSON.
 #[utoipa::path(tag = "publishing", params(IdPath), security(("session" = [])), responses((status = OK, body = Upload, headers(("Upload-Offset" = i64), ("Upload-Length" = i64), ("Upload-Expires" = String)))))]
 #[get("/admin/uploads/{id}")]
-pub async fn find_upload(caller: Caller, app: web::Data<App>, path: web::Path<IdPath>) -> Result<HttpResponse> {
+pub async fn find_upload(caller: Caller, app: web::Data<App>, path: web::Path<IdPath>, request: HttpRequest) -> Result<HttpResponse> {
+    refuse_other_version(request.headers())?;
     let upload = own(&caller, &app, path.into_inner().id).await?;
     let mut response = HttpResponse::Ok();
     response.insert_header((CACHE_CONTROL, "no-store")).insert_header((UPLOAD_LENGTH, upload.size_bytes.to_string()));
@@ -134,6 +135,7 @@ pub async fn append_upload(
     request: HttpRequest,
     body: web::Payload,
 ) -> Result<HttpResponse> {
+    refuse_other_version(request.headers())?;
     let upload = own(&caller, &app, path.into_inner().id).await?;
     require_version(request.headers())?;
     if text(request.headers(), &CONTENT_TYPE)?.as_deref() != Some(PIECE) {
@@ -155,7 +157,8 @@ pub async fn append_upload(
 /// By the person who began it; its bytes are removed.
 #[utoipa::path(tag = "publishing", params(IdPath), security(("session" = [])), responses((status = NO_CONTENT, description = "It is gone")))]
 #[delete("/admin/uploads/{id}")]
-pub async fn remove_upload(caller: Caller, app: web::Data<App>, path: web::Path<IdPath>) -> Result<HttpResponse> {
+pub async fn remove_upload(caller: Caller, app: web::Data<App>, path: web::Path<IdPath>, request: HttpRequest) -> Result<HttpResponse> {
+    refuse_other_version(request.headers())?;
     let upload = own(&caller, &app, path.into_inner().id).await?;
     let _turn = app.turn_to_upload(&upload.id)?;
     let id = upload.id.clone();
@@ -218,12 +221,23 @@ fn number(headers: &HeaderMap, name: &HeaderName) -> Result<u64> {
     text.parse().map_err(|_unreadable| Error::invalid(name.as_str(), format!("`{text}` is no number of bytes")))
 }
 
-fn require_version(headers: &HeaderMap) -> Result<()> {
-    match text(headers, &TUS_RESUMABLE)?.as_deref() {
-        Some(VERSION) => Ok(()),
-        Some(other) => Err(Error::invalid("Tus-Resumable", format!("`{other}` is not spoken here; 1.0.0 is"))),
-        None => Err(Error::invalid("Tus-Resumable", "send 1.0.0: uploads go by the tus protocol")),
+/// A request of another version must not be carried out.
+fn refuse_other_version(headers: &HeaderMap) -> Result<()> {
+    match text(headers, &TUS_RESUMABLE)? {
+        Some(other) if other != VERSION => {
+            let detail = format!("Tus-Resumable: `{other}` is not spoken here; send {VERSION}");
+            Err(Error::WrongProtocol { spoken: VERSION, detail })
+        }
+        Some(_) | None => Ok(()),
     }
+}
+
+fn require_version(headers: &HeaderMap) -> Result<()> {
+    refuse_other_version(headers)?;
+    if headers.contains_key(&TUS_RESUMABLE) {
+        return Ok(());
+    }
+    Err(Error::invalid("Tus-Resumable", format!("send {VERSION}: uploads go by the tus protocol")))
 }
 
 /// A value of `Upload-Metadata`: pairs of a key and base64, separated by commas.

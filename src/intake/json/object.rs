@@ -112,10 +112,10 @@ impl<'n> Mapper<'n> {
                 None => !seen.insert(key.as_ref()),
             };
             if twice {
-                let detail = format!("the key {} stands twice in one object", shown(key, false));
+                let detail = format!("the key {} stands twice in one object", shown(key));
                 faults.push(FileFault { line: Some(line), column: place.map(|place| self.names[place].clone()), detail });
             } else if place.is_none() {
-                faults.push(FileFault::at(line, format!("the key {} has no [[fields]] in dataset.toml", shown(key, false))));
+                faults.push(FileFault::at(line, format!("the key {} has no [[fields]] in dataset.toml", shown(key))));
             }
             guess = place.map_or(guess, |place| place + 1);
         }

@@ -145,7 +145,7 @@ fn nested(field: &ArrowField, array: &ArrayRef) -> Result<Vec<String>, Stop> {
     let mut bytes = Vec::new();
     let mut writer = WriterBuilder::new().with_explicit_nulls(true).build::<_, LineDelimited>(&mut bytes);
     writer.write(&rows.into()).map_err(|cause| {
-        let name = shown(field.name(), false);
+        let name = shown(field.name());
         Stop::whole(format!("the column {name} holds values that JSON cannot ({cause}); write them as text"))
     })?;
     writer.finish().map_err(Stop::internal)?;

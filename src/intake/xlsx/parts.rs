@@ -40,7 +40,7 @@ pub fn check(path: &Path) -> Result<(), Stop> {
                 Ok(read) => read,
                 Err(cause) if cause.raw_os_error().is_some() => return Err(cause.into()),
                 Err(cause) => {
-                    let name = shown(&name, false);
+                    let name = shown(&name);
                     return Err(Stop::whole(format!("the part {name} of the workbook is damaged ({cause}); save it again")));
                 }
             };
@@ -49,7 +49,7 @@ pub fn check(path: &Path) -> Result<(), Stop> {
             }
             unpacked += read as u64;
             if unpacked > limit || (unpacked > RATIO_FROM && unpacked / packed > MAX_RATIO) {
-                let name = shown(&name, false);
+                let name = shown(&name);
                 return Err(Stop::whole(format!("the part {name} of the workbook unpacks to more than is allowed; send the table as CSV")));
             }
             if read == 0 {

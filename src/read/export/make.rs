@@ -34,12 +34,14 @@ pub(super) async fn from_rows(
     export: Export,
     to: DigestWriter,
 ) -> Result<Digested> {
+    let mut said = Vec::new();
     if export.format == Format::Parquet {
         let files = objects.iter().map(|object| storage.file(object)).collect::<Result<Vec<_>>>()?;
         let parts = blocking(move || Parts::open(files)).await?;
         if parts.are_alike() {
             return blocking(move || parts.merge(to)?.finish()).await;
         }
+        said = parts.metadata();
     }
     let table = engine.table(&objects).await?;
     let scratch = storage.scratch_dir().to_owned();
@@ -47,7 +49,7 @@ pub(super) async fn from_rows(
         let rows = table.execute_stream().await?;
         match export.format {
             Format::Parquet => {
-                let writer = merge::writer(to, rows.schema())?;
+                let writer = merge::writer(to, rows.schema(), said)?;
                 let add = |writer: &mut merge::Writer, batch: &RecordBatch| writer.write(batch).map_err(Error::internal);
                 serially(rows, writer, add, |writer| writer.into_inner().map_err(Error::internal)?.finish()).await
             }

@@ -1,11 +1,12 @@
 //! Several Parquet files as one, without decoding: the column chunks are copied as they are, with their statistics, page indexes and
 //! bloom filters.
 
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::sync::Arc;
 
 use datafusion::arrow::datatypes::SchemaRef;
-use datafusion::parquet::arrow::ArrowWriter;
+use datafusion::parquet::arrow::{ARROW_SCHEMA_META_KEY, ArrowWriter};
 use datafusion::parquet::bloom_filter::Sbbf;
 use datafusion::parquet::column::writer::ColumnCloseResult;
 use datafusion::parquet::errors::ParquetError;
@@ -44,7 +45,7 @@ impl Parts {
 
     fn write<W: Write + Send>(self, to: W) -> Result<W, ParquetError> {
         let Some((_, first)) = self.0.first() else { return Err(ParquetError::General("a release without files".to_owned())) };
-        let properties = WriterProperties::builder().set_created_by("qingdan".to_owned()).set_key_value_metadata(self.metadata()).build();
+        let properties = WriterProperties::builder().set_created_by("qingdan".to_owned()).build();
         let schema = first.file_metadata().schema_descr().root_schema_ptr();
         let mut writer = SerializedFileWriter::new(to, schema, Arc::new(properties))?;
         for (file, metadata) in &self.0 {
@@ -66,33 +67,53 @@ impl Parts {
                 out.close()?;
             }
         }
+        self.metadata().into_iter().for_each(|pair| writer.append_key_value_metadata(pair));
         writer.into_inner()
     }
 
-    /// The metadata of the first part. What GeoParquet says of the place of all shapes holds for that part alone, and is left out.
-    fn metadata(&self) -> Option<Vec<KeyValue>> {
-        let first = self.0.first().and_then(|(_, metadata)| metadata.file_metadata().key_value_metadata())?;
-        let without_boxes = |pair: &KeyValue| {
-            let mut pair = pair.clone();
-            if pair.key == "geo"
-                && let Some(Ok(mut geo)) = pair.value.as_deref().map(serde_json::from_str::<Value>)
-            {
-                let columns = geo.get_mut("columns").and_then(Value::as_object_mut);
-                for column in columns.into_iter().flat_map(|columns| columns.values_mut()).filter_map(Value::as_object_mut) {
-                    column.remove("bbox");
-                }
-                pair.value = Some(geo.to_string());
+    /// What the files say of themselves. GeoParquet names the kinds of all shapes; where they lie is said of each
+    /// part alone, and is left out.
+    pub(super) fn metadata(&self) -> Vec<KeyValue> {
+        let pairs = |(_, metadata): &(File, ParquetMetaData)| metadata.file_metadata().key_value_metadata().cloned().unwrap_or_default();
+        let said: Vec<Vec<KeyValue>> = self.0.iter().map(pairs).collect();
+        let geo = |pairs: &Vec<KeyValue>| -> Option<Value> {
+            serde_json::from_str(pairs.iter().find(|pair| pair.key == GEO)?.value.as_deref()?).ok()
+        };
+        let all: Vec<Value> = said.iter().filter_map(geo).collect();
+        let whole = |mut pair: KeyValue| {
+            if let (GEO, Some(first)) = (pair.key.as_str(), all.first()) {
+                pair.value = Some(of_all(first, &all).to_string());
             }
             pair
         };
-        Some(first.iter().map(without_boxes).collect())
+        said.into_iter().next().unwrap_or_default().into_iter().map(whole).collect()
     }
+}
+
+/// The name of the metadata of GeoParquet.
+const GEO: &str = "geo";
+
+/// What GeoParquet says of the first of several files, so that it holds for all.
+fn of_all(first: &Value, all: &[Value]) -> Value {
+    let mut geo = first.clone();
+    let columns = geo.get_mut("columns").and_then(Value::as_object_mut);
+    for (name, column) in columns.into_iter().flatten() {
+        let Some(column) = column.as_object_mut() else { continue };
+        column.remove("bbox");
+        let kinds = all.iter().filter_map(|geo| geo["columns"][name]["geometry_types"].as_array()).flatten().filter_map(Value::as_str);
+        let kinds: BTreeSet<&str> = kinds.collect();
+        column.insert("geometry_types".to_owned(), Value::from_iter(kinds));
+    }
+    geo
 }
 
 /// Writes Parquet.
 pub(super) type Writer = ArrowWriter<DigestWriter>;
 
-/// A writer for parts that are not alike, which have to be written anew.
-pub(super) fn writer(to: DigestWriter, schema: SchemaRef) -> Result<Writer> {
-    ArrowWriter::try_new(to, schema, Some(writer_properties())).map_err(Error::internal)
+/// A writer for parts that are not alike, which have to be written anew; they say that of themselves.
+pub(super) fn writer(to: DigestWriter, schema: SchemaRef, said: Vec<KeyValue>) -> Result<Writer> {
+    let mut writer = ArrowWriter::try_new(to, schema, Some(writer_properties())).map_err(Error::internal)?;
+    // It tells its schema itself.
+    said.into_iter().filter(|pair| pair.key != ARROW_SCHEMA_META_KEY).for_each(|pair| writer.append_key_value_metadata(pair));
+    Ok(writer)
 }

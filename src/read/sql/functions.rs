@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use datafusion::arrow::array::{Array, AsArray, StringArray};
 use datafusion::arrow::compute::cast;
-use datafusion::arrow::datatypes::{DataType, FieldRef, Int64Type};
+use datafusion::arrow::datatypes::{DataType, Int64Type};
 use datafusion::common::{DFSchema, Result, exec_err};
 use datafusion::error::DataFusionError;
 use datafusion::execution::runtime_env::RuntimeEnv;
@@ -14,13 +14,12 @@ use datafusion::functions::all_default_functions;
 use datafusion::functions_aggregate::all_default_aggregate_functions;
 use datafusion::functions_window::all_default_window_functions;
 use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExpr};
-use datafusion::logical_expr::{
-    AggregateUDF, ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, WindowUDF, lit, when,
-};
+use datafusion::logical_expr::{AggregateUDF, ColumnarValue, ScalarFunctionArgs, ScalarUDF, WindowUDF, lit, when};
 use datafusion::prelude::SessionConfig;
 use datafusion::sql::sqlparser::ast::BinaryOperator;
 
-use super::patterns;
+use super::guarded::guarded;
+use super::{patterns, sums};
 use crate::error::Error;
 
 /// The longest text that a function may make.
@@ -187,17 +186,18 @@ pub(crate) fn is_aggregate(name: &str) -> bool {
 /// The scalar functions.
 pub(super) fn scalar() -> Vec<Arc<ScalarUDF>> {
     let allowed = all_default_functions().into_iter().filter(|function| SCALAR.contains(&function.name()));
-    let guarded = |function: Arc<ScalarUDF>| match function.name() {
-        name if is_growing(name) => bounded(function),
-        name if patterns::is_function(name) => patterns::checked(function),
+    let checked = |function: Arc<ScalarUDF>| match function.name() {
+        name if is_growing(name) => guarded(function, check_texts),
+        name if patterns::is_function(name) => guarded(function, patterns::check),
         _ => function,
     };
-    allowed.map(guarded).collect()
+    allowed.map(checked).collect()
 }
 
 /// The aggregate functions.
 pub(super) fn aggregate() -> Vec<Arc<AggregateUDF>> {
-    all_default_aggregate_functions().into_iter().filter(|function| AGGREGATE.contains(&function.name())).collect()
+    let allowed = all_default_aggregate_functions().into_iter().filter(|function| AGGREGATE.contains(&function.name()));
+    allowed.map(|function| if function.name() == "sum" { sums::exact(function) } else { function }).collect()
 }
 
 /// The window functions: all of them compute a value from the rows around.
@@ -254,52 +254,17 @@ impl ExprPlanner for Operators {
     }
 }
 
-fn bounded(inner: Arc<ScalarUDF>) -> Arc<ScalarUDF> {
-    Arc::new(ScalarUDF::new_from_impl(Bounded { inner }))
-}
-
-/// A function that looks how long its texts would be before it makes them.
-#[derive(Debug, PartialEq, Eq, Hash)]
-struct Bounded {
-    inner: Arc<ScalarUDF>,
-}
-
-impl ScalarUDFImpl for Bounded {
-    fn name(&self) -> &str {
-        self.inner.name()
-    }
-
-    fn aliases(&self) -> &[String] {
-        self.inner.aliases()
-    }
-
-    fn signature(&self) -> &Signature {
-        self.inner.signature()
-    }
-
-    fn return_type(&self, arguments: &[DataType]) -> Result<DataType> {
-        self.inner.return_type(arguments)
-    }
-
-    fn return_field_from_args(&self, arguments: ReturnFieldArgs<'_>) -> Result<FieldRef> {
-        self.inner.return_field_from_args(arguments)
-    }
-
-    fn coerce_types(&self, types: &[DataType]) -> Result<Vec<DataType>> {
-        self.inner.coerce_types(types)
-    }
-
-    fn invoke_with_args(&self, arguments: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        let rows = if arguments.args.iter().all(|value| matches!(value, ColumnarValue::Scalar(_))) { 1 } else { arguments.number_rows };
-        let mut total = 0;
-        for size in sizes(self.inner.name(), &arguments.args, rows)? {
-            total += size;
-            if size > MAX_TEXT || total > MAX_BATCH {
-                return exec_err!("{} would make a text longer than {MAX_TEXT} bytes, or too many long ones", self.inner.name());
-            }
+/// Looks how long the texts of a function would be before it makes them.
+fn check_texts(name: &str, arguments: &ScalarFunctionArgs) -> Result<()> {
+    let rows = if arguments.args.iter().all(|value| matches!(value, ColumnarValue::Scalar(_))) { 1 } else { arguments.number_rows };
+    let mut total = 0;
+    for size in sizes(name, &arguments.args, rows)? {
+        total += size;
+        if size > MAX_TEXT || total > MAX_BATCH {
+            return exec_err!("{name} would make a text longer than {MAX_TEXT} bytes, or too many long ones");
         }
-        self.inner.invoke_with_args(arguments)
     }
+    Ok(())
 }
 
 /// How long the text of each row would be at the most.

@@ -1,11 +1,8 @@
 //! Regular expressions of queries: one for all rows, short, and small when compiled, since the engine compiles each pattern that it
 //! meets outside of the memory that it accounts for.
 
-use std::sync::Arc;
-
-use datafusion::arrow::datatypes::{DataType, FieldRef};
 use datafusion::common::{Result, exec_err};
-use datafusion::logical_expr::{ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature};
+use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs};
 use datafusion::sql::sqlparser::ast::BinaryOperator;
 
 /// The longest pattern.
@@ -74,60 +71,25 @@ fn times(inner: &str) -> Option<u64> {
     }
 }
 
-/// A function that looks at its pattern before it compiles it.
-#[derive(Debug, PartialEq, Eq, Hash)]
-struct Regexp {
-    inner: Arc<ScalarUDF>,
-}
-
-pub(super) fn checked(inner: Arc<ScalarUDF>) -> Arc<ScalarUDF> {
-    Arc::new(ScalarUDF::new_from_impl(Regexp { inner }))
-}
-
-impl ScalarUDFImpl for Regexp {
-    fn name(&self) -> &str {
-        self.inner.name()
-    }
-
-    fn aliases(&self) -> &[String] {
-        self.inner.aliases()
-    }
-
-    fn signature(&self) -> &Signature {
-        self.inner.signature()
-    }
-
-    fn return_type(&self, arguments: &[DataType]) -> Result<DataType> {
-        self.inner.return_type(arguments)
-    }
-
-    fn return_field_from_args(&self, arguments: ReturnFieldArgs<'_>) -> Result<FieldRef> {
-        self.inner.return_field_from_args(arguments)
-    }
-
-    fn coerce_types(&self, types: &[DataType]) -> Result<Vec<DataType>> {
-        self.inner.coerce_types(types)
-    }
-
-    fn invoke_with_args(&self, arguments: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        // Behind the pattern stand numbers and flags, and the flags are written into the pattern.
-        for (at, argument) in arguments.args.iter().enumerate().skip(1) {
-            if !argument.data_type().is_string() {
-                continue;
-            }
-            let ColumnarValue::Scalar(value) = argument else { return exec_err!("{ONE}") };
-            let Some(Some(text)) = value.try_as_str() else { continue };
-            if at == 1
-                && let Some(fault) = fault(text)
-            {
-                return exec_err!("{fault}");
-            }
-            if at > 1 && !(text.len() <= 8 && text.bytes().all(|byte| byte.is_ascii_alphabetic())) {
-                return exec_err!("the flags of a regular expression are a few letters, such as 'i'");
-            }
+/// Looks at the pattern of a function before it is compiled.
+pub(super) fn check(_name: &str, arguments: &ScalarFunctionArgs) -> Result<()> {
+    // Behind the pattern stand numbers and flags, and the flags are written into the pattern.
+    for (at, argument) in arguments.args.iter().enumerate().skip(1) {
+        if !argument.data_type().is_string() {
+            continue;
         }
-        self.inner.invoke_with_args(arguments)
+        let ColumnarValue::Scalar(value) = argument else { return exec_err!("{ONE}") };
+        let Some(Some(text)) = value.try_as_str() else { continue };
+        if at == 1
+            && let Some(fault) = fault(text)
+        {
+            return exec_err!("{fault}");
+        }
+        if at > 1 && !(text.len() <= 8 && text.bytes().all(|byte| byte.is_ascii_alphabetic())) {
+            return exec_err!("the flags of a regular expression are a few letters, such as 'i'");
+        }
     }
+    Ok(())
 }
 
 #[cfg(test)]

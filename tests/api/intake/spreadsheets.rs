@@ -225,3 +225,28 @@ fn a_cell_that_no_sheet_has_is_refused_at_once() {
         assert!(told.len() == 1 && told[0].contains("no sheet has more than 1048576 rows"), "{told:?}");
     }
 }
+
+#[test]
+fn a_column_of_moments_is_one_when_all_are_midnight() {
+    let bench = Bench::new();
+    let bytes = book(|sheet| {
+        let (day, moment) = (Format::new().set_num_format("yyyy-mm-dd"), Format::new().set_num_format("yyyy-mm-dd hh:mm"));
+        for (column, name) in ["day", "midnight", "some", "mixed", "said"].iter().enumerate() {
+            // The header's own format says nothing of the values.
+            sheet.write_string_with_format(0, column as u16, *name, &day).unwrap();
+        }
+        for row in 1..3 {
+            let date = ExcelDateTime::from_ymd(2024, 2, row as u8).unwrap();
+            let noon = ExcelDateTime::from_ymd(2024, 2, row as u8).unwrap().and_hms(12, 0, 0).unwrap();
+            sheet.write_datetime_with_format(row, 0, &date, &day).unwrap();
+            sheet.write_datetime_with_format(row, 1, &date, &moment).unwrap();
+            sheet.write_datetime_with_format(row, 2, if row == 1 { &date } else { &noon }, &moment).unwrap();
+            sheet.write_datetime_with_format(row, 3, &date, if row == 1 { &day } else { &moment }).unwrap();
+            sheet.write_datetime_with_format(row, 4, &date, &moment).unwrap();
+        }
+    });
+    let taken = bench.take("t.xlsx", bytes, &columns(&["day", "midnight", "some", "mixed", "said:date"]));
+    assert_eq!(types(&taken), ["date", "datetime", "datetime", "date", "date"]);
+    assert_eq!(rows(&taken)[0], ["2024-02-01", "2024-02-01T00:00:00", "2024-02-01T00:00:00", "2024-02-01", "2024-02-01"]);
+    assert_eq!(rows(&taken)[1][2], "2024-02-02T12:00:00");
+}
