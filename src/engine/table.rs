@@ -20,7 +20,7 @@ use datafusion::datasource::source::DataSourceExec;
 use datafusion::datasource::table_schema::TableSchema;
 use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::execution::runtime_env::RuntimeEnv;
-use datafusion::logical_expr::{Expr, TableProviderFilterPushDown};
+use datafusion::logical_expr::{Expr, Operator, TableProviderFilterPushDown};
 use datafusion::parquet::arrow::arrow_reader::{RowSelection, RowSelector};
 use datafusion::parquet::arrow::parquet_to_arrow_schema;
 use datafusion::parquet::file::metadata::ParquetMetaData;
@@ -211,6 +211,20 @@ fn widest(one: &SchemaRef, other: &SchemaRef) -> Result<SchemaRef> {
     Ok(Arc::new(Schema::new(one.fields().iter().zip(other.fields()).map(wider).collect::<Vec<_>>())))
 }
 
+/// Whether a condition asks for single values. Then the reader does best to decode the other columns of these rows alone; with a range,
+/// of which many rows are, it costs less to decode all and to filter whole batches.
+#[expect(clippy::wildcard_enum_match_arm, reason = "of many forms of a condition these ask for single values")]
+fn looks_up(condition: &Expr) -> bool {
+    match condition {
+        Expr::BinaryExpr(both) if both.op == Operator::And => looks_up(&both.left) || looks_up(&both.right),
+        Expr::BinaryExpr(same) if same.op == Operator::Eq => {
+            matches!((same.left.as_ref(), same.right.as_ref()), (Expr::Column(_), Expr::Literal(..)) | (Expr::Literal(..), Expr::Column(_)))
+        }
+        Expr::InList(list) => !list.negated && matches!(list.expr.as_ref(), Expr::Column(_)),
+        _ => false,
+    }
+}
+
 /// Where the engine finds the store.
 pub(super) fn store_url() -> Result<ObjectStoreUrl> {
     ObjectStoreUrl::parse(super::STORE)
@@ -230,10 +244,12 @@ impl TableProvider for ReleaseTable {
         &self,
         state: &dyn Session,
         projection: Option<&Vec<usize>>,
-        _filters: &[Expr],
+        filters: &[Expr],
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let options = TableParquetOptions { global: state.config_options().execution.parquet.clone(), ..TableParquetOptions::default() };
+        let mut options =
+            TableParquetOptions { global: state.config_options().execution.parquet.clone(), ..TableParquetOptions::default() };
+        options.global.pushdown_filters |= filters.iter().any(looks_up);
         let url = store_url()?;
         let cache = state.runtime_env().cache_manager.get_file_metadata_cache();
         let readers = CachedParquetFileReaderFactory::new(state.runtime_env().object_store(&url)?, cache);
@@ -264,6 +280,7 @@ impl TableProvider for ReleaseTable {
 #[cfg(test)]
 mod tests {
     use datafusion::arrow::datatypes::Field;
+    use datafusion::logical_expr::{col, lit};
 
     use super::*;
 
@@ -278,6 +295,29 @@ mod tests {
         assert_eq!(wide, schema(&[("a", 38), ("b", 38)]));
         for other in [&[("b", 18), ("a", 38)][..], &[("a", 18)], &[("a", 18), ("b", 38), ("c", 18)], &[("a", 18), ("c", 38)]] {
             assert!(widest(&first, &schema(other)).is_err(), "{other:?}");
+        }
+    }
+
+    #[test]
+    fn single_values_are_looked_up_and_ranges_are_scanned() {
+        let (kind, count) = (|| col("kind"), || col("count"));
+        for condition in [
+            kind().eq(lit("a")),
+            lit(3).eq(count()),
+            count().gt(lit(3)).and(kind().eq(lit("a"))),
+            kind().in_list(vec![lit("a"), lit("b")], false),
+        ] {
+            assert!(looks_up(&condition), "{condition}");
+        }
+        for condition in [
+            count().gt(lit(3)),
+            count().between(lit(1), lit(3)),
+            kind().eq(col("other")),
+            kind().not_eq(lit("a")),
+            kind().in_list(vec![lit("a")], true),
+            kind().eq(lit("a")).or(count().gt(lit(3))),
+        ] {
+            assert!(!looks_up(&condition), "{condition}");
         }
     }
 }
