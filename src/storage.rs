@@ -283,21 +283,22 @@ mod tests {
         assert_eq!(storage.list().count(), 0);
     }
 
+    async fn keep(storage: &Storage) -> Object {
+        let scratch = storage.scratch().unwrap();
+        scratch.writer().unwrap().write_all(b"abc").unwrap();
+        storage.keep(scratch, "csv").await.unwrap()
+    }
+
     #[tokio::test]
     async fn a_broken_object_is_put_there_again() {
         let dir = tempfile::tempdir().unwrap();
         let storage = storage(dir.path());
-        let keep = async || {
-            let scratch = storage.scratch().unwrap();
-            scratch.writer().unwrap().write_all(b"abc").unwrap();
-            storage.keep(scratch, "csv").await.unwrap()
-        };
-        let object = keep().await;
+        let object = keep(&storage).await;
         let path = dir.path().join("store").join(object.path());
         std::fs::remove_file(&path).unwrap();
         std::fs::write(&path, b"a").unwrap();
         assert!(storage.reader(&object).is_err());
-        assert_eq!(keep().await, object);
+        assert_eq!(keep(&storage).await, object);
         assert_eq!(storage.reader(&object).unwrap().bytes(0..3).unwrap(), "abc");
         // The copy went by the folder of unfinished ones, and left nothing there.
         assert_eq!(storage.remove_unfinished(Duration::ZERO).await.unwrap(), 0);
@@ -317,19 +318,14 @@ mod tests {
     async fn an_object_that_is_used_again_is_not_collected() {
         let dir = tempfile::tempdir().unwrap();
         let storage = storage(dir.path());
-        let keep = async || {
-            let scratch = storage.scratch().unwrap();
-            scratch.writer().unwrap().write_all(b"abc").unwrap();
-            storage.keep(scratch, "csv").await.unwrap()
-        };
-        let object = keep().await;
+        let object = keep(&storage).await;
         let path = dir.path().join("store").join(object.path());
         assert!(!storage.remove_older(&object, HOUR).await.unwrap(), "it is young");
         make_old(&path);
         let listed: Vec<StoredObject> = storage.list().map(Result::unwrap).collect();
         assert!(listed[0].modified.elapsed().unwrap() > HOUR);
         // Between the collector's list and its second look, somebody has the same bytes.
-        assert_eq!(keep().await, object);
+        assert_eq!(keep(&storage).await, object);
         assert!(!storage.remove_older(&object, HOUR).await.unwrap());
         assert!(storage.contains(&object).await.unwrap());
         make_old(&path);
