@@ -7,6 +7,7 @@ mod folder;
 mod growing;
 mod incoming;
 mod local;
+mod many;
 mod mapped;
 
 pub use std::fs::File;
@@ -28,6 +29,7 @@ pub use folder::{DataFolder, Scratch, create_private_file, digest_file, list_fol
 pub use growing::{DigestWriter, Digested, Growth};
 pub use incoming::{Incoming, IncomingFile};
 pub use local::StoredObject;
+pub use many::{ListedFile, Listing, is_folder, list_files};
 pub use mapped::OpenObject;
 
 /// An object: its digest, size, and the ending that tells its format.

@@ -32,12 +32,18 @@ pub(super) fn place(file: &Path, root: &Path, object: &Object) -> anyhow::Result
         sync(root)?;
     }
     sync(file)?;
-    match fs::hard_link(file, &target) {
-        Ok(()) => {}
-        Err(_taken_or_impossible) => copy(file, root, &target)?,
-    }
+    link(file, root, object)?;
     sync(folder)?;
     Ok(())
+}
+
+/// Gives a file that is on the disk its name as an object, in a folder that exists.
+pub(super) fn link(file: &Path, root: &Path, object: &Object) -> anyhow::Result<()> {
+    let target = root.join(object.path());
+    match fs::hard_link(file, &target) {
+        Ok(()) => Ok(()),
+        Err(_taken_or_impossible) => copy(file, root, &target),
+    }
 }
 
 fn copy(file: &Path, root: &Path, target: &Path) -> anyhow::Result<()> {
