@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
-use crate::catalog::{self, Dataset, OpenType};
+use crate::catalog::{self, Dataset, DatasetKind, OpenType};
+use crate::crypto::sha256_hex;
 use crate::db::Conn;
 use crate::error::{Error, Result};
 use crate::identity::{Caller, ClientIdentity, Identity, Role, clients};
@@ -87,14 +88,22 @@ pub fn check_open(conn: &mut Conn, slug: &str) -> Result<Option<Pass>> {
     }
 }
 
-/// Checks a read of a dataset that is not open to everybody, and writes the outcome into the ledger.
+/// Checks a read of a dataset that is not open to everybody, and writes the outcome into the ledger. `file` is the path of the one file of
+/// a collection that is asked for.
 ///
 /// The outcome is a value inside the answer, so that the entry of a refusal is kept when the transaction ends.
 ///
 /// # Errors
 /// When the database does not answer.
-pub fn check_recorded(conn: &mut Conn, caller: &Caller, slug: &str, version: Option<i32>, mode: Mode) -> Result<Result<Pass>> {
-    let outcome = decide(conn, caller, slug, mode);
+pub fn check_recorded(
+    conn: &mut Conn,
+    caller: &Caller,
+    slug: &str,
+    version: Option<i32>,
+    mode: Mode,
+    file: Option<&str>,
+) -> Result<Result<Pass>> {
+    let outcome = decide(conn, caller, slug, mode, file.is_some());
     let grant = match &outcome {
         Ok(Pass { receiver: Receiver::Grant(grant), .. }) => Some(grant.id.clone()),
         Ok(Pass { receiver: Receiver::Public, .. }) => None,
@@ -110,7 +119,11 @@ pub fn check_recorded(conn: &mut Conn, caller: &Caller, slug: &str, version: Opt
     let kind = if outcome.is_ok() { Kind::ReadAllowed } else { Kind::ReadRefused };
     let version = version.or(outcome.as_ref().ok().and_then(|pass| pass.dataset.version));
     let reason = outcome.as_ref().err().map(ToString::to_string);
-    let detail = json!({ "grant": grant, "mode": mode, "version": version, "reason": reason });
+    let mut detail = json!({ "grant": grant, "mode": mode, "version": version, "reason": reason });
+    if let Some(path) = file {
+        // Not the path itself: it comes from outside, and what is in the ledger stays there.
+        detail["path_sha256"] = sha256_hex(path.as_bytes()).into();
+    }
     ledger::append(conn, kind, &caller.actor(), &format!("dataset:{slug}"), &detail)?;
     Ok(outcome)
 }
@@ -123,14 +136,17 @@ fn is_stranger(caller: &Caller) -> bool {
     }
 }
 
-fn decide(conn: &mut Conn, caller: &Caller, slug: &str, mode: Mode) -> Result<Pass> {
+fn decide(conn: &mut Conn, caller: &Caller, slug: &str, mode: Mode, is_file: bool) -> Result<Pass> {
     let dataset = catalog::find(conn, slug)?;
     match dataset.entry.open_type {
         OpenType::Unconditional => Ok(Pass { dataset, receiver: Receiver::Public }),
         OpenType::Closed => Err(Error::Forbidden(format!("`{slug}` is closed: it is listed by name, and not given out"))),
         OpenType::Conditional => {
-            let receiver = Receiver::Grant(Box::new(decide_conditional(conn, caller, &dataset, mode)?));
-            Ok(Pass { dataset, receiver })
+            let grant = decide_conditional(conn, caller, &dataset, mode)?;
+            if is_file {
+                require_files(&grant, &dataset)?;
+            }
+            Ok(Pass { dataset, receiver: Receiver::Grant(Box::new(grant)) })
         }
     }
 }
@@ -164,6 +180,17 @@ fn decide_conditional(conn: &mut Conn, caller: &Caller, dataset: &Dataset, mode:
         return Err(Error::Forbidden(format!("the grant does not allow the mode `{}`", mode.as_str())));
     }
     Ok(grant)
+}
+
+/// Checks that a grant covers the files of a collection, and not only what the manifest says of them.
+fn require_files(grant: &Grant, dataset: &Dataset) -> Result<()> {
+    if dataset.entry.kind != DatasetKind::Collection {
+        return Err(Error::not_found("collection of files", &dataset.slug));
+    }
+    if catalog::files_leave(grant.policy.fields.iter().map(|field| (field.name.as_str(), field.rule))) {
+        return Ok(());
+    }
+    Err(Error::Forbidden("the grant covers what the manifest says of the files, and not the files themselves".to_owned()))
 }
 
 /// Checks that the caller edits the dataset: a steward of its publisher.

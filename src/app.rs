@@ -159,7 +159,20 @@ impl App {
     /// # Errors
     /// When the caller may not, or there is no such version.
     pub async fn release(&self, caller: &Caller, slug: &str, version: Option<i32>, mode: Mode) -> Result<Release> {
-        let pass = self.pass(caller, slug, version, mode).await?;
+        let pass = self.pass(caller, slug, version, mode, None).await?;
+        self.release_of(pass, version).await
+    }
+
+    /// [`App::release`] for a file of a collection, which is to be downloaded.
+    ///
+    /// # Errors
+    /// When the caller may not, or there is no such version; whether there is such a file is not looked at.
+    pub async fn release_file(&self, caller: &Caller, slug: &str, version: Option<i32>, path: &str) -> Result<Release> {
+        let pass = self.pass(caller, slug, version, Mode::Download, Some(path.to_owned())).await?;
+        self.release_of(pass, version).await
+    }
+
+    async fn release_of(&self, pass: Pass, version: Option<i32>) -> Result<Release> {
         let find = |pass: Pass| self.db.read(move |conn| release::find_for(conn, &pass, version));
         match find(pass.clone()).await? {
             Found::Release(release) => Ok(*release),
@@ -173,14 +186,14 @@ impl App {
         }
     }
 
-    async fn pass(&self, caller: &Caller, slug: &str, version: Option<i32>, mode: Mode) -> Result<Pass> {
+    async fn pass(&self, caller: &Caller, slug: &str, version: Option<i32>, mode: Mode, file: Option<String>) -> Result<Pass> {
         let name = slug.to_owned();
         if let Some(pass) = self.db.read(move |conn| access::check_open(conn, &name)).await? {
             return Ok(pass);
         }
         let (caller, slug) = (caller.clone(), slug.to_owned());
         // The entry is on disk when this returns: nothing has been sent yet.
-        self.db.write(move |conn| access::check_recorded(conn, &caller, &slug, version, mode)).await?
+        self.db.write(move |conn| access::check_recorded(conn, &caller, &slug, version, mode, file.as_deref())).await?
     }
 
     /// Runs work that hashes passwords, away from the HTTP workers, as many at a time as there are cores.

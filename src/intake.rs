@@ -4,6 +4,7 @@
 //! Knows nothing of datasets; `release::publish` brings the two together.
 
 mod block;
+pub mod collection;
 mod column;
 mod csv;
 mod decode;
@@ -36,6 +37,7 @@ use utoipa::ToSchema;
 
 use crate::storage::Scratch;
 
+pub use self::faults::shown;
 pub use self::layout::{properties_for, writer_properties};
 pub use self::profile::{Bin, ColumnProfile, Finding, FindingKind, FindingLevel, Lengths, Profile, Profiler, TopValue};
 
@@ -120,7 +122,7 @@ pub type Watch<'a> = &'a (dyn Fn(Step) -> ControlFlow<()> + Sync);
 /// What was decided on the way in, for the publisher to look at.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Report {
-    /// What the file is: `csv`, `xlsx`, `json`, `ndjson`, `parquet`, `geojson`.
+    /// What the file is: `csv`, `xlsx`, `json`, `ndjson`, `parquet`, `geojson`, or `collection` of an archive or folder of files.
     pub format: String,
     /// How its text is encoded, where it is text.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -128,7 +130,7 @@ pub struct Report {
     /// What stands between cells, where it is a text table.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub delimiter: Option<String>,
-    /// How it is packed: `gzip`, `zstd`, `zip`.
+    /// How it is packed: `gzip`, `zstd`, `zip`; a collection also `tar`, `tar.gz`, `tar.zst`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub packing: Option<String>,
     /// How many rows could not be read.

@@ -18,6 +18,8 @@ use crate::storage::StoredObject;
 pub(super) async fn collect(app: &Arc<App>, progress: &Arc<Progress>) -> Result<Outcome> {
     progress.stage("listing");
     let age = Duration::from_secs(u64::from(app.settings.orphan_hours) * 3600);
+    let before = crate::clock::now_naive() - age;
+    let sets_removed = app.db.write(move |conn| catalog::remove_orphan_sets(conn, before)).await?;
     let storage = app.storage.clone();
     // Listed first: whatever is pointed at later than this is in the database by the time that it is asked.
     let objects = blocking(move || {
@@ -33,7 +35,10 @@ pub(super) async fn collect(app: &Arc<App>, progress: &Arc<Progress>) -> Result<
             return Ok(Outcome::Cancelled);
         }
         let sha256 = object.sha256.clone();
-        let known = app.db.read(move |conn| Ok(catalog::is_part(conn, &sha256)? || read::is_export(conn, &sha256)?)).await?;
+        let known = app
+            .db
+            .read(move |conn| Ok(catalog::is_part(conn, &sha256)? || catalog::is_member(conn, &sha256)? || read::is_export(conn, &sha256)?))
+            .await?;
         // Looked at once more: somebody may have put the same bytes there again, and be about to point at them.
         if !known && app.storage.remove_older(&object, age).await? {
             (removed, freed) = (removed + 1, freed + object.size_bytes);
@@ -50,6 +55,6 @@ pub(super) async fn collect(app: &Arc<App>, progress: &Arc<Progress>) -> Result<
     let uploads_removed = gone.len();
     blocking(move || gone.iter().try_for_each(|id| incoming.remove(id))).await?;
     Ok(Outcome::Done(
-        json!({ "objects_removed": removed, "bytes_freed": freed, "unfinished_removed": unfinished, "uploads_removed": uploads_removed }),
+        json!({ "objects_removed": removed, "sets_removed": sets_removed, "bytes_freed": freed, "unfinished_removed": unfinished, "uploads_removed": uploads_removed }),
     ))
 }

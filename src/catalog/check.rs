@@ -19,6 +19,7 @@ pub fn check_entry(entry: &Entry, publishers: &[Publisher], themes: &[Theme]) ->
     check_open_type(entry, &mut faults);
     check_data(entry, &mut faults);
     check_layout(entry, &mut faults);
+    super::collection::check(entry, &mut faults);
     for (at, field) in entry.fields.iter().enumerate() {
         check_field(entry, at, field, &mut faults);
     }

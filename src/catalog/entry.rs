@@ -126,6 +126,23 @@ pub struct Keywords {
     pub en: Vec<String>,
 }
 
+/// What a dataset consists of.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum DatasetKind {
+    /// Rows of a table.
+    #[default]
+    Table,
+    /// Files of any kind, with a table that lists them: the manifest.
+    Collection,
+}
+
+impl DatasetKind {
+    fn is_table(&self) -> bool {
+        *self == DatasetKind::Table
+    }
+}
+
 /// One entry of the open list.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -163,7 +180,10 @@ pub struct Entry {
     /// Whether the data is made up.
     #[serde(default)]
     pub synthetic: bool,
-    /// The data file beside the entry file; absent for a closed entry.
+    /// What it consists of: `table` by default.
+    #[serde(default, skip_serializing_if = "DatasetKind::is_table")]
+    pub kind: DatasetKind,
+    /// The data file beside the entry file, or, of a collection, the archive or folder of its files; absent for a closed entry.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub data: Option<String>,
     /// The fields whose values together name a row; then versions can be compared row by row.
@@ -175,7 +195,7 @@ pub struct Entry {
     /// The share of rows, from 0 to 1, that may be left out because they cannot be read; above it a file is refused. 0 by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_reject_share: Option<f64>,
-    /// The columns, in the file's order.
+    /// The columns, in the file's order. A collection has `path`, `size_bytes`, `media_type` and `sha256` without being told so.
     #[serde(default)]
     pub fields: Vec<Field>,
 }

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::check::check_entry;
+use super::collection::complete;
 use super::entry::{Entry, Text};
 use super::store::{Publisher, PublisherContact, Theme};
 use crate::identity::uscc;
@@ -136,9 +137,11 @@ fn read_entry(dir: &Path, slug: &str, folder: &mut Folder) {
         folder.mistakes.push(Mistake { file, line: None, key: None, detail: format!("the folder's name is the slug: {SLUG_RULE}") });
         return;
     }
-    let Some((text, entry)) = read_toml::<Entry>(&file, &mut folder.mistakes) else { return };
+    let Some((text, mut entry)) = read_toml::<Entry>(&file, &mut folder.mistakes) else { return };
     let before = folder.mistakes.len();
+    let added = complete(&mut entry);
     for (key, detail) in check_entry(&entry, &folder.publishers, &folder.themes) {
+        let key = as_written(key, added);
         let line = line_of_key(&text, &key);
         folder.mistakes.push(Mistake { file: file.clone(), line, key: Some(key), detail });
     }
@@ -174,6 +177,15 @@ fn read_toml<T: DeserializeOwned>(file: &Path, mistakes: &mut Vec<Mistake>) -> O
             mistake(line, key, message);
             None
         }
+    }
+}
+
+/// The key as the file has it, where the service has put so many fields before those of the file.
+fn as_written(key: String, added: usize) -> String {
+    let number = key.strip_prefix("fields[").and_then(|rest| rest.split_once(']'));
+    match number.and_then(|(number, rest)| Some((number.parse::<usize>().ok()?.checked_sub(added)?, rest))) {
+        Some((number, rest)) => format!("fields[{number}]{rest}"),
+        None => key,
     }
 }
 

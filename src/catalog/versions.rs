@@ -23,6 +23,8 @@ pub struct Part {
     pub object: Object,
     /// How many rows it has.
     pub row_count: i64,
+    /// The set of files that it lists, where it is the manifest of a collection.
+    pub members: Option<String>,
 }
 
 /// Whether a version can be read.
@@ -125,6 +127,7 @@ struct PartRow {
     object_sha256: String,
     size_bytes: i64,
     row_count: i64,
+    members_id: Option<String>,
 }
 
 /// The files of a version or a release, by its id, in order.
@@ -137,6 +140,7 @@ pub fn parts_of(conn: &mut Conn, owner_id: &str) -> Result<Vec<Part>> {
     let part = |row: PartRow| Part {
         object: Object { sha256: row.object_sha256, size_bytes: row.size_bytes as u64, format: "parquet".to_owned() },
         row_count: row.row_count,
+        members: row.members_id,
     };
     Ok(rows.into_iter().map(part).collect())
 }
@@ -153,6 +157,7 @@ pub fn put_parts(conn: &mut Conn, owner_id: &str, files: &[Part]) -> Result<()> 
             object_sha256: file.object.sha256.clone(),
             size_bytes: file.object.size_bytes as i64,
             row_count: file.row_count,
+            members_id: file.members.clone(),
         };
         diesel::insert_into(parts::table).values(&row).execute(conn)?;
     }

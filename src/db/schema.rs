@@ -63,6 +63,17 @@ diesel::table! {
         object_sha256 -> Text,
         size_bytes -> BigInt,
         row_count -> BigInt,
+        members_id -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    members (set_id, path) {
+        set_id -> Text,
+        path -> Text,
+        object_sha256 -> Text,
+        size_bytes -> BigInt,
+        media_type -> Text,
     }
 }
 
@@ -300,6 +311,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     datasets,
     versions,
     parts,
+    members,
     jobs,
     uploads,
     firms,

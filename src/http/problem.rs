@@ -281,7 +281,9 @@ impl RouteIndex {
             ];
             let allows = |method: &str, operation: &Option<_>| operation.is_some() || (method == "HEAD" && item.get.is_some());
             let allowed = methods.into_iter().filter(|(method, operation)| allows(method, operation)).map(|(method, _)| method);
-            (actix_web::dev::ResourceDef::new(path.as_str()), allowed.collect())
+            // The document does not say of a parameter that it has slashes in it: a path of a file does.
+            let pattern = path.replace("{path}", "{path:.+}");
+            (actix_web::dev::ResourceDef::new(pattern.as_str()), allowed.collect())
         });
         RouteIndex(routes.collect())
     }

@@ -6,6 +6,7 @@ pub mod applications;
 pub mod clients;
 pub mod datasets;
 pub mod download;
+pub mod files;
 pub mod firms;
 pub mod grants;
 pub mod jobs;

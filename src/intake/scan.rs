@@ -49,6 +49,11 @@ impl Marks {
         Marks(1 << (kind as u64 + 32))
     }
 
+    /// Both together.
+    pub fn with(self, other: Marks) -> Self {
+        Marks(self.0 | other.0)
+    }
+
     /// Whether there was nothing.
     pub fn is_empty(self) -> bool {
         self.0 == 0

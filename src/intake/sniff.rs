@@ -21,12 +21,21 @@ const NO_TABLES: &[(&[u8], &str)] = &[
     (b"%PDF", "a PDF, which holds no table that could be read; send the table that it was made from"),
     (b"\x89PNG", "a picture; send the table itself"),
     (b"\xFF\xD8\xFF", "a picture; send the table itself"),
+    (b"SQLite format 3\x00", "an SQLite database; export the table as CSV"),
+];
+
+/// First bytes of archives that cannot be read, and what to do instead.
+const OTHER_ARCHIVES: &[(&[u8], &str)] = &[
     (b"Rar!", "a RAR archive; pack it as zip"),
     (b"7z\xBC\xAF\x27\x1C", "a 7z archive; pack it as zip"),
     (b"BZh", "packed with bzip2; use gzip, zstd or zip"),
     (b"\xFD7zXZ\x00", "packed with xz; use gzip, zstd or zip"),
-    (b"SQLite format 3\x00", "an SQLite database; export the table as CSV"),
 ];
+
+/// What an archive is that cannot be read, and what to do instead.
+pub fn other_archive(start: &[u8]) -> Option<&'static str> {
+    OTHER_ARCHIVES.iter().find(|(magic, _)| start.starts_with(magic)).map(|(_, what)| *what)
+}
 
 /// A file that can be read, and what was found out about it.
 pub struct Opened {
@@ -70,9 +79,12 @@ fn refuse_binary(start: &[u8], file_name: &str) -> Result<(), Stop> {
         return Err(Stop::whole("the file is packed twice; unpack it once"));
     }
     if start.get(257..262) == Some(b"ustar") {
-        return Err(Stop::whole("the file is a tar archive; take the data file out of it and pack it with gzip alone"));
+        return Err(Stop::whole(
+            "the file is a tar archive; take the data file out of it and pack it with gzip alone, or write kind = \"collection\" into the entry if its files are the data",
+        ));
     }
-    if let Some((_, what)) = NO_TABLES.iter().find(|(magic, _)| start.starts_with(magic)) {
+    let no_table = NO_TABLES.iter().find(|(magic, _)| start.starts_with(magic)).map(|(_, what)| *what);
+    if let Some(what) = no_table.or_else(|| other_archive(start)) {
         return Err(Stop::whole(format!("`{file_name}` is {what}")));
     }
     let zeros = start.iter().filter(|byte| **byte == 0).count();

@@ -19,7 +19,7 @@ pub const RATIO_FROM: u64 = 64 << 20;
 pub const MAX_RATIO: u64 = 200;
 
 /// The most unpacked bytes.
-const MAX_UNPACKED: u64 = 200 << 30;
+pub const MAX_UNPACKED: u64 = 200 << 30;
 
 /// The most files of an archive that are looked at.
 const MAX_MEMBERS: usize = 100_000;
@@ -75,8 +75,6 @@ pub fn look(path: &Path) -> Result<Packed, Stop> {
     let mut start = Vec::new();
     open_file(path)?.take(4).read_to_end(&mut start)?;
     let packing = match start.as_slice() {
-        [0x1F, 0x8B, ..] => Packing::Gzip,
-        [0x28, 0xB5, 0x2F, 0xFD] => Packing::Zstd,
         start if is_zip(start) => {
             let mut archive = ZipArchive::new(BufReader::new(open_file(path)?)).map_err(zip_fault)?;
             let names = check_names(&archive)?;
@@ -86,9 +84,18 @@ pub fn look(path: &Path) -> Result<Packed, Stop> {
                 Packing::Zip(only_member(&mut archive)?)
             }
         }
-        _ => Packing::None,
+        start => packing_of(start),
     };
     Ok(Packed { path: path.to_owned(), packing })
+}
+
+/// How a single stream that begins with these bytes is packed.
+pub fn packing_of(start: &[u8]) -> Packing {
+    match start {
+        [0x1F, 0x8B, ..] => Packing::Gzip,
+        [0x28, 0xB5, 0x2F, 0xFD, ..] => Packing::Zstd,
+        _ => Packing::None,
+    }
 }
 
 /// What `zip` says of an archive that it cannot read.
@@ -143,24 +150,29 @@ fn only_member<R: Read + Seek>(archive: &mut ZipArchive<R>) -> Result<Member, St
             let names: Vec<String> = many.iter().take(LISTED_NAMES).map(|(_, name)| format!("`{}`", printable(name))).collect();
             let more = if many.len() > LISTED_NAMES { ", …" } else { "" };
             return Err(Stop::whole(format!(
-                "the zip archive has {} files ({}{more}); pack one data file, or take in each as a dataset of its own",
+                "the zip archive has {} files ({}{more}); pack one data file, take in each as a dataset of its own, or write kind = \"collection\" into the entry if the files are the data",
                 many.len(),
                 names.join(", ")
             )));
         }
     };
+    member(archive, at, "the file")
+}
+
+/// Where the file with that number lies in the archive; messages call it `shown`.
+pub fn member<R: Read + Seek>(archive: &mut ZipArchive<R>, at: usize, shown: &str) -> Result<Member, Stop> {
     let entry = archive.by_index_data(at).map_err(zip_fault)?;
     if entry.encrypted() {
-        return Err(Stop::whole("the file in the zip archive is encrypted; pack it without a password"));
+        return Err(Stop::whole(format!("{shown} in the zip archive is encrypted; pack it without a password")));
     }
     let method = entry.compression();
     let deflated = method == CompressionMethod::Deflated;
     if !deflated && method != CompressionMethod::Stored {
-        return Err(Stop::whole(format!("the file in the zip archive is packed by the method {method}; use deflate, the usual one")));
+        return Err(Stop::whole(format!("{shown} in the zip archive is packed by the method {method}; use deflate, the usual one")));
     }
     let (packed_size, size, crc) = (entry.compressed_size(), entry.size(), entry.crc32());
     let raw = archive.by_index_raw(at).map_err(zip_fault)?;
-    let start = raw.data_start().ok_or_else(|| Stop::whole("the zip archive is damaged: its file cannot be found"))?;
+    let start = raw.data_start().ok_or_else(|| Stop::whole(format!("the zip archive is damaged: {shown} cannot be found in it")))?;
     Ok(Member { start, packed_size, size, crc, deflated })
 }
 

@@ -13,11 +13,12 @@ use futures::StreamExt;
 
 use super::store::{self, NewRelease};
 use crate::access::grants::Grant;
-use crate::catalog::{Part, Policy, PolicyField, ReleaseRule, Version};
+use crate::catalog::{self, MEMBERS_AT_ONCE, Part, Policy, PolicyField, ReleaseRule, Version};
 use crate::crypto::{HmacKey, MasterKey};
 use crate::db::Db;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
+use crate::intake::collection::PATH;
 use crate::intake::writer_properties;
 use crate::storage::{Scratch, Storage};
 
@@ -45,14 +46,43 @@ pub async fn materialise(
     let table = engine.table(&version.objects()).await?;
     let plan = apply(table, &grant.policy, &key, master.derive(&format!("order:{}", grant.id)))?;
     let scratch = storage.scratch()?;
-    let (scratch, row_count) = engine.run(None, write(plan, scratch)).await?;
+    let paths = hands_out_files(&grant.policy, &version).then(Vec::new);
+    let Written { scratch, row_count, paths } = engine.run(None, write(plan, scratch, paths)).await?;
     let object = storage.keep(scratch, "parquet").await?;
+    let members = match paths {
+        Some(paths) => Some(copy_members(db, &version, paths).await?),
+        None => None,
+    };
     let (slug, receiver) = (grant.dataset.clone(), grant.id.clone());
     db.write(move |conn| {
-        let new = NewRelease { version: &version, receiver: &receiver, fields: &fields, parts: &[Part { object, row_count }] };
+        let new = NewRelease { version: &version, receiver: &receiver, fields: &fields, parts: &[Part { object, row_count, members }] };
         store::add(conn, &slug, &new)
     })
     .await
+}
+
+/// Whether the release of a collection hands out the files, and not only what the manifest says of them.
+fn hands_out_files(policy: &Policy, version: &Version) -> bool {
+    let leaving = policy.fields.iter().map(|field| (field.name.as_str(), field.rule));
+    version.parts.iter().any(|part| part.members.is_some()) && catalog::files_leave(leaving)
+}
+
+/// Makes the release's own set of files: those whose rows it has. A set that no release comes to name is collected.
+async fn copy_members(db: &Db, version: &Version, mut paths: Vec<String>) -> Result<String> {
+    let set = catalog::new_set();
+    while !paths.is_empty() {
+        let piece = paths.split_off(paths.len().saturating_sub(MEMBERS_AT_ONCE));
+        let (set, parts) = (set.clone(), version.parts.clone());
+        db.write(move |conn| {
+            let members = catalog::members_of(conn, &parts, &piece)?;
+            if members.len() != piece.len() {
+                return Err(Error::internal(anyhow::anyhow!("a release has rows of files that its version has not")));
+            }
+            catalog::put_members(conn, &set, &members)
+        })
+        .await?;
+    }
+    Ok(set)
 }
 
 /// The name of a column that no field has, since names of fields have no spaces around them.
@@ -103,15 +133,27 @@ fn hash_row(key: &HmacKey, columns: &[&StringArray], row: usize) -> Option<Strin
     Some(key.hex(text.as_bytes()))
 }
 
-async fn write(plan: DataFrame, scratch: Scratch) -> Result<(Scratch, i64)> {
+/// The file of a release, and the paths of its rows where they were asked for.
+struct Written {
+    scratch: Scratch,
+    row_count: i64,
+    paths: Option<Vec<String>>,
+}
+
+async fn write(plan: DataFrame, scratch: Scratch, mut paths: Option<Vec<String>>) -> Result<Written> {
     let mut rows = plan.execute_stream().await?;
     let mut writer = ArrowWriter::try_new(scratch.writer()?, rows.schema(), Some(writer_properties())).map_err(Error::internal)?;
     let mut row_count = 0;
     while let Some(batch) = rows.next().await {
         let batch = batch?;
         row_count += batch.num_rows() as i64;
+        if let Some(paths) = &mut paths {
+            let column = batch.column_by_name(PATH).ok_or_else(|| Error::internal(anyhow::anyhow!("a manifest without paths")))?;
+            let column = cast(column, &DataType::Utf8).map_err(Error::internal)?;
+            paths.extend(column.as_string::<i32>().iter().flatten().map(str::to_owned));
+        }
         writer.write(&batch).map_err(Error::internal)?;
     }
     writer.close().map_err(Error::internal)?;
-    Ok((scratch, row_count))
+    Ok(Written { scratch, row_count, paths })
 }

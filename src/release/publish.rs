@@ -14,12 +14,15 @@ use futures::StreamExt;
 use serde_json::json;
 
 use super::store::{self, NewRelease};
-use crate::catalog::{self, Dataset, Entry, Field, Findings, NewVersion, OpenType, Part, Sensitivity, Version, VersionStatus};
+use crate::catalog::{
+    self, Dataset, DatasetKind, Entry, Field, Findings, MEMBERS_AT_ONCE, NewVersion, OpenType, Part, Sensitivity, Version, VersionStatus,
+};
 use crate::db::{Conn, Db, blocking, lock_ledger};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
+use crate::intake::collection::{Gathered, Member, folder_digest, gather};
 use crate::intake::{self, Declared, FileFault, IntakeError, Options, Profile, Profiler, Step, Taken};
-use crate::storage::{Object, Storage, digest_file};
+use crate::storage::{Object, Storage, digest_file, is_folder};
 
 pub use import::{Outcome, Report, import_folder, unwatched};
 
@@ -230,8 +233,12 @@ async fn prepare(
     watcher: &Watcher,
 ) -> Result<std::result::Result<Prepared, Refusal>> {
     let path = source.path.clone();
-    let (sha256, _) = match blocking(move || Ok(digest_file(&path))).await? {
-        Ok(digest) => digest,
+    let is_collection = entry.kind == DatasetKind::Collection;
+    let digest = move || {
+        if is_folder(&path) && is_collection { folder_digest(&path) } else { digest_file(&path).map(|(sha256, _)| sha256) }
+    };
+    let sha256 = match blocking(move || Ok(digest())).await? {
+        Ok(sha256) => sha256,
         Err(cause) => return Ok(Err(Refusal::whole(format!("cannot be read: {cause}")))),
     };
     if let (Some(dataset), None) = (known, base) {
@@ -280,24 +287,68 @@ async fn take_in(
 ) -> Result<std::result::Result<NewVersion, Refusal>> {
     let columns = declared(entry, base);
     let options = Options { max_reject_share: entry.max_reject_share.unwrap_or_default() };
-    let (store, from, watching) = (tools.storage.clone(), source.clone(), Arc::clone(watcher));
+    let (store, from, watching, kind) = (tools.storage.clone(), source.clone(), Arc::clone(watcher), entry.kind);
     let reading = move || {
         let watch = |step| watching(Stage::Reading, step);
-        Ok(intake::take(&from.path, &from.file_name, &columns, &options, &|| store.scratch(), &watch))
+        Ok(match kind {
+            DatasetKind::Table => {
+                intake::take(&from.path, &from.file_name, &columns, &options, &|| store.scratch(), &watch).map(|taken| (taken, None))
+            }
+            DatasetKind::Collection => {
+                gather(&from.path, &from.file_name, &columns, &store, &watch).map(|Gathered { taken, members }| (taken, Some(members)))
+            }
+        })
     };
-    let taken = match blocking(reading).await? {
+    let (taken, members) = match blocking(reading).await? {
         Ok(taken) => taken,
         Err(IntakeError::Internal(cause)) => return Err(cause),
         Err(IntakeError::Cancelled) => return Ok(Err(Refusal::Cancelled)),
         Err(IntakeError::Faults(faults, count)) => return Ok(Err(Refusal::Faults(faults, count))),
     };
-    keep(tools, entry, taken, source_sha256, base, watcher).await
+    let members = match members {
+        Some(members) => match write_members(tools, base, members).await? {
+            Ok(set) => Some(set),
+            Err(refusal) => return Ok(Err(refusal)),
+        },
+        None => None,
+    };
+    keep(tools, entry, taken, members, source_sha256, base, watcher).await
+}
+
+/// Writes down the files of a collection as a set, which nobody sees before a version names it. What is appended adds to the files that
+/// are there, and replaces none.
+async fn write_members(tools: &Tools, base: Option<&Version>, members: Vec<Member>) -> Result<std::result::Result<String, Refusal>> {
+    let mut members = Arc::new(members);
+    if let Some(base) = base {
+        let (parts, new) = (base.parts.clone(), Arc::clone(&members));
+        let paths = move || new.iter().map(|member| member.path.clone()).collect::<Vec<_>>();
+        let known = tools.db.read(move |conn| catalog::members_of(conn, &parts, &paths())).await?;
+        if !known.is_empty() {
+            let count = known.len() as u64;
+            let fault = |member: Member| FileFault {
+                line: None,
+                column: None,
+                detail: format!("the file {} is in version {} already; replace instead", intake::shown(&member.path), base.number),
+            };
+            return Ok(Err(Refusal::Faults(known.into_iter().take(intake::MAX_FAULTS).map(fault).collect(), count)));
+        }
+    }
+    let set = catalog::new_set();
+    let all = std::mem::take(Arc::make_mut(&mut members));
+    let mut rest = all.into_iter().peekable();
+    // In pieces: others may write meanwhile.
+    while rest.peek().is_some() {
+        let (set, piece) = (set.clone(), rest.by_ref().take(MEMBERS_AT_ONCE).collect::<Vec<_>>());
+        tools.db.write(move |conn| catalog::put_members(conn, &set, &piece)).await?;
+    }
+    Ok(Ok(set))
 }
 
 async fn keep(
     tools: &Tools,
     entry: &Entry,
     taken: Taken,
+    members: Option<String>,
     source_sha256: String,
     base: Option<&Version>,
     watcher: &Watcher,
@@ -321,7 +372,7 @@ async fn keep(
         None => None,
     };
     let mut parts = base.map(|version| version.parts.clone()).unwrap_or_default();
-    parts.push(Part { object, row_count: taken.row_count });
+    parts.push(Part { object, row_count: taken.row_count, members });
     let profile = match base {
         None => taken.profile,
         // The older files are read once more, and not written: the profile is of the whole table.
@@ -346,12 +397,15 @@ async fn profile_of(tools: &Tools, parts: &[Part], columns: &[Declared]) -> Resu
     tools.engine.run(None, reading).await
 }
 
-/// Whether a version has the columns that the entry describes. Without a declared type, the one inferred from the same file is the same again.
+/// Whether a version is of the kind and has the columns that the entry describes. Without a declared type, the one inferred from the same file is the same again.
 fn same_columns(version: &Version, entry: &Entry) -> bool {
     let same = |(known, wanted): (&Field, &Field)| {
         known.name == wanted.name && wanted.field_type.is_none_or(|kind| known.field_type == Some(kind) && known.scale == wanted.scale)
     };
-    version.fields.len() == entry.fields.len() && version.fields.iter().zip(&entry.fields).all(same)
+    let is_collection = version.parts.iter().all(|part| part.members.is_some());
+    is_collection == (entry.kind == DatasetKind::Collection)
+        && version.fields.len() == entry.fields.len()
+        && version.fields.iter().zip(&entry.fields).all(same)
 }
 
 /// The columns as intake wants them. What is appended has the types of what is there.

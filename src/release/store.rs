@@ -58,6 +58,11 @@ impl Release {
         self.parts.iter().map(|part| part.object.clone()).collect()
     }
 
+    /// Its parts, each with the files that it lists where it is a collection.
+    pub fn parts(&self) -> &[Part] {
+        &self.parts
+    }
+
     /// How many rows it has.
     pub fn row_count(&self) -> i64 {
         self.row_count

@@ -1,8 +1,9 @@
 //! Intake of every kind of file: what goes in comes out, and what cannot be read is told with its place.
 
+mod collections;
 mod folder;
 mod hostile;
 mod kinds;
 mod parquet;
 mod spreadsheets;
-mod support;
+pub mod support;

@@ -6,6 +6,7 @@
 
 mod access;
 mod architecture;
+pub mod collections;
 mod crash;
 mod download;
 mod download_codings;

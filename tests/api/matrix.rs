@@ -35,6 +35,9 @@ const EXPECTED: &[Line] = &[
     // Of the conditional dataset; nobody but the holder of a grant reads it, whatever their role.
     ("download_dataset", [401, 403, 200, 403, 403, 403, 403, 403, 403]),
     ("head_download_dataset", [401, 403, 200, 403, 403, 403, 403, 403, 403]),
+    // A table has no files: 404 means that the caller got that far.
+    ("download_file", [401, 403, 404, 403, 403, 403, 403, 403, 403]),
+    ("head_download_file", [401, 403, 404, 403, 403, 403, 403, 403, 403]),
     ("list_rows", [401, 403, 200, 403, 403, 403, 403, 403, 403]),
     ("run_query", [401, 403, 200, 403, 403, 403, 403, 403, 403]),
     ("create_token", [401; 9]),
@@ -144,7 +147,7 @@ impl World {
             let path = template.replace("{id}", agreement["id"].as_str().unwrap());
             return (path, Some(signature_body(&self.firm, &agreement)));
         }
-        let mut path = template.replace("{slug}", "community-health-visits").replace("{version}", "1");
+        let mut path = template.replace("{slug}", "community-health-visits").replace("{version}", "1").replace("{path}", "a.txt");
         if path.contains("{id}") {
             path = path.replace("{id}", &self.id(app, operation).await);
         }

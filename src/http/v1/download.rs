@@ -2,35 +2,29 @@
 
 mod coding;
 mod conditions;
+mod sending;
 
-use actix_web::body::SizedStream;
 use actix_web::http::header::{
-    ACCEPT_RANGES, CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_RANGE, ETAG, HeaderName, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH,
-    IF_RANGE, IF_UNMODIFIED_SINCE, LAST_MODIFIED, LINK, RANGE, VARY,
+    HeaderName, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, LAST_MODIFIED, LINK, RANGE,
 };
 use actix_web::http::{Method, Version};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, route, web};
-use bytes::Bytes;
 use chrono::{NaiveDateTime, Utc};
-use futures::{Stream, StreamExt};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use self::conditions::{Answer, weigh};
+pub use self::sending::{Look, Sending};
 use super::datasets::DatasetPath;
 use super::versions::which_version;
 use crate::access::Mode;
 use crate::app::App;
-use crate::crypto::{base64, unhex};
 use crate::error::{Error, Result};
 use crate::http::caller::{asked_method, limit_key};
 use crate::http::problem::Problem;
 use crate::identity::Caller;
-use crate::limits::LimitKey;
-use crate::read::{Coding, Export, Format, Opened, Wanted};
+use crate::read::{Export, Format, Opened, Wanted};
 use crate::release::Release;
-use crate::storage::Object;
 
 /// What a citation writes in percent form: everything that is not plain ASCII text.
 const ESCAPED: &AsciiSet =
@@ -89,7 +83,14 @@ pub async fn download_dataset(
     let plain = Export { spreadsheet: query.spreadsheet.unwrap_or_default(), ..Export::plain(query.format.unwrap_or_default()) };
     let wanted = wanted(&app, &release, plain, &request).await?;
     let opened = app.exports.open(&release, wanted).await?;
-    let sending = Sending { app, release, export: plain, key };
+    let format = plain.format;
+    let look = Look {
+        file_name: format!("{}-v{}.{}", release.dataset().slug, release.version(), format.ending()),
+        media_type: format.media_type().to_owned(),
+        varies: format.is_text(),
+        is_foreign: false,
+    };
+    let sending = Sending { app, release, look, key };
     match opened {
         Opened::File(object, coding) => sending.file(&request, &object, coding),
         Opened::Growing(pieces, coding) => {
@@ -125,83 +126,6 @@ async fn wanted(app: &App, release: &Release, plain: Export, request: &HttpReque
     // Without chunks, a body that breaks off would look like a short one.
     wanted.may_grow = is_get && request.version() >= Version::HTTP_11 && !conditions.iter().any(|name| headers.contains_key(name));
     Ok(wanted)
-}
-
-/// A release on its way out.
-struct Sending {
-    app: web::Data<App>,
-    release: Release,
-    export: Export,
-    key: LimitKey,
-}
-
-impl Sending {
-    fn file(self, request: &HttpRequest, object: &Object, coding: Option<Coding>) -> Result<HttpResponse> {
-        let answer = weigh(&asked_method(request), request.headers(), &object.sha256, self.release.created_at(), object.size_bytes)?;
-        let mut response = HttpResponse::build(answer.status());
-        response.insert_header((ETAG, etag(&object.sha256))).insert_header((ACCEPT_RANGES, "bytes"));
-        response.insert_header((HeaderName::from_static("repr-digest"), repr_digest(object)?));
-        let range = match answer {
-            Answer::NotModified | Answer::PreconditionFailed => {
-                self.describe(&mut response);
-                return Ok(response.finish());
-            }
-            Answer::Whole => 0..object.size_bytes,
-            Answer::Part(range) => {
-                let content_range = format!("bytes {}-{}/{}", range.start, range.end - 1, object.size_bytes);
-                response.insert_header((CONTENT_RANGE, content_range));
-                range
-            }
-        };
-        self.describe_body(&mut response, coding);
-        if let Some(address) = self.sent_by_proxy(request, object) {
-            self.app.usage.add(&self.key, range.end - range.start);
-            // The proxy cuts the range out by itself, and says that it can.
-            response.status(actix_web::http::StatusCode::OK).insert_header((HeaderName::from_static("x-accel-redirect"), address));
-            let mut response = response.finish();
-            response.headers_mut().remove(CONTENT_RANGE);
-            response.headers_mut().remove(ACCEPT_RANGES);
-            return Ok(response);
-        }
-        let length = range.end - range.start;
-        let pieces = self.app.storage.stream(object, range);
-        Ok(response.body(SizedStream::new(length, self.counted(pieces))))
-    }
-
-    /// Where nginx finds the file, if it is to send it. What it would weigh again without knowing enough, we send ourselves.
-    fn sent_by_proxy(&self, request: &HttpRequest, object: &Object) -> Option<String> {
-        let prefix = self.app.settings.accel_prefix.as_deref()?;
-        let weighed_again = [IF_MATCH, IF_UNMODIFIED_SINCE].iter().any(|name| request.headers().contains_key(name));
-        let path = object.path();
-        (asked_method(request) == Method::GET && !weighed_again).then(|| format!("{prefix}/{}", path.trim_start_matches("objects/")))
-    }
-
-    fn describe(&self, response: &mut HttpResponseBuilder) {
-        describe(response, &self.app, &self.release);
-        if self.export.format.is_text() {
-            response.insert_header((VARY, "Accept-Encoding"));
-        }
-    }
-
-    fn describe_body(&self, response: &mut HttpResponseBuilder, coding: Option<Coding>) {
-        self.describe(response);
-        let format = self.export.format;
-        let file = format!("{}-v{}.{}", self.release.dataset().slug, self.release.version(), format.ending());
-        response.insert_header((CONTENT_DISPOSITION, format!("attachment; filename=\"{file}\"")));
-        response.content_type(format.media_type());
-        if let Some(coding) = coding {
-            response.insert_header((CONTENT_ENCODING, coding.as_str()));
-        }
-    }
-
-    /// The pieces, whose bytes are counted while they stream.
-    fn counted(self, pieces: impl Stream<Item = Result<Bytes>>) -> impl Stream<Item = Result<Bytes>> {
-        pieces.map(move |piece| {
-            piece
-                .inspect(|bytes| self.app.usage.add(&self.key, bytes.len() as u64))
-                .inspect_err(|error| tracing::error!(error = ?error, "a download broke off"))
-        })
-    }
 }
 
 /// A version's number.
@@ -249,9 +173,4 @@ pub fn etag(sha256: &str) -> String {
 pub fn matches_any(list: &str, sha256: &str) -> bool {
     let tag = etag(sha256);
     list.trim() == "*" || list.split(',').any(|other| other.trim().trim_start_matches("W/") == tag)
-}
-
-fn repr_digest(object: &Object) -> Result<String> {
-    let bytes = unhex(&object.sha256).ok_or_else(|| Error::internal(anyhow::anyhow!("a digest that is none")))?;
-    Ok(format!("sha-256=:{}:", base64(&bytes)))
 }

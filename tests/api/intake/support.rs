@@ -24,6 +24,10 @@ impl Bench {
         Bench { dir, storage }
     }
 
+    pub fn storage(&self) -> &Storage {
+        &self.storage
+    }
+
     pub fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }

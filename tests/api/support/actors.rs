@@ -223,7 +223,13 @@ impl Service {
 
     /// The whole way from application to a token for the grant.
     pub async fn grant(&self, firm: &Firm) -> GrantOf {
-        let agreement = self.drawn_agreement(firm).await;
+        self.grant_for(firm, &self.application()).await
+    }
+
+    /// The same with an application of its own.
+    pub async fn grant_for(&self, firm: &Firm, application: &Value) -> GrantOf {
+        let application = self.post_as("/api/v1/applications", &firm.token, application).await.expect(201).json();
+        let agreement = self.approve(application["id"].as_str().unwrap()).await;
         let signed = self.sign(firm, &agreement).await.expect(200).json();
         let id = signed["grant"]["id"].as_str().unwrap().to_owned();
         let token = self.client_token(&firm.client_id, &firm.key, Some(&id)).await;

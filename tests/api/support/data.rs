@@ -38,6 +38,12 @@ impl Folder {
         self.write(&format!("{slug}/data.csv"), csv);
         self.write(&format!("{slug}/dataset.toml"), entry(slug, fields));
     }
+
+    /// Writes an unconditional collection, without its files; `more` are lines of its entry, before its fields.
+    pub fn collection(&self, slug: &str, data: &str, more: &str, fields: &[&str]) {
+        let more = format!("data = \"{data}\"\nkind = \"collection\"\n{more}");
+        self.write(&format!("{slug}/dataset.toml"), entry(slug, fields).replace("data = \"data.csv\"\n", &more));
+    }
 }
 
 /// The text of an unconditional entry.

@@ -1,0 +1,136 @@
+//! A file of a release on its way out: validators, ranges, digests, and who sends the bytes.
+
+use actix_web::body::SizedStream;
+use actix_web::http::Method;
+use actix_web::http::header::{
+    ACCEPT_RANGES, CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_RANGE, CONTENT_SECURITY_POLICY, ETAG, HeaderName, IF_MATCH,
+    IF_UNMODIFIED_SINCE, VARY,
+};
+use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, web};
+use bytes::Bytes;
+use futures::{Stream, StreamExt};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+use super::conditions::{Answer, weigh};
+use super::{describe, etag};
+use crate::app::App;
+use crate::crypto::{base64, unhex};
+use crate::error::{Error, Result};
+use crate::http::caller::asked_method;
+use crate::limits::LimitKey;
+use crate::read::Coding;
+use crate::release::Release;
+use crate::storage::Object;
+
+/// What RFC 8187 writes in percent form.
+const EXTENDED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'.').remove(b'-').remove(b'_').remove(b'~');
+
+/// How a file looks on its way out.
+pub struct Look {
+    /// Its name for whoever saves it.
+    pub file_name: String,
+    /// Its media type.
+    pub media_type: String,
+    /// Whether `Accept-Encoding` chooses among several.
+    pub varies: bool,
+    /// Whether it was made elsewhere: then no browser opens it as a page of this service.
+    pub is_foreign: bool,
+}
+
+/// A file of a release on its way out.
+pub struct Sending {
+    pub app: web::Data<App>,
+    pub release: Release,
+    pub look: Look,
+    pub key: LimitKey,
+}
+
+impl Sending {
+    /// Answers the request with the file, a part of it, or that the caller has it already.
+    ///
+    /// # Errors
+    /// When the request asks for a part that there is not.
+    pub fn file(self, request: &HttpRequest, object: &Object, coding: Option<Coding>) -> Result<HttpResponse> {
+        let answer = weigh(&asked_method(request), request.headers(), &object.sha256, self.release.created_at(), object.size_bytes)?;
+        let mut response = HttpResponse::build(answer.status());
+        response.insert_header((ETAG, etag(&object.sha256))).insert_header((ACCEPT_RANGES, "bytes"));
+        response.insert_header((HeaderName::from_static("repr-digest"), repr_digest(object)?));
+        let range = match answer {
+            Answer::NotModified | Answer::PreconditionFailed => {
+                self.describe(&mut response);
+                return Ok(response.finish());
+            }
+            Answer::Whole => 0..object.size_bytes,
+            Answer::Part(range) => {
+                let content_range = format!("bytes {}-{}/{}", range.start, range.end - 1, object.size_bytes);
+                response.insert_header((CONTENT_RANGE, content_range));
+                range
+            }
+        };
+        self.describe_body(&mut response, coding);
+        if let Some(address) = self.sent_by_proxy(request, object) {
+            self.app.usage.add(&self.key, range.end - range.start);
+            // The proxy cuts the range out by itself, and says that it can.
+            response.status(actix_web::http::StatusCode::OK).insert_header((HeaderName::from_static("x-accel-redirect"), address));
+            let mut response = response.finish();
+            response.headers_mut().remove(CONTENT_RANGE);
+            response.headers_mut().remove(ACCEPT_RANGES);
+            return Ok(response);
+        }
+        let length = range.end - range.start;
+        let pieces = self.app.storage.stream(object, range);
+        Ok(response.body(SizedStream::new(length, self.counted(pieces))))
+    }
+
+    /// Where nginx finds the file, if it is to send it. What it would weigh again without knowing enough, we send ourselves.
+    fn sent_by_proxy(&self, request: &HttpRequest, object: &Object) -> Option<String> {
+        let prefix = self.app.settings.accel_prefix.as_deref()?;
+        let weighed_again = [IF_MATCH, IF_UNMODIFIED_SINCE].iter().any(|name| request.headers().contains_key(name));
+        let path = object.path();
+        (asked_method(request) == Method::GET && !weighed_again).then(|| format!("{prefix}/{}", path.trim_start_matches("objects/")))
+    }
+
+    fn describe(&self, response: &mut HttpResponseBuilder) {
+        describe(response, &self.app, &self.release);
+        if self.look.varies {
+            response.insert_header((VARY, "Accept-Encoding"));
+        }
+    }
+
+    /// The headers of an answer with bytes.
+    pub fn describe_body(&self, response: &mut HttpResponseBuilder, coding: Option<Coding>) {
+        self.describe(response);
+        response.insert_header((CONTENT_DISPOSITION, disposition(&self.look.file_name)));
+        response.content_type(self.look.media_type.as_str());
+        if self.look.is_foreign {
+            response.insert_header((CONTENT_SECURITY_POLICY, "sandbox; default-src 'none'"));
+        }
+        if let Some(coding) = coding {
+            response.insert_header((CONTENT_ENCODING, coding.as_str()));
+        }
+    }
+
+    /// The pieces, whose bytes are counted while they stream.
+    pub fn counted(self, pieces: impl Stream<Item = Result<Bytes>>) -> impl Stream<Item = Result<Bytes>> {
+        pieces.map(move |piece| {
+            piece
+                .inspect(|bytes| self.app.usage.add(&self.key, bytes.len() as u64))
+                .inspect_err(|error| tracing::error!(error = ?error, "a download broke off"))
+        })
+    }
+}
+
+/// A name for whoever saves the file (RFC 6266): where it is not plain ASCII, in both forms.
+fn disposition(name: &str) -> String {
+    let is_plain = |letter: char| letter.is_ascii_graphic() && !matches!(letter, '"' | '\\' | '%') || letter == ' ';
+    if name.chars().all(is_plain) {
+        return format!("attachment; filename=\"{name}\"");
+    }
+    let plain: String = name.chars().map(|letter| if is_plain(letter) { letter } else { '_' }).collect();
+    format!("attachment; filename=\"{plain}\"; filename*=UTF-8''{}", utf8_percent_encode(name, EXTENDED))
+}
+
+fn repr_digest(object: &Object) -> Result<String> {
+    let bytes = unhex(&object.sha256).ok_or_else(|| Error::internal(anyhow::anyhow!("a digest that is none")))?;
+    Ok(format!("sha-256=:{}:", base64(&bytes)))
+}
