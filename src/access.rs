@@ -48,6 +48,17 @@ pub enum Receiver {
     Grant(Box<Grant>),
 }
 
+/// Which files of a collection are to be read, besides its manifest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Files {
+    /// None: the manifest alone, or the table.
+    None,
+    /// The one at that path.
+    One(String),
+    /// All.
+    All,
+}
+
 /// Proof that the caller may read a dataset in one way. Only [`check_open`] and [`check_recorded`] make it.
 #[derive(Debug, Clone)]
 pub struct Pass {
@@ -88,8 +99,7 @@ pub fn check_open(conn: &mut Conn, slug: &str) -> Result<Option<Pass>> {
     }
 }
 
-/// Checks a read of a dataset that is not open to everybody, and writes the outcome into the ledger. `file` is the path of the one file of
-/// a collection that is asked for.
+/// Checks a read of a dataset that is not open to everybody, and writes the outcome into the ledger.
 ///
 /// The outcome is a value inside the answer, so that the entry of a refusal is kept when the transaction ends.
 ///
@@ -101,9 +111,9 @@ pub fn check_recorded(
     slug: &str,
     version: Option<i32>,
     mode: Mode,
-    file: Option<&str>,
+    files: &Files,
 ) -> Result<Result<Pass>> {
-    let outcome = decide(conn, caller, slug, mode, file.is_some());
+    let outcome = decide(conn, caller, slug, mode, *files != Files::None);
     let grant = match &outcome {
         Ok(Pass { receiver: Receiver::Grant(grant), .. }) => Some(grant.id.clone()),
         Ok(Pass { receiver: Receiver::Public, .. }) => None,
@@ -120,9 +130,11 @@ pub fn check_recorded(
     let version = version.or(outcome.as_ref().ok().and_then(|pass| pass.dataset.version));
     let reason = outcome.as_ref().err().map(ToString::to_string);
     let mut detail = json!({ "grant": grant, "mode": mode, "version": version, "reason": reason });
-    if let Some(path) = file {
+    match files {
+        Files::None => {}
         // Not the path itself: it comes from outside, and what is in the ledger stays there.
-        detail["path_sha256"] = sha256_hex(path.as_bytes()).into();
+        Files::One(path) => detail["path_sha256"] = sha256_hex(path.as_bytes()).into(),
+        Files::All => detail["files"] = "all".into(),
     }
     ledger::append(conn, kind, &caller.actor(), &format!("dataset:{slug}"), &detail)?;
     Ok(outcome)

@@ -15,7 +15,7 @@ use anyhow::{Context, anyhow};
 use tokio::sync::{Notify, Semaphore};
 
 use crate::access::grants::Grant;
-use crate::access::{self, Mode, Pass};
+use crate::access::{self, Files, Mode, Pass};
 use crate::catalog::Version;
 use crate::crypto::{MasterKey, hex, random_bytes};
 use crate::db::Db;
@@ -159,16 +159,17 @@ impl App {
     /// # Errors
     /// When the caller may not, or there is no such version.
     pub async fn release(&self, caller: &Caller, slug: &str, version: Option<i32>, mode: Mode) -> Result<Release> {
-        let pass = self.pass(caller, slug, version, mode, None).await?;
+        let pass = self.pass(caller, slug, version, mode, Files::None).await?;
         self.release_of(pass, version).await
     }
 
-    /// [`App::release`] for a file of a collection, which is to be downloaded.
+    /// [`App::release`] for a file of a collection, or all of them, to be downloaded.
     ///
     /// # Errors
-    /// When the caller may not, or there is no such version; whether there is such a file is not looked at.
-    pub async fn release_file(&self, caller: &Caller, slug: &str, version: Option<i32>, path: &str) -> Result<Release> {
-        let pass = self.pass(caller, slug, version, Mode::Download, Some(path.to_owned())).await?;
+    /// When the caller may not, or there is no such version; whether there are such files is not looked at.
+    pub async fn release_files(&self, caller: &Caller, slug: &str, version: Option<i32>, path: Option<&str>) -> Result<Release> {
+        let files = path.map_or(Files::All, |path| Files::One(path.to_owned()));
+        let pass = self.pass(caller, slug, version, Mode::Download, files).await?;
         self.release_of(pass, version).await
     }
 
@@ -186,14 +187,14 @@ impl App {
         }
     }
 
-    async fn pass(&self, caller: &Caller, slug: &str, version: Option<i32>, mode: Mode, file: Option<String>) -> Result<Pass> {
+    async fn pass(&self, caller: &Caller, slug: &str, version: Option<i32>, mode: Mode, files: Files) -> Result<Pass> {
         let name = slug.to_owned();
         if let Some(pass) = self.db.read(move |conn| access::check_open(conn, &name)).await? {
             return Ok(pass);
         }
         let (caller, slug) = (caller.clone(), slug.to_owned());
         // The entry is on disk when this returns: nothing has been sent yet.
-        self.db.write(move |conn| access::check_recorded(conn, &caller, &slug, version, mode, file.as_deref())).await?
+        self.db.write(move |conn| access::check_recorded(conn, &caller, &slug, version, mode, &files)).await?
     }
 
     /// Runs work that hashes passwords, away from the HTTP workers, as many at a time as there are cores.

@@ -13,7 +13,7 @@ mod versions;
 pub use collection::files_leave;
 pub use entry::{DatasetKind, Entry, Field, FieldType, OpenType, ReleaseRule, Sensitivity, Text, UpdateFrequency, with_types};
 pub use folder::{Folder, FolderEntry, Mistake, read_folder};
-pub use members::{MEMBERS_AT_ONCE, find_member, is_member, members_of, new_set, put_members, remove_orphan_sets};
+pub use members::{MEMBERS_AT_ONCE, find_member, is_member, members_after, members_of, new_set, put_members, remove_orphan_sets};
 pub use policy::{Policy, PolicyField, may_leave};
 pub use store::{
     Dataset, DatasetFilter, DatasetPage, EntryChange, Publisher, PublisherContact, Theme, find, is_empty, is_first_import_done, list,

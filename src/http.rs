@@ -49,6 +49,7 @@ fn routes(config: &mut ServiceConfig<'_>) {
                 .service(v1::datasets::list_publishers)
                 .service(v1::datasets::list_themes)
                 .service(v1::download::download_dataset)
+                .service(v1::files::download_archive)
                 .service(v1::files::download_file)
                 .service(v1::rows::list_rows)
                 .service(v1::sql::run_query)

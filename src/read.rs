@@ -1,6 +1,7 @@
 //! The only readers of releases: whole files in several formats, and rows by query. Every function takes a
 //! [`crate::release::Release`], which can be had with a pass only.
 
+mod archive;
 mod cursor;
 mod diff;
 mod encode;
@@ -12,6 +13,7 @@ mod select;
 pub mod sql;
 mod terms;
 
+pub use archive::Archive;
 pub use cursor::Cursor;
 pub use diff::{Diff, DiffQuery, FieldChange, RowChange, RowCounts, diff};
 pub use encode::Encoding;

@@ -92,6 +92,21 @@ pub fn members_of(conn: &mut Conn, files: &[Part], paths: &[String]) -> Result<V
     Ok(found)
 }
 
+/// The files in these parts in the order of the bytes of their paths, from the one behind `after` on.
+///
+/// # Errors
+/// When the database does not answer.
+pub fn members_after(conn: &mut Conn, files: &[Part], after: Option<&str>) -> Result<Vec<Member>> {
+    let rows: Vec<MemberRow> = members::table
+        .filter(members::set_id.eq_any(sets(files)))
+        .filter(members::path.gt(after.unwrap_or_default()))
+        .order(members::path)
+        .limit(MEMBERS_AT_ONCE as i64)
+        .select(MemberRow::as_select())
+        .load(conn)?;
+    Ok(rows.into_iter().map(Member::from).collect())
+}
+
 /// Whether a collection has the file of that digest.
 ///
 /// # Errors

@@ -6,6 +6,7 @@ use actix_web::http::header::{
 use actix_web::{HttpRequest, HttpResponse, get, web};
 use askama::Template;
 use chrono::NaiveDateTime;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -17,6 +18,7 @@ use crate::app::App;
 use crate::catalog::{self, Dataset, DatasetFilter, Field, OpenType, Publisher, ReleaseRule, Sensitivity, Text, Theme, UpdateFrequency};
 use crate::error::{Error, Result};
 use crate::identity::Caller;
+use crate::intake::collection::PATH;
 use crate::read::{self, RowsQuery};
 
 /// Everything comes from here, and nothing runs.
@@ -169,6 +171,19 @@ struct DatasetPage {
 struct Preview {
     names: Vec<String>,
     rows: Vec<Vec<String>>,
+    /// Whether the rows are files, each at its path.
+    lists_files: bool,
+}
+
+impl Preview {
+    /// The address of the file whose path stands in this column.
+    fn file_at(&self, column: &usize, path: &str, slug: &str) -> Option<String> {
+        let is_path = self.lists_files && self.names.get(*column).is_some_and(|name| name == PATH);
+        is_path.then(|| {
+            let parts: Vec<String> = path.split('/').map(|part| utf8_percent_encode(part, NON_ALPHANUMERIC).to_string()).collect();
+            format!("/api/v1/datasets/{slug}/files/{}", parts.join("/"))
+        })
+    }
 }
 
 #[derive(Template)]
@@ -304,10 +319,11 @@ async fn preview(app: &App, caller: &Caller, slug: &str) -> Result<Preview> {
     let sealing = app.master.derive("cursor");
     let rows = read::query(&app.engine, &release, query, sealing, std::time::Duration::from_secs(seconds)).await?;
     // Rows can be wide: they are written where no other request waits for it.
-    app.engine.run(None, async move { preview_of(&rows) }).await
+    let lists_files = release.parts().iter().any(|part| part.members.is_some());
+    app.engine.run(None, async move { preview_of(&rows, lists_files) }).await
 }
 
-fn preview_of(rows: &read::Rows) -> Result<Preview> {
+fn preview_of(rows: &read::Rows, lists_files: bool) -> Result<Preview> {
     let names: Vec<String> = rows.fields.iter().map(|field| field.name.clone()).collect();
     let objects: Vec<Map<String, Value>> = rows.objects()?;
     let cell = |object: &Map<String, Value>, name: &String| match object.get(name) {
@@ -316,7 +332,7 @@ fn preview_of(rows: &read::Rows) -> Result<Preview> {
         Some(other) => other.to_string(),
     };
     let rows = objects.iter().map(|object| names.iter().map(|name| cell(object, name)).collect()).collect();
-    Ok(Preview { names, rows })
+    Ok(Preview { names, rows, lists_files })
 }
 
 #[get("/problems/{slug}")]

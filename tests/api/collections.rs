@@ -312,3 +312,78 @@ async fn sets_that_nothing_names_are_collected_and_others_are_not() {
     assert_eq!(file(&app, "notes", "a.txt").await.expect(200).text(), "one");
     assert!(db.read_now(|conn| catalog::is_member(conn, &member.object.sha256)).unwrap());
 }
+
+fn untar(bytes: &[u8]) -> Vec<(String, Vec<u8>)> {
+    let read = |entry: std::io::Result<tar::Entry<'_, &[u8]>>| {
+        let mut entry = entry.unwrap();
+        let (path, mut bytes) = (entry.path().unwrap().to_str().unwrap().to_owned(), Vec::new());
+        std::io::Read::read_to_end(&mut entry, &mut bytes).unwrap();
+        (path, bytes)
+    };
+    tar::Archive::new(bytes).entries().unwrap().map(read).collect()
+}
+
+#[tokio::test]
+async fn all_files_come_as_one_archive() {
+    let long = format!("{}/{}.txt", "深".repeat(40), "x".repeat(120));
+    let edge = "e".repeat(100);
+    let mut files = files();
+    files.extend([(long.as_str(), b"deep".to_vec()), (edge.as_str(), vec![7; 512]), ("empty", Vec::new())]);
+    files.sort();
+    let folder = Folder::new();
+    folder.collection("photos", "files.zip", "", &[]);
+    folder.write("photos/files.zip", zip_of(borrowed(&files)));
+    conditional(&folder, "secret", "keep", "keep");
+    folder.write("secret/files.zip", zip_of([("a.txt", &b"a secret"[..]), ("b.txt", b"another")]));
+    folder.open("table", &["a"], "a\n1\n");
+    let app = TestApp::start(Some(folder.path()), &[]).await;
+    let path = "/api/v1/datasets/photos/archive";
+    let whole = app.get(path).await.expect(200);
+    let wanted: Vec<(String, Vec<u8>)> = files.iter().map(|(name, bytes)| ((*name).to_owned(), bytes.clone())).collect();
+    assert!(untar(&whole.body) == wanted);
+    assert_eq!(whole.header("content-length"), whole.body.len().to_string());
+    assert_eq!((whole.header("content-type"), whole.body.len() % 512), ("application/x-tar", 0));
+    assert_eq!(whole.header("content-disposition"), "attachment; filename=\"photos-v1.tar\"");
+    let head = app.send(Method::HEAD, path, None, None, &[]).await.expect(200);
+    assert_eq!((head.header("content-length"), head.header("etag")), (whole.header("content-length"), whole.header("etag")));
+    app.send(Method::GET, path, None, None, &[("if-none-match", whole.header("etag"))]).await.expect(304);
+    // Every seam lies in one of these ranges.
+    for start in (0..whole.body.len()).step_by(30_011) {
+        let end = (start + 30_010).min(whole.body.len() - 1);
+        let range = format!("bytes={start}-{end}");
+        let part = app.send(Method::GET, path, None, None, &[("range", &range), ("if-range", whole.header("etag"))]).await.expect(206);
+        assert!(part.body == whole.body[start..=end], "{range}");
+    }
+    for (start, end) in [(0, 0), (511, 512), (512, 513), (whole.body.len() - 1025, whole.body.len() - 1)] {
+        let part = app.send(Method::GET, path, None, None, &[("range", &format!("bytes={start}-{end}"))]).await.expect(206);
+        assert!(part.body == whole.body[start..=end], "{start}-{end}");
+    }
+    // What comes out goes in again as the same collection.
+    let steward = app.staff(&["steward"], Some("office")).await.token;
+    let upload = app.upload(&steward, "again.tar", &whole.body).await;
+    let job = app.publish(&steward, "photos", &upload, "replace").await;
+    assert_eq!(job["result"]["version"], 2, "{job}");
+    let etag =
+        async |version| app.get(&format!("/api/v1/datasets/photos/download?version={version}")).await.expect(200).header("etag").to_owned();
+    assert_eq!(etag(1).await, etag(2).await);
+
+    let secret = "/api/v1/datasets/secret/archive";
+    app.get(secret).await.problem(401, "unauthenticated");
+    app.get("/api/v1/datasets/table/archive").await.problem(404, "not-found");
+    let firm = app.firm().await;
+    let apply = |fields: &[&str]| {
+        let safeguards = "encrypted disks, two people";
+        json!({ "dataset": "secret", "purpose": "to test the release of files", "fields": fields, "modes": ["download"], "term_days": 30, "safeguards": safeguards })
+    };
+    let less = app.grant_for(&firm, &apply(&["path"])).await;
+    app.get_as(secret, &less.token).await.problem(403, "forbidden");
+    let grant = app.grant_for(&firm, &apply(&["path", "sha256"])).await;
+    let files = untar(&app.get_as(secret, &grant.token).await.expect(200).body);
+    assert_eq!(files, [("a.txt".to_owned(), b"a secret".to_vec()), ("b.txt".to_owned(), b"another".to_vec())]);
+    let ledger = app.get_as("/api/v1/ledger/entries?limit=1000", &app.operator().await.token).await.expect(200).json();
+    let of_all = |kind: &str| {
+        let entries = ledger["items"].as_array().unwrap().iter().filter(|entry| entry["kind"] == kind);
+        entries.filter(|entry| entry["detail_json"].as_str().unwrap().contains("\"files\":\"all\"")).count()
+    };
+    assert_eq!((of_all("read.allowed"), of_all("read.refused")), (1, 1));
+}

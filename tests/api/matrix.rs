@@ -38,6 +38,8 @@ const EXPECTED: &[Line] = &[
     // A table has no files: 404 means that the caller got that far.
     ("download_file", [401, 403, 404, 403, 403, 403, 403, 403, 403]),
     ("head_download_file", [401, 403, 404, 403, 403, 403, 403, 403, 403]),
+    ("download_archive", [401, 403, 404, 403, 403, 403, 403, 403, 403]),
+    ("head_download_archive", [401, 403, 404, 403, 403, 403, 403, 403, 403]),
     ("list_rows", [401, 403, 200, 403, 403, 403, 403, 403, 403]),
     ("run_query", [401, 403, 200, 403, 403, 403, 403, 403, 403]),
     ("create_token", [401; 9]),

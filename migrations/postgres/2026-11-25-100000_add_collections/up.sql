@@ -2,7 +2,7 @@
 -- the files of its own set, and never those of another part that has the same manifest.
 CREATE TABLE members (
     set_id TEXT NOT NULL,
-    path TEXT NOT NULL,
+    path TEXT COLLATE "C" NOT NULL,
     object_sha256 TEXT NOT NULL,
     size_bytes BIGINT NOT NULL,
     media_type TEXT NOT NULL,

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::app::App;
-use crate::catalog::{self, Dataset, DatasetFilter, Entry, Field, OpenType, Publisher, Text, Theme, Version};
+use crate::catalog::{self, Dataset, DatasetFilter, DatasetKind, Entry, Field, OpenType, Publisher, Text, Theme, Version};
 use crate::error::Result;
 use crate::http::page::{Page, PageQuery};
 use crate::identity::Caller;
@@ -91,6 +91,9 @@ pub struct DatasetDetail {
     pub rows: Option<i64>,
     /// Addresses of the public release, by format; only an unconditional dataset has them.
     pub downloads: Vec<Download>,
+    /// Of a collection that is open to everybody, where all its files can be had as one tar archive.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub archive: Option<String>,
     /// When it came into the list.
     #[schema(value_type = String, format = DateTime)]
     #[serde(serialize_with = "crate::clock::serialize")]
@@ -180,8 +183,10 @@ pub fn detail(conn: &mut crate::db::Conn, slug: &str) -> Result<DatasetDetail> {
     let downloads = formats
         .into_iter()
         .map(|format| Download { format: format.as_str(), href: format!("/api/v1/datasets/{slug}/download?format={}", format.as_str()) });
+    let archive = (open && entry.kind == DatasetKind::Collection).then(|| format!("/api/v1/datasets/{slug}/archive"));
     Ok(DatasetDetail {
         downloads: downloads.collect(),
+        archive,
         slug: dataset.slug,
         entry,
         version: dataset.version,

@@ -4,14 +4,16 @@ use actix_web::{HttpRequest, HttpResponse, route, web};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
+use super::datasets::DatasetPath;
 use super::download::{Look, Sending};
 use super::versions::which_version;
 use crate::app::App;
 use crate::catalog;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::http::caller::limit_key;
 use crate::http::problem::Problem;
 use crate::identity::Caller;
+use crate::read::Archive;
 
 /// Which file of which collection.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -66,10 +68,48 @@ pub async fn download_file(
     app.usage.check(&app.db, &key, app.limits.of(key.tier).bytes_per_day).await?;
     let FilePath { slug, path } = path.into_inner();
     let version = which_version(&app, &slug, "version", query.version.as_deref()).await?;
-    let release = app.release_file(&caller, &slug, version, &path).await?;
+    let release = app.release_files(&caller, &slug, version, Some(&path)).await?;
     let parts = release.parts().to_vec();
     let member = app.db.read(move |conn| catalog::find_member(conn, &parts, &path)).await?;
     let file_name = member.path.rsplit('/').next().unwrap_or(&member.path).to_owned();
     let look = Look { file_name, media_type: member.media_type, varies: false, is_foreign: true };
     Sending { app, release, look, key }.file(&request, &member.object, None)
+}
+
+/// Download all files of a collection
+///
+/// All files of a version in one tar archive (POSIX with GNU's long names), in the order of their paths, each at its path in the manifest. It has an `ETag`,
+/// a length and single byte ranges with `If-Range`, so that a download that broke off goes on: `curl -C -`. One request in place of one for each file.
+#[utoipa::path(
+    tag = "reading",
+    params(DatasetPath, FileQuery),
+    security((), ("oauth2" = [])),
+    responses(
+        (status = OK, description = "The whole archive", content((Vec<u8> = "application/x-tar")),
+            headers(("ETag" = String), ("Last-Modified" = String), ("Qingdan-Version" = i32), ("Qingdan-Citation" = String))),
+        (status = PARTIAL_CONTENT, description = "The range that was asked for", headers(("Content-Range" = String))),
+        (status = NOT_MODIFIED, description = "The archive that you have is the same"),
+        (status = FORBIDDEN, description = "The grant does not cover the files themselves", body = Problem),
+        (status = PRECONDITION_FAILED, description = "The archive is not the one of If-Match or If-Unmodified-Since"),
+    )
+)]
+#[route("/datasets/{slug}/archive", method = "GET", method = "HEAD")]
+pub async fn download_archive(
+    caller: Caller,
+    app: web::Data<App>,
+    path: web::Path<DatasetPath>,
+    query: web::Query<FileQuery>,
+    request: HttpRequest,
+) -> Result<HttpResponse> {
+    let key = limit_key(&caller);
+    app.usage.check(&app.db, &key, app.limits.of(key.tier).bytes_per_day).await?;
+    let version = which_version(&app, &path.slug, "version", query.version.as_deref()).await?;
+    let release = app.release_files(&caller, &path.slug, version, None).await?;
+    if release.parts().iter().all(|part| part.members.is_none()) {
+        return Err(Error::not_found("collection of files", &path.slug));
+    }
+    let archive = Archive::of(&app.db, &app.storage, &release).await?;
+    let file_name = format!("{}-v{}.tar", path.slug, release.version());
+    let look = Look { file_name, media_type: "application/x-tar".to_owned(), varies: false, is_foreign: true };
+    Sending { app, release, look, key }.archive(&request, archive)
 }

@@ -150,7 +150,7 @@ impl<'a> Files<'a> {
 
     /// Puts the last files into the store. Answers all of them, and the publisher's manifest where there is one.
     pub fn end(mut self, report: &mut Report) -> Result<(Vec<Member>, Option<Given>), Stop> {
-        let (manifest, top, others) = given::choose(std::mem::take(&mut self.given), &self.paths)?;
+        let given::Chosen { manifest, top, others } = given::choose(std::mem::take(&mut self.given), &self.paths)?;
         others.into_iter().try_for_each(|file| self.wait(file))?;
         self.keep()?;
         if let Some(top) = &top {
@@ -177,6 +177,6 @@ fn about(stop: Stop, name: &str) -> Stop {
         Stop::Fault(fault) if !fault.detail.contains(name) => {
             Stop::Fault(FileFault { detail: format!("{}: {}", shown(name), fault.detail), ..fault })
         }
-        other => other,
+        other @ (Stop::Fault(_) | Stop::Gone | Stop::Internal(_)) => other,
     }
 }

@@ -32,8 +32,19 @@ pub fn is_candidate(path: &str) -> bool {
 /// The publisher's manifest.
 pub struct Given(Waiting);
 
-/// Chooses the manifest: the one at the root, or the one in the only folder there. Answers that folder in this case, and what is none.
-pub fn choose(candidates: Vec<Waiting>, paths: &HashSet<String>) -> Result<(Option<Given>, Option<String>, Vec<Waiting>), Stop> {
+/// What became of the files that may be the manifest.
+#[derive(Default)]
+pub struct Chosen {
+    /// The manifest.
+    pub manifest: Option<Given>,
+    /// The folder in which it stands, and everything else.
+    pub top: Option<String>,
+    /// Those that are files of the collection.
+    pub others: Vec<Waiting>,
+}
+
+/// Chooses the manifest: the one at the root, or the one in the only folder there.
+pub fn choose(candidates: Vec<Waiting>, paths: &HashSet<String>) -> Result<Chosen, Stop> {
     let top = paths.iter().next().and_then(|path| path.split_once('/')).map(|(top, _)| top.to_owned());
     let top = top.filter(|top| paths.iter().all(|path| path.strip_prefix(top.as_str()).is_some_and(|rest| rest.starts_with('/'))));
     let is_manifest = |file: &Waiting| !file.path.contains('/') || top.is_some();
@@ -41,9 +52,9 @@ pub fn choose(candidates: Vec<Waiting>, paths: &HashSet<String>) -> Result<(Opti
     if let [one, other, ..] = manifests.as_slice() {
         return Err(Stop::whole(format!("there are two manifests, {} and {}; give one", shown(&one.path), shown(&other.path))));
     }
-    let Some(manifest) = manifests.pop() else { return Ok((None, None, others)) };
+    let Some(manifest) = manifests.pop() else { return Ok(Chosen { others, ..Chosen::default() }) };
     let folder = manifest.path.contains('/').then_some(top).flatten();
-    Ok((Some(Given(manifest)), folder, others))
+    Ok(Chosen { manifest: Some(Given(manifest)), top: folder, others })
 }
 
 /// The manifest as it is read.

@@ -1,5 +1,7 @@
 //! A file of a release on its way out: validators, ranges, digests, and who sends the bytes.
 
+use std::ops::Range;
+
 use actix_web::body::SizedStream;
 use actix_web::http::Method;
 use actix_web::http::header::{
@@ -18,7 +20,7 @@ use crate::crypto::{base64, unhex};
 use crate::error::{Error, Result};
 use crate::http::caller::asked_method;
 use crate::limits::LimitKey;
-use crate::read::Coding;
+use crate::read::{Archive, Coding};
 use crate::release::Release;
 use crate::storage::Object;
 
@@ -51,22 +53,9 @@ impl Sending {
     /// # Errors
     /// When the request asks for a part that there is not.
     pub fn file(self, request: &HttpRequest, object: &Object, coding: Option<Coding>) -> Result<HttpResponse> {
-        let answer = weigh(&asked_method(request), request.headers(), &object.sha256, self.release.created_at(), object.size_bytes)?;
-        let mut response = HttpResponse::build(answer.status());
-        response.insert_header((ETAG, etag(&object.sha256))).insert_header((ACCEPT_RANGES, "bytes"));
+        let (mut response, range) = self.begin(request, &object.sha256, object.size_bytes)?;
         response.insert_header((HeaderName::from_static("repr-digest"), repr_digest(object)?));
-        let range = match answer {
-            Answer::NotModified | Answer::PreconditionFailed => {
-                self.describe(&mut response);
-                return Ok(response.finish());
-            }
-            Answer::Whole => 0..object.size_bytes,
-            Answer::Part(range) => {
-                let content_range = format!("bytes {}-{}/{}", range.start, range.end - 1, object.size_bytes);
-                response.insert_header((CONTENT_RANGE, content_range));
-                range
-            }
-        };
+        let Some(range) = range else { return Ok(response.finish()) };
         self.describe_body(&mut response, coding);
         if let Some(address) = self.sent_by_proxy(request, object) {
             self.app.usage.add(&self.key, range.end - range.start);
@@ -80,6 +69,37 @@ impl Sending {
         let length = range.end - range.start;
         let pieces = self.app.storage.stream(object, range);
         Ok(response.body(SizedStream::new(length, self.counted(pieces))))
+    }
+
+    /// The same for all files of a collection as one archive.
+    ///
+    /// # Errors
+    /// When the request asks for a part that there is not.
+    pub fn archive(self, request: &HttpRequest, archive: Archive) -> Result<HttpResponse> {
+        let (mut response, range) = self.begin(request, archive.tag(), archive.size_bytes())?;
+        let Some(range) = range else { return Ok(response.finish()) };
+        self.describe_body(&mut response, None);
+        let length = range.end - range.start;
+        Ok(response.body(SizedStream::new(length, self.counted(archive.stream(range)))))
+    }
+
+    /// Begins the answer: its status, its validators, and which bytes it has, if any.
+    fn begin(&self, request: &HttpRequest, tag: &str, size: u64) -> Result<(HttpResponseBuilder, Option<Range<u64>>)> {
+        let answer = weigh(&asked_method(request), request.headers(), tag, self.release.created_at(), size)?;
+        let mut response = HttpResponse::build(answer.status());
+        response.insert_header((ETAG, etag(tag))).insert_header((ACCEPT_RANGES, "bytes"));
+        let range = match answer {
+            Answer::NotModified | Answer::PreconditionFailed => {
+                self.describe(&mut response);
+                None
+            }
+            Answer::Whole => Some(0..size),
+            Answer::Part(range) => {
+                response.insert_header((CONTENT_RANGE, format!("bytes {}-{}/{size}", range.start, range.end - 1)));
+                Some(range)
+            }
+        };
+        Ok((response, range))
     }
 
     /// Where nginx finds the file, if it is to send it. What it would weigh again without knowing enough, we send ourselves.
