@@ -130,6 +130,11 @@ async fn a_file_is_served_as_it_came() {
     app.get("/api/v1/datasets/photos/files/sound%2Flarge.bin").await.expect(200);
     app.get("/api/v1/datasets/photos/files/").await.problem(404, "not-found");
     app.get(&format!("{large}?version=2")).await.problem(404, "not-found");
+    let page = app.get("/datasets/photos?lang=en").await.expect(200).text();
+    assert!(page.contains("href=\"/api/v1/datasets/photos/archive\"") && page.contains(&format!("href=\"{large}\"")), "{page}");
+    assert!(!app.get("/datasets/table?lang=en").await.expect(200).text().contains("/archive"));
+    let entry = app.get("/api/v1/datasets/photos").await.expect(200).json();
+    assert_eq!((&entry["kind"], &entry["archive"]), (&json!("collection"), &json!("/api/v1/datasets/photos/archive")));
 }
 
 #[tokio::test]

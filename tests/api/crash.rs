@@ -101,7 +101,7 @@ async fn a_job_starts_again_and_a_forged_orphan_is_collected() {
     assert_eq!((&ended["state"], &ended["attempts"]), (&json!("done"), &json!(2)), "{ended}");
     assert_eq!(ended["result"]["version"], 2, "the job was done once: {ended}");
     let operator = process.service.operator().await.token;
-    let collection = process.service.post_as("/api/v1/admin/collections", &operator, &json!({})).await.expect(202).json();
+    let collection = process.service.post_as("/api/v1/admin/orphan-collections", &operator, &json!({})).await.expect(202).json();
     let collected = process.service.ended_job(&operator, collection["id"].as_str().unwrap()).await;
     assert!(collected["result"]["objects_removed"].as_i64().unwrap() >= 1, "{collected}");
     assert!(!orphan.exists());

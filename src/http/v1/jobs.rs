@@ -135,7 +135,7 @@ pub async fn retry_job(caller: Caller, app: web::Data<App>, path: web::Path<IdPa
 /// By an operator: a job removes files of the store that nothing points at, and uploads whose time is over. It runs by itself every six
 /// hours; setting `orphan_hours` says how old an orphan must be.
 #[utoipa::path(tag = "administration", security(("session" = [])), responses((status = ACCEPTED, body = Job, headers(("Location" = String)))))]
-#[post("/admin/collections")]
+#[post("/admin/orphan-collections")]
 pub async fn collect_orphans(caller: Caller, app: web::Data<App>) -> Result<HttpResponse> {
     caller.with_role(&[Role::Operator])?;
     let job = app.enqueue(JobKind::Collect, "service".to_owned(), serde_json::json!({}), caller.actor()).await?;

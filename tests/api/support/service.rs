@@ -48,6 +48,9 @@ impl Answer {
 
 /// A running service.
 #[derive(Clone)]
+/// The service closes a connection that was idle for five seconds; one that is about to be closed is not used again.
+const IDLE: std::time::Duration = std::time::Duration::from_secs(2);
+
 pub struct Service {
     pub url: String,
     client: Client,
@@ -55,7 +58,7 @@ pub struct Service {
 
 impl Service {
     pub fn new(url: String) -> Self {
-        Service { url, client: Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap() }
+        Service { url, client: Client::builder().redirect(reqwest::redirect::Policy::none()).pool_idle_timeout(IDLE).build().unwrap() }
     }
 
     pub async fn send(&self, method: Method, path: &str, token: Option<&str>, body: Option<&Value>, headers: &[(&str, &str)]) -> Answer {
