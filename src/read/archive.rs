@@ -92,6 +92,8 @@ impl Archive {
     fn head(&self, member: &Member) -> Result<Bytes> {
         let header = |size: u64| {
             let mut header = tar::Header::new_gnu();
+            // Without a type, some programs take a name that was cut behind a `/` for a folder.
+            header.set_entry_type(tar::EntryType::Regular);
             header.set_mode(0o644);
             header.set_mtime(self.modified);
             header.set_size(size);

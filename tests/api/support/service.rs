@@ -46,11 +46,11 @@ impl Answer {
     }
 }
 
-/// A running service.
-#[derive(Clone)]
 /// The service closes a connection that was idle for five seconds; one that is about to be closed is not used again.
 const IDLE: std::time::Duration = std::time::Duration::from_secs(2);
 
+/// A running service.
+#[derive(Clone)]
 pub struct Service {
     pub url: String,
     client: Client,
