@@ -97,6 +97,17 @@ impl Extent {
     }
 }
 
+/// What a file with these columns of shapes says under `geo`, as GeoParquet 1.1 wants it; `None` without any. An extent of nothing says
+/// neither which kinds there are nor how far they reach.
+pub fn geoparquet<'c>(columns: impl Iterator<Item = (&'c str, &'c Extent)>) -> Option<String> {
+    let (mut all, mut primary) = (serde_json::Map::new(), None);
+    for (name, extent) in columns {
+        primary.get_or_insert(name);
+        all.insert(name.to_owned(), extent.metadata());
+    }
+    primary.map(|primary| serde_json::json!({ "version": "1.1.0", "primary_column": primary, "columns": all }).to_string())
+}
+
 /// The WKB of a GeoJSON geometry, which is added to the extent.
 ///
 /// # Errors

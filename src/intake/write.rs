@@ -15,6 +15,7 @@ use datafusion::parquet::file::metadata::KeyValue;
 use super::block::{Bad, Block};
 use super::column::Column;
 use super::faults::{Faults, Stop};
+use super::geometry;
 use super::layout::properties_for;
 use super::rejects::Rejects;
 use super::table::{Job, Source, WAITING, names, pump, with_findings};
@@ -74,7 +75,7 @@ fn attempt(source: &dyn Source, columns: &[Declared], wide: &[bool], job: &Job<'
     }
     let profile = profiler.finish();
     let rejects = table.finish(&mut report, &profile, job)?;
-    if let Some(geo) = table.geo()? {
+    if let Some(geo) = table.geo() {
         writer.append_key_value_metadata(geo);
     }
     writer.close().map_err(Error::internal)?;
@@ -257,18 +258,14 @@ impl<'c> Table<'c> {
     }
 
     /// The metadata of GeoParquet, where the table has a geometry.
-    fn geo(&self) -> Result<Option<KeyValue>, IntakeError> {
-        let mut columns = serde_json::Map::new();
-        let mut primary = None;
+    fn geo(&self) -> Option<KeyValue> {
+        let mut shapes = Vec::new();
         for (declared, column) in self.declared.iter().zip(&self.columns) {
             if let Column::Geometry(_, extent) = column {
-                primary.get_or_insert(&declared.name);
-                columns.insert(declared.name.clone(), extent.metadata());
+                shapes.push((declared.name.as_str(), extent));
             }
         }
-        let Some(primary) = primary else { return Ok(None) };
-        let geo = serde_json::json!({ "version": "1.1.0", "primary_column": primary, "columns": columns });
-        Ok(Some(KeyValue::new("geo".to_owned(), serde_json::to_string(&geo).map_err(Error::internal)?)))
+        geometry::geoparquet(shapes.into_iter()).map(|text| KeyValue::new("geo".to_owned(), text))
     }
 }
 

@@ -9,17 +9,20 @@ use datafusion::dataframe::DataFrame;
 use datafusion::functions::datetime::expr_fn::date_part;
 use datafusion::logical_expr::{ColumnarValue, Expr, ScalarUDF, Volatility, cast as cast_expr, create_udf, ident, lit};
 use datafusion::parquet::arrow::ArrowWriter;
+use datafusion::parquet::file::metadata::KeyValue;
+use datafusion::parquet::file::properties::WriterProperties;
 use futures::StreamExt;
 
 use super::store::{self, NewRelease};
 use crate::access::grants::Grant;
-use crate::catalog::{self, MEMBERS_AT_ONCE, Part, Policy, PolicyField, ReleaseRule, Version};
-use crate::crypto::{HmacKey, MasterKey};
+use crate::catalog::{self, Field, FieldType, MEMBERS_AT_ONCE, Part, Policy, PolicyField, ReleaseRule, Version};
+use crate::crypto::{HmacKey, MasterKey, hex};
 use crate::db::Db;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::intake::collection::PATH;
-use crate::intake::writer_properties;
+use crate::intake::geometry::{Extent, geoparquet};
+use crate::intake::{Declared, properties_for};
 use crate::storage::{Scratch, Storage};
 
 /// Hexadecimal digits of a whole hash.
@@ -47,7 +50,8 @@ pub async fn materialise(
     let plan = apply(table, &grant.policy, &key, master.derive(&format!("order:{}", grant.id)))?;
     let scratch = storage.scratch()?;
     let paths = hands_out_files(&grant.policy, &version).then(Vec::new);
-    let Written { scratch, row_count, paths } = engine.run(None, write(plan, scratch, paths)).await?;
+    let (layout, geo) = layout_of(&fields);
+    let Written { scratch, row_count, paths } = engine.run(None, write(plan, scratch, layout, geo, paths)).await?;
     let object = storage.keep(scratch, "parquet").await?;
     let members = match paths {
         Some(paths) => Some(copy_members(db, &version, paths).await?),
@@ -90,18 +94,37 @@ const ORDER: &str = " order ";
 
 /// The rows in an order of this grant's own: in the version's order, two releases could be joined row by row.
 fn apply(table: DataFrame, policy: &Policy, key: &HmacKey, order: HmacKey) -> Result<DataFrame> {
-    let columns: Vec<Expr> = table.schema().fields().iter().map(|field| cast_expr(ident(field.name()), DataType::Utf8)).collect();
-    let mut expressions = policy.fields.iter().map(|field| expression(field, key)).collect::<Result<Vec<_>>>()?;
+    let columns: Vec<Expr> = table.schema().fields().iter().map(|field| as_text(field.name(), field.data_type())).collect();
+    let schema = table.schema().clone();
+    let typed = |field: &PolicyField| expression(field, schema.field_with_unqualified_name(&field.name)?.data_type(), key);
+    let mut expressions = policy.fields.iter().map(typed).collect::<Result<Vec<_>>>()?;
     expressions.push(keyed_hash("order_hash", order, columns.len(), HASH_CHARS).call(columns).alias(ORDER));
     let names: Vec<Expr> = policy.fields.iter().map(|field| ident(&field.name)).collect();
     Ok(table.select(expressions)?.sort(vec![ident(ORDER).sort(true, false)])?.select(names)?)
 }
 
-fn expression(field: &PolicyField, key: &HmacKey) -> Result<Expr> {
+/// A column as the text that is hashed; of shapes, their bytes in hexadecimal.
+fn as_text(name: &str, data_type: &DataType) -> Expr {
+    if !data_type.is_binary() {
+        return cast_expr(ident(name), DataType::Utf8);
+    }
+    let to_hex = |arguments: &[ColumnarValue]| {
+        let arrays = ColumnarValue::values_to_arrays(arguments)?;
+        let texts: StringArray = match arrays.first() {
+            Some(bytes) => cast(bytes, &DataType::Binary)?.as_binary::<i32>().iter().map(|bytes| bytes.map(hex)).collect(),
+            None => StringArray::from(Vec::<String>::new()),
+        };
+        Ok(ColumnarValue::Array(Arc::new(texts) as ArrayRef))
+    };
+    create_udf("hex_of_bytes", vec![DataType::Binary], DataType::Utf8, Volatility::Immutable, Arc::new(to_hex))
+        .call(vec![cast_expr(ident(name), DataType::Binary)])
+}
+
+fn expression(field: &PolicyField, data_type: &DataType, key: &HmacKey) -> Result<Expr> {
     let column = ident(&field.name);
     let expression = match field.rule {
         ReleaseRule::Keep => column,
-        ReleaseRule::Pseudonym => keyed_hash("pseudonym", key.clone(), 1, PSEUDONYM_CHARS).call(vec![cast_expr(column, DataType::Utf8)]),
+        ReleaseRule::Pseudonym => keyed_hash("pseudonym", key.clone(), 1, PSEUDONYM_CHARS).call(vec![as_text(&field.name, data_type)]),
         ReleaseRule::Year => cast_expr(date_part(lit("year"), column), DataType::Int64),
         ReleaseRule::Drop => return Err(Error::internal(anyhow::anyhow!("a dropped field in a policy"))),
     };
@@ -140,9 +163,25 @@ struct Written {
     paths: Option<Vec<String>>,
 }
 
-async fn write(plan: DataFrame, scratch: Scratch, mut paths: Option<Vec<String>>) -> Result<Written> {
+/// How the file of these fields is laid out, and what it says of its shapes: of those of a release nobody has looked at how far they reach.
+fn layout_of(fields: &[Field]) -> (WriterProperties, Option<String>) {
+    let column = |field: &Field| Declared { name: field.name.clone(), field_type: field.field_type, ..Declared::default() };
+    let columns: Vec<Declared> = fields.iter().map(column).collect();
+    let unknown = Extent::default();
+    let shapes = columns.iter().filter(|column| column.field_type == Some(FieldType::Geometry));
+    let geo = geoparquet(shapes.map(|column| (column.name.as_str(), &unknown)));
+    (properties_for(&columns), geo)
+}
+
+async fn write(
+    plan: DataFrame,
+    scratch: Scratch,
+    layout: WriterProperties,
+    geo: Option<String>,
+    mut paths: Option<Vec<String>>,
+) -> Result<Written> {
     let mut rows = plan.execute_stream().await?;
-    let mut writer = ArrowWriter::try_new(scratch.writer()?, rows.schema(), Some(writer_properties())).map_err(Error::internal)?;
+    let mut writer = ArrowWriter::try_new(scratch.writer()?, rows.schema(), Some(layout)).map_err(Error::internal)?;
     let mut row_count = 0;
     while let Some(batch) = rows.next().await {
         let batch = batch?;
@@ -153,6 +192,9 @@ async fn write(plan: DataFrame, scratch: Scratch, mut paths: Option<Vec<String>>
             paths.extend(column.as_string::<i32>().iter().flatten().map(str::to_owned));
         }
         writer.write(&batch).map_err(Error::internal)?;
+    }
+    if let Some(geo) = geo {
+        writer.append_key_value_metadata(KeyValue::new("geo".to_owned(), geo));
     }
     writer.close().map_err(Error::internal)?;
     Ok(Written { scratch, row_count, paths })

@@ -120,3 +120,25 @@ async fn shapes_stay_geoparquet_where_the_files_are_written_as_one_anew() {
     let column = &geo(&parquet(&app).await)["columns"]["place"];
     assert_eq!((&column["bbox"], &column["geometry_types"]), (&json!(null), &json!(["Point"])));
 }
+
+#[tokio::test]
+async fn a_grants_release_is_laid_out_as_any_other() {
+    let content = features(&[("c", "\"Point\",\"coordinates\":[121.5,31]"), ("a", "\"Point\",\"coordinates\":[120,30.5]")]);
+    let folder = folder("", &["code:string", "geometry:geometry"], "data.geojson", content);
+    let file = folder.file("things/dataset.toml");
+    let reason =
+        "open_type_reason = { zh = \"敏感\", en = \"sensitive\" }\nconditions = { zh = \"说明用途\", en = \"say what for\" }\ndata =";
+    let text = std::fs::read_to_string(&file).unwrap().replace("\"unconditional\"", "\"conditional\"").replace("data =", reason);
+    std::fs::write(&file, text).unwrap();
+    let app = TestApp::start(Some(folder.path()), &[]).await;
+    let firm = app.firm().await;
+    let application = json!({
+        "dataset": "things", "purpose": "to test the layout of files", "fields": ["code", "geometry"], "modes": ["download"],
+        "term_days": 30, "safeguards": "encrypted disks, two people",
+    });
+    let grant = app.grant_for(&firm, &application).await;
+    let answer = app.get_as("/api/v1/datasets/things/download", &grant.token).await.expect(200);
+    let file = SerializedFileReader::new(Bytes::from(answer.body)).unwrap();
+    assert_eq!(blooms(&file), [["code"]]);
+    assert_eq!(geo(&file)["columns"], json!({ "geometry": { "encoding": "WKB", "geometry_types": [] } }), "nothing of the raw rows");
+}
