@@ -87,7 +87,7 @@ pub fn gather(path: &Path, file_name: &str, declared: &[Declared], storage: &Sto
     let mut taken = table::take(&manifest.of(&members), &job, report)?;
     let scanned = texts::scan(&members, storage, &progress)?;
     taken.profile.findings.extend(scanned.findings);
-    taken.report.notes.extend(scanned.note);
+    taken.report.notes.extend(scanned.notes);
     if progress.stopped() {
         return Err(IntakeError::Cancelled);
     }

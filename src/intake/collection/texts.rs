@@ -1,6 +1,6 @@
-//! The scan for personal data in the files themselves, as far as they are texts.
+//! The scan for personal data in the files themselves: in texts, and of pictures, whether they say where they were taken.
 
-use std::io::Read;
+use std::io::{Cursor, Read};
 
 use encoding_rs::{GB18030, UTF_8};
 
@@ -19,24 +19,31 @@ pub const CONTENT: &str = "(content)";
 /// So much of a text is looked at at once, to the end of its line; with a longer line something may be cut in two.
 const PIECE_BYTES: usize = 256 << 10;
 
+/// Media types of pictures that may have EXIF data, and where it begins and ends at the latest.
+const PICTURES: [&str; 4] = ["image/jpeg", "image/png", "image/webp", "image/tiff"];
+const EXIF_BYTES: u64 = 1 << 20;
+
 /// Rows of a note that are named.
 const NOTED_ROWS: usize = 20;
 
 /// What was found.
 pub struct Scanned {
     pub findings: Vec<Finding>,
-    /// How many files nobody looked into.
-    pub note: Option<ReportNote>,
+    /// How many files nobody looked into, and how many pictures say where they were taken.
+    pub notes: Vec<ReportNote>,
 }
 
 /// Looks into every text; a value is a whole file, and its row is the one of the manifest.
 pub fn scan(members: &[Member], storage: &Storage, progress: &Progress<'_>) -> Result<Scanned, Stop> {
     let declared = Declared { name: CONTENT.to_owned(), ..Declared::default() };
     let mut column = ColumnScan::new(&declared, crate::clock::now().date_naive());
-    let (mut texts, mut others) = (0, Vec::new());
+    let (mut texts, mut others, mut placed) = (0, Vec::new(), Vec::new());
     for (row, member) in (1..).zip(members) {
         if !is_text_type(&member.media_type) {
             others.push(row);
+            if PICTURES.contains(&member.media_type.as_str()) && has_place(&mut storage.file(&member.object).map_err(Stop::Internal)?)? {
+                placed.push(row);
+            }
             continue;
         }
         texts += 1;
@@ -45,11 +52,24 @@ pub fn scan(members: &[Member], storage: &Storage, progress: &Progress<'_>) -> R
         let marks = look(&mut file, &mut column, row, progress)?;
         column.count(marks, 1);
     }
-    let count = others.len() as i64;
-    others.truncate(NOTED_ROWS);
-    let detail = "files are no text, and were not looked into for personal data".to_owned();
-    let note = (count > 0).then_some(ReportNote { column: None, detail, rows: others, count });
-    Ok(Scanned { findings: scan::findings(&column, texts), note })
+    let note = |mut rows: Vec<i64>, detail: &str| {
+        let count = rows.len() as i64;
+        rows.truncate(NOTED_ROWS);
+        (count > 0).then(|| ReportNote { column: None, detail: detail.to_owned(), rows, count })
+    };
+    let unread = note(others, "files are no text, and were not looked into for personal data");
+    let placed = note(placed, "pictures say in their EXIF data where they were taken; take it out if nobody is to know");
+    Ok(Scanned { findings: scan::findings(&column, texts), notes: unread.into_iter().chain(placed).collect() })
+}
+
+/// Whether a picture has a place among its EXIF data. What cannot be read as such has none.
+fn has_place(file: &mut impl Read) -> Result<bool, Stop> {
+    let mut start = Vec::new();
+    file.take(EXIF_BYTES).read_to_end(&mut start)?;
+    let read = || exif::Reader::new().read_from_container(&mut Cursor::new(&start)).ok();
+    // The file may be hostile, and a reader that gives up has read no place.
+    let found = std::panic::catch_unwind(read).unwrap_or_default();
+    Ok(found.is_some_and(|data| data.get_field(exif::Tag::GPSLatitude, exif::In::PRIMARY).is_some()))
 }
 
 fn look(file: &mut impl Read, column: &mut ColumnScan, row: i64, progress: &Progress<'_>) -> Result<Marks, Stop> {

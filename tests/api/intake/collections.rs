@@ -198,3 +198,38 @@ fn what_a_publisher_should_know_is_noted() {
     );
     assert_eq!((gathered.taken.report.format.as_str(), gathered.taken.report.packing.as_deref()), ("collection", Some("zip")));
 }
+
+/// A JPEG of nothing but its EXIF data: a little-endian TIFF with one directory, which points to one of places.
+fn jpeg(placed: bool) -> Vec<u8> {
+    let mut tiff = b"II*\0\x08\0\0\0".to_vec();
+    tiff.extend(1u16.to_le_bytes());
+    // The place's directory, or the orientation.
+    let (tag, kind, value) = if placed { (0x8825_u16, 4_u16, 26_u32) } else { (0x0112, 3, 1) };
+    let entry = |tag: u16, kind: u16, count: u32, value: u32| {
+        [&tag.to_le_bytes()[..], &kind.to_le_bytes(), &count.to_le_bytes(), &value.to_le_bytes()].concat()
+    };
+    tiff.extend(entry(tag, kind, 1, value));
+    tiff.extend([0; 4]);
+    tiff.extend(1u16.to_le_bytes());
+    tiff.extend(entry(2, 5, 3, 44));
+    tiff.extend([0; 4]);
+    for number in [31_u32, 1, 12, 1, 0, 1] {
+        tiff.extend(number.to_le_bytes());
+    }
+    let mut jpeg = b"\xFF\xD8\xFF\xE1".to_vec();
+    jpeg.extend((tiff.len() as u16 + 8).to_be_bytes());
+    jpeg.extend(b"Exif\0\0");
+    jpeg.extend(tiff);
+    jpeg.extend(b"\xFF\xD9");
+    jpeg
+}
+
+#[test]
+fn pictures_that_say_where_they_were_taken_are_noted() {
+    let bench = Bench::new();
+    let gathered =
+        take(&bench, "files.zip", zip_of([("a.jpg", &jpeg(true)[..]), ("b.jpg", &jpeg(false)), ("c.jpg", &jpeg(true)[..40])]), &[])
+            .unwrap();
+    let note = gathered.taken.report.notes.iter().find(|note| note.detail.contains("EXIF")).unwrap();
+    assert_eq!((note.count, &note.rows), (1, &vec![1]));
+}
