@@ -5,11 +5,12 @@ use std::io::Write;
 
 use qingdan::catalog;
 use qingdan::crypto::sha256_hex as sha256;
+use qingdan::jobs::{self, JobKind};
 use qingdan::release::{import_folder, unwatched};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Folder, TestApp};
+use crate::support::{Answer, Folder, TestApp, TestDatabase};
 
 /// A picture of one pixel.
 const PNG: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\0\0\0\0\x3a\x7e\x9b\x55\0\0\0\nIDAT\x78\x9c\x63\x60\0\0\0\x02\0\x01\x48\xaf\xa4\x71\0\0\0\0IEND\xaeB`\x82";
@@ -311,4 +312,28 @@ async fn sets_that_nothing_names_are_collected_and_others_are_not() {
     assert_eq!(db.write_now(|conn| catalog::remove_orphan_sets(conn, later)).unwrap(), 1, "the young one, and not the one of the version");
     assert_eq!(file(&app, "notes", "a.txt").await.expect(200).text(), "one");
     assert!(db.read_now(|conn| catalog::is_member(conn, &member.object.sha256)).unwrap());
+}
+
+#[tokio::test]
+async fn what_a_long_job_has_stored_is_not_collected() {
+    let app = TestApp::start(None, &[("orphan_hours", "1")]).await;
+    let orphan = app.app.settings.data_dir.join("store/objects/00").join(format!("{}.member", "0".repeat(64)));
+    std::fs::create_dir_all(orphan.parent().unwrap()).unwrap();
+    std::fs::write(&orphan, "a file of a collection that is still read").unwrap();
+    let stored = std::time::SystemTime::now() - std::time::Duration::from_secs(2 * 3600);
+    std::fs::File::options().write(true).open(&orphan).unwrap().set_modified(stored).unwrap();
+    // A job of another replica, which began before that.
+    app.app.db.write_now(|conn| jobs::enqueue(conn, JobKind::Intake, "dataset:large", &json!({}), "somebody").map(|_| ())).unwrap();
+    let url = app.app.settings.database_url.expose();
+    let is_running = "state = 'running', runner = 'other/1', started_at = '2026-01-01 00:00:00', beat_at = '2999-01-01 00:00:00'";
+    TestDatabase::tamper(url, &format!("UPDATE jobs SET {is_running} WHERE kind = 'intake'"));
+    let operator = app.operator().await.token;
+    let collect = async || {
+        let ordered = app.post_as("/api/v1/admin/collections", &operator, &json!({})).await.expect(202).json();
+        app.ended_job(&operator, ordered["id"].as_str().unwrap()).await
+    };
+    assert_eq!(collect().await["result"]["objects_removed"], 0);
+    TestDatabase::tamper(url, "UPDATE jobs SET state = 'failed' WHERE kind = 'intake'");
+    assert_eq!(collect().await["result"]["objects_removed"], 1);
+    assert!(!orphan.exists());
 }
