@@ -16,6 +16,7 @@ use std::path::Path;
 use self::archive::Container;
 use self::files::Files;
 use self::manifest::Manifest;
+pub use self::texts::appended;
 use super::faults::Stop;
 use super::progress::Progress;
 use super::table::{self, Job};

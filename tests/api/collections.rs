@@ -315,6 +315,39 @@ async fn sets_that_nothing_names_are_collected_and_others_are_not() {
 }
 
 #[tokio::test]
+async fn personal_data_in_a_text_holds_what_is_appended() {
+    let folder = Folder::new();
+    folder.collection("letters", "files.zip", "", &[]);
+    folder.write("letters/files.zip", zip_of([("a.txt", &b"nothing"[..]), ("b.txt", b"nothing")]));
+    let app = TestApp::start(Some(folder.path()), &[]).await;
+    let steward = app.staff(&["steward"], Some("office")).await.token;
+    let append = async |name: &str, text: &str| {
+        let upload = app.upload(&steward, "more.zip", &zip_of([(name, text.as_bytes())])).await;
+        app.publish(&steward, "letters", &upload, "append").await
+    };
+    let findings = async || {
+        let versions = app.get_as("/api/v1/admin/datasets/letters/versions", &steward).await.expect(200).json();
+        let all = versions["items"][0]["profile"]["findings"].as_array().unwrap().clone();
+        all.iter().map(|finding| json!([finding["column"], finding["kind"], finding["matches"], finding["rows"]])).collect::<Vec<_>>()
+    };
+    let job = append("c.txt", "身份证 11010519491231002X\n").await;
+    assert_eq!((&job["result"]["status"], &job["result"]["version"]), (&json!("held"), &json!(2)), "{job}");
+    assert_eq!(findings().await, [json!(["(content)", "resident_id", 1, [3]])]);
+    file(&app, "letters", "c.txt").await.problem(404, "not-found");
+    let resolve = async |number: i32| {
+        let path = format!("/api/v1/admin/datasets/letters/versions/{number}/resolution");
+        app.post_as(&path, &steward, &json!({ "publish": true, "reason": "made up" })).await.expect(200);
+    };
+    resolve(2).await;
+    // As with a table, what was found before is found again.
+    let job = append("0.txt", "nothing").await;
+    assert_eq!((&job["result"]["status"], &job["result"]["open_findings"]), (&json!("held"), &json!(1)), "{job}");
+    resolve(3).await;
+    append("00.txt", "身份证 11010519491231002X\n").await;
+    assert_eq!(findings().await, [json!(["(content)", "resident_id", 2, [3, 5]])]);
+}
+
+#[tokio::test]
 async fn what_a_long_job_has_stored_is_not_collected() {
     let app = TestApp::start(None, &[("orphan_hours", "1")]).await;
     let orphan = app.app.settings.data_dir.join("store/objects/00").join(format!("{}.member", "0".repeat(64)));

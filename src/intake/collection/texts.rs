@@ -10,7 +10,7 @@ use crate::intake::decode::fill;
 use crate::intake::faults::Stop;
 use crate::intake::progress::Progress;
 use crate::intake::scan::{self, ColumnScan, Marks, Tally};
-use crate::intake::{Declared, Finding, ReportNote};
+use crate::intake::{Declared, Finding, FindingLevel, ReportNote};
 use crate::storage::Storage;
 
 /// What findings in the files' content name as their column.
@@ -50,6 +50,35 @@ pub fn scan(members: &[Member], storage: &Storage, progress: &Progress<'_>) -> R
     let detail = "files are no text, and were not looked into for personal data".to_owned();
     let note = (count > 0).then_some(ReportNote { column: None, detail, rows: others, count });
     Ok(Scanned { findings: scan::findings(&column, texts), note })
+}
+
+/// The findings in the content of a collection to which files were appended: those of the files that were there, which had so many rows and
+/// into which nobody looks again, and those of the others.
+pub fn appended(there: &[Finding], rows_there: i64, added: &[Finding]) -> Vec<Finding> {
+    let of_content = |findings: &[Finding]| findings.iter().filter(|finding| finding.column == CONTENT).cloned().collect::<Vec<_>>();
+    let mut all = of_content(there);
+    for mut finding in of_content(added) {
+        finding.rows.iter_mut().for_each(|row| *row += rows_there);
+        match all.iter_mut().find(|known| (known.kind, known.masked) == (finding.kind, finding.masked)) {
+            Some(known) => join(known, finding),
+            None => all.push(finding),
+        }
+    }
+    all
+}
+
+fn join(known: &mut Finding, other: Finding) {
+    let values = |finding: &Finding| if finding.share > 0.0 { finding.matches as f64 / finding.share } else { 0.0 };
+    let all = values(known) + values(&other);
+    known.matches += other.matches;
+    known.share = if all > 0.0 { known.matches as f64 / all } else { 0.0 };
+    if other.level == FindingLevel::Strong {
+        known.level = other.level;
+    }
+    known.examples.extend(other.examples);
+    known.rows.extend(other.rows);
+    known.examples.truncate(scan::EXAMPLES);
+    known.rows.truncate(scan::EXAMPLES);
 }
 
 fn look(file: &mut impl Read, column: &mut ColumnScan, row: i64, progress: &Progress<'_>) -> Result<Marks, Stop> {
