@@ -101,7 +101,12 @@ pub fn gather(path: &Path, file_name: &str, declared: &[Declared], storage: &Sto
 /// When it cannot be read.
 pub fn folder_digest(path: &Path) -> std::io::Result<String> {
     let mut digest = Sha256::default();
-    for file in list_files(path, MAX_FILES)?.files {
+    let listing = list_files(path, MAX_FILES)?;
+    // A folder with a link in it is another one than without: it is read, and refused.
+    for name in listing.others.iter().chain(&listing.unreadable) {
+        digest.update(format!("no file {name}\n").as_bytes());
+    }
+    for file in listing.files {
         let (sha256, size) = digest_file(&file.path)?;
         digest.update(format!("{sha256} {size} {}\n", file.name).as_bytes());
     }

@@ -78,6 +78,10 @@ impl Given {
             );
             return Err(Stop::whole(detail).into());
         }
+        let mut seen = HashSet::new();
+        if let Some(column) = columns.iter().find(|column| !seen.insert(*column)) {
+            return Err(Stop::Fault(ours(FileFault::whole(format!("the column {} stands twice; name each once", shown(column))))).into());
+        }
         let mut reading = Reading {
             numbers: (0..).zip(members.iter()).map(|(at, member)| (member.path.clone(), at)).collect(),
             lines: vec![0; members.len()],
