@@ -81,12 +81,14 @@ pub fn gather(path: &Path, file_name: &str, declared: &[Declared], storage: &Sto
     if members.is_empty() {
         return Err(Stop::whole(format!("there is no file in `{file_name}`")).into());
     }
+    // Before the publisher's manifest may call them something else.
+    let by_content = texts::by_content(&members);
     let manifest = match given {
         Some(given) => given.read(&mut members, &job, &mut report)?,
         None => Manifest::bare(&members, declared)?,
     };
     let mut taken = table::take(&manifest.of(&members), &job, report)?;
-    let scanned = texts::scan(&members, storage, &progress)?;
+    let scanned = texts::scan(&members, &by_content, storage, &progress)?;
     taken.profile.findings.extend(scanned.findings);
     taken.report.notes.extend(scanned.note);
     if progress.stopped() {

@@ -29,13 +29,21 @@ pub struct Scanned {
     pub note: Option<ReportNote>,
 }
 
-/// Looks into every text; a value is a whole file, and its row is the one of the manifest.
-pub fn scan(members: &[Member], storage: &Storage, progress: &Progress<'_>) -> Result<Scanned, Stop> {
+/// Whether each file is a text by its own bytes.
+pub fn by_content(members: &[Member]) -> Vec<bool> {
+    members.iter().map(|member| is_text_type(&member.media_type)).collect()
+}
+
+/// Looks into every text: what is one by its bytes, whatever the publisher calls it, or what the publisher calls one. A value is a whole
+/// file, and its row is the one of the manifest.
+pub fn scan(members: &[Member], by_content: &[bool], storage: &Storage, progress: &Progress<'_>) -> Result<Scanned, Stop> {
     let declared = Declared { name: CONTENT.to_owned(), ..Declared::default() };
     let mut column = ColumnScan::new(&declared, crate::clock::now().date_naive());
     let (mut texts, mut others) = (0, Vec::new());
-    for (row, member) in (1..).zip(members) {
-        if !is_text_type(&member.media_type) {
+    let is_text = |(member, by_content): (&Member, &bool)| *by_content || is_text_type(&member.media_type);
+    let is_text: Vec<bool> = members.iter().zip(by_content).map(is_text).collect();
+    for ((row, member), is_text) in (1..).zip(members).zip(is_text) {
+        if !is_text {
             others.push(row);
             continue;
         }

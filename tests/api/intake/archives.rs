@@ -132,6 +132,22 @@ fn a_column_of_a_manifest_stands_once() {
 }
 
 #[test]
+fn texts_are_looked_into_whatever_their_type_is_called() {
+    let bench = Bench::new();
+    let letter = "身份证 11010519491231002X\n".as_bytes();
+    for (name, manifest) in [("a.csv", "path,media_type\na.csv,application/vnd.ms-excel\n"), ("BM", "path\nBM\n")] {
+        let letter = [b"BM ", letter].concat();
+        let zip = zip_of([(name, letter.as_slice()), ("manifest.csv", manifest.as_bytes())]);
+        let gathered = take(&bench, "letters.zip", zip, &[]).unwrap();
+        assert_eq!(
+            gathered.taken.profile.findings.iter().map(|finding| finding.column.as_str()).collect::<Vec<_>>(),
+            ["(content)"],
+            "{name}"
+        );
+    }
+}
+
+#[test]
 fn a_link_makes_another_folder() {
     let bench = Bench::new();
     std::fs::create_dir(bench.path("files")).unwrap();
