@@ -15,6 +15,7 @@ use utoipa::ToSchema;
 
 pub use store::{
     JobFilter, ask_cancel, beat, claim, enqueue, find, finish, give_back, is_ordered, latest_of, list, requeue_interrupted, retry,
+    running_since,
 };
 
 /// A job that was interrupted this often is given up: something in it ends the process.

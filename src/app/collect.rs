@@ -10,14 +10,25 @@ use crate::catalog;
 use crate::db::blocking;
 use crate::error::Result;
 use crate::intake::uploads;
-use crate::jobs::{Outcome, Progress};
+use crate::jobs::{self, Outcome, Progress};
 use crate::read;
 use crate::storage::StoredObject;
+
+/// What a running job has stored is left alone, and so long before it: clocks differ.
+const MARGIN: Duration = Duration::from_secs(3600);
+
+/// How old an orphan is. A large collection may take longer than the settings say, and is pointed at only at its end.
+async fn age(app: &App) -> Result<Duration> {
+    let wanted = Duration::from_secs(u64::from(app.settings.orphan_hours) * 3600);
+    let since = app.db.read(jobs::running_since).await?;
+    let running = since.and_then(|since| (crate::clock::now_naive() - since).to_std().ok());
+    Ok(running.map_or(wanted, |running| wanted.max(running + MARGIN)))
+}
 
 /// Removes orphans that are older than the settings say: younger ones may be about to be pointed at.
 pub(super) async fn collect(app: &Arc<App>, progress: &Arc<Progress>) -> Result<Outcome> {
     progress.stage("listing");
-    let age = Duration::from_secs(u64::from(app.settings.orphan_hours) * 3600);
+    let age = age(app).await?;
     let before = crate::clock::now_naive() - age;
     let sets_removed = app.db.write(move |conn| catalog::remove_orphan_sets(conn, before)).await?;
     let storage = app.storage.clone();

@@ -3,6 +3,7 @@
 //! Whether a client, its firm or a session may still act is read from the database at every request, so that a revocation
 //! works at once, whatever a token still says.
 
+use std::borrow::Cow;
 use std::future::{Ready, ready};
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -16,6 +17,8 @@ use actix_web::http::header::{
 use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
 use actix_web::{FromRequest, HttpMessage, HttpRequest, HttpResponse, web};
+
+use percent_encoding::percent_decode_str;
 
 use super::portal;
 use super::problem::{Language, respond};
@@ -33,6 +36,9 @@ const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+
+/// What stands before the path of a collection's file.
+const FILES: &str = "/files/";
 
 /// Where clients take their tokens.
 const TOKEN_ENDPOINT: &str = "/oauth2/token";
@@ -102,13 +108,22 @@ pub async fn resolve(mut request: ServiceRequest, next: Next<impl MessageBody + 
     tracing::info!(
         request.id = %id,
         http.method = %method,
-        http.path = %path,
+        http.path = %logged(&path),
         http.status = response.status().as_u16(),
         caller = %who,
         duration_ms = started.elapsed().as_secs_f64() * 1000.0,
         "request"
     );
     Ok(response)
+}
+
+/// The path as the log has it: that of a collection's file may name a person, and is left out.
+fn logged(path: &str) -> Cow<'_, str> {
+    let plain = percent_decode_str(path).decode_utf8_lossy();
+    match plain.split_once(FILES) {
+        Some((dataset, _)) if dataset.contains("/datasets/") => Cow::Owned(format!("{dataset}{FILES}…")),
+        Some(_) | None => Cow::Borrowed(path),
+    }
 }
 
 type Answered = (ServiceResponse<BoxBody>, String, Option<Standing>);

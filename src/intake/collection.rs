@@ -9,6 +9,7 @@ mod given;
 mod manifest;
 mod media;
 mod paths;
+mod pictures;
 mod texts;
 
 use std::path::Path;
@@ -16,6 +17,7 @@ use std::path::Path;
 use self::archive::Container;
 use self::files::Files;
 use self::manifest::Manifest;
+pub use self::texts::appended;
 use super::faults::Stop;
 use super::progress::Progress;
 use super::table::{self, Job};
@@ -80,12 +82,16 @@ pub fn gather(path: &Path, file_name: &str, declared: &[Declared], storage: &Sto
     if members.is_empty() {
         return Err(Stop::whole(format!("there is no file in `{file_name}`")).into());
     }
+    // Before the publisher's manifest may call them something else.
+    let by_content = texts::by_content(&members);
     let manifest = match given {
         Some(given) => given.read(&mut members, &job, &mut report)?,
         None => Manifest::bare(&members, declared)?,
     };
+    // Until here the files were counted.
+    progress.begin_rows();
     let mut taken = table::take(&manifest.of(&members), &job, report)?;
-    let scanned = texts::scan(&members, storage, &progress)?;
+    let scanned = texts::scan(&members, &by_content, storage, &progress)?;
     taken.profile.findings.extend(scanned.findings);
     taken.report.notes.extend(scanned.notes);
     if progress.stopped() {
@@ -100,7 +106,12 @@ pub fn gather(path: &Path, file_name: &str, declared: &[Declared], storage: &Sto
 /// When it cannot be read.
 pub fn folder_digest(path: &Path) -> std::io::Result<String> {
     let mut digest = Sha256::default();
-    for file in list_files(path, MAX_FILES)?.files {
+    let listing = list_files(path, MAX_FILES)?;
+    // A folder with a link in it is another one than without: it is read, and refused.
+    for name in listing.others.iter().chain(&listing.unreadable) {
+        digest.update(format!("no file {name}\n").as_bytes());
+    }
+    for file in listing.files {
         let (sha256, size) = digest_file(&file.path)?;
         digest.update(format!("{sha256} {size} {}\n", file.name).as_bytes());
     }

@@ -28,7 +28,7 @@ pub use self::hints::Hints;
 pub use self::tally::Tally;
 
 /// Examples that are kept of each kind.
-const EXAMPLES: usize = 5;
+pub const EXAMPLES: usize = 5;
 
 /// Kinds of findings.
 const KINDS: usize = 12;

@@ -295,6 +295,15 @@ pub fn finish(conn: &mut Conn, id: &str, claim: &str, outcome: &Outcome) -> Resu
     Ok(diesel::update(own).set(values).execute(conn)? > 0)
 }
 
+/// Since when the job runs that runs longest, of those that put something into the store.
+///
+/// # Errors
+/// When the database does not answer.
+pub fn running_since(conn: &mut Conn) -> Result<Option<NaiveDateTime>> {
+    let running = jobs::table.filter(jobs::state.eq(JobState::Running.as_str())).filter(jobs::kind.ne(JobKind::Collect.as_str()));
+    Ok(running.select(diesel::dsl::min(jobs::started_at)).first(conn)?)
+}
+
 /// Whether somebody has ordered, about one subject, a job with that text in its order, which is not at its end.
 ///
 /// # Errors

@@ -20,8 +20,8 @@ use crate::catalog::{
 use crate::db::{Conn, Db, blocking, lock_ledger};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
-use crate::intake::collection::{Gathered, Member, folder_digest, gather};
-use crate::intake::{self, Declared, FileFault, IntakeError, Options, Profile, Profiler, Step, Taken};
+use crate::intake::collection::{Gathered, Member, appended, folder_digest, gather};
+use crate::intake::{self, Declared, FileFault, Finding, IntakeError, Options, Profile, Profiler, Step, Taken};
 use crate::storage::{Object, Storage, digest_file, is_folder};
 
 pub use import::{Outcome, Report, import_folder, unwatched};
@@ -376,11 +376,25 @@ async fn keep(
     let profile = match base {
         None => taken.profile,
         // The older files are read once more, and not written: the profile is of the whole table.
-        Some(_) => profile_of(tools, &parts, &taken.columns).await?,
+        Some(base) => {
+            let mut profile = profile_of(tools, &parts, &taken.columns).await?;
+            profile.findings.extend(content_findings(tools, base, &taken.profile).await?);
+            profile
+        }
     };
     let held = entry.open_type == OpenType::Unconditional && open_findings(entry, Some(&profile)) > 0;
     let findings = Findings { profile: Some(profile), report: Some(taken.report) };
     Ok(Ok(NewVersion { source_sha256, fields, parts, rejects, findings, held }))
+}
+
+/// What was found in the files of a collection themselves when they came in: their table does not tell it again.
+async fn content_findings(tools: &Tools, base: &Version, added: &Profile) -> Result<Vec<Finding>> {
+    if base.parts.iter().all(|part| part.members.is_none()) {
+        return Ok(Vec::new());
+    }
+    let id = base.id.clone();
+    let there = tools.db.read(move |conn| catalog::findings(conn, &id)).await?.profile.unwrap_or_default();
+    Ok(appended(&there.findings, base.row_count, &added.findings))
 }
 
 /// The profile of a table that is in the store.

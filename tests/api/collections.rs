@@ -5,11 +5,12 @@ use std::io::Write;
 
 use qingdan::catalog;
 use qingdan::crypto::sha256_hex as sha256;
+use qingdan::jobs::{self, JobKind};
 use qingdan::release::{import_folder, unwatched};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Folder, TestApp};
+use crate::support::{Answer, Folder, TestApp, TestDatabase};
 
 /// A picture of one pixel.
 const PNG: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\0\0\0\0\x3a\x7e\x9b\x55\0\0\0\nIDAT\x78\x9c\x63\x60\0\0\0\x02\0\x01\x48\xaf\xa4\x71\0\0\0\0IEND\xaeB`\x82";
@@ -391,4 +392,61 @@ async fn all_files_come_as_one_archive() {
         entries.filter(|entry| entry["detail_json"].as_str().unwrap().contains("\"files\":\"all\"")).count()
     };
     assert_eq!((of_all("read.allowed"), of_all("read.refused")), (1, 1));
+}
+
+#[tokio::test]
+async fn personal_data_in_a_text_holds_what_is_appended() {
+    let folder = Folder::new();
+    folder.collection("letters", "files.zip", "", &[]);
+    folder.write("letters/files.zip", zip_of([("a.txt", &b"nothing"[..]), ("b.txt", b"nothing")]));
+    let app = TestApp::start(Some(folder.path()), &[]).await;
+    let steward = app.staff(&["steward"], Some("office")).await.token;
+    let append = async |name: &str, text: &str| {
+        let upload = app.upload(&steward, "more.zip", &zip_of([(name, text.as_bytes())])).await;
+        app.publish(&steward, "letters", &upload, "append").await
+    };
+    let findings = async || {
+        let versions = app.get_as("/api/v1/admin/datasets/letters/versions", &steward).await.expect(200).json();
+        let all = versions["items"][0]["profile"]["findings"].as_array().unwrap().clone();
+        all.iter().map(|finding| json!([finding["column"], finding["kind"], finding["matches"], finding["rows"]])).collect::<Vec<_>>()
+    };
+    let job = append("c.txt", "身份证 11010519491231002X\n").await;
+    assert_eq!((&job["result"]["status"], &job["result"]["version"]), (&json!("held"), &json!(2)), "{job}");
+    assert_eq!(findings().await, [json!(["(content)", "resident_id", 1, [3]])]);
+    file(&app, "letters", "c.txt").await.problem(404, "not-found");
+    let resolve = async |number: i32| {
+        let path = format!("/api/v1/admin/datasets/letters/versions/{number}/resolution");
+        app.post_as(&path, &steward, &json!({ "publish": true, "reason": "made up" })).await.expect(200);
+    };
+    resolve(2).await;
+    // As with a table, what was found before is found again.
+    let job = append("0.txt", "nothing").await;
+    assert_eq!((&job["result"]["status"], &job["result"]["open_findings"]), (&json!("held"), &json!(1)), "{job}");
+    resolve(3).await;
+    append("00.txt", "身份证 11010519491231002X\n").await;
+    assert_eq!(findings().await, [json!(["(content)", "resident_id", 2, [3, 5]])]);
+}
+
+#[tokio::test]
+async fn what_a_long_job_has_stored_is_not_collected() {
+    let app = TestApp::start(None, &[("orphan_hours", "1")]).await;
+    let orphan = app.app.settings.data_dir.join("store/objects/00").join(format!("{}.member", "0".repeat(64)));
+    std::fs::create_dir_all(orphan.parent().unwrap()).unwrap();
+    std::fs::write(&orphan, "a file of a collection that is still read").unwrap();
+    let stored = std::time::SystemTime::now() - std::time::Duration::from_secs(2 * 3600);
+    std::fs::File::options().write(true).open(&orphan).unwrap().set_modified(stored).unwrap();
+    // A job of another replica, which began before that.
+    app.app.db.write_now(|conn| jobs::enqueue(conn, JobKind::Intake, "dataset:large", &json!({}), "somebody").map(|_| ())).unwrap();
+    let url = app.app.settings.database_url.expose();
+    let is_running = "state = 'running', runner = 'other/1', started_at = '2026-01-01 00:00:00', beat_at = '2999-01-01 00:00:00'";
+    TestDatabase::tamper(url, &format!("UPDATE jobs SET {is_running} WHERE kind = 'intake'"));
+    let operator = app.operator().await.token;
+    let collect = async || {
+        let ordered = app.post_as("/api/v1/admin/collections", &operator, &json!({})).await.expect(202).json();
+        app.ended_job(&operator, ordered["id"].as_str().unwrap()).await
+    };
+    assert_eq!(collect().await["result"]["objects_removed"], 0);
+    TestDatabase::tamper(url, "UPDATE jobs SET state = 'failed' WHERE kind = 'intake'");
+    assert_eq!(collect().await["result"]["objects_removed"], 1);
+    assert!(!orphan.exists());
 }

@@ -183,6 +183,10 @@ async fn the_log_has_each_request_by_its_id_and_nothing_that_it_should_not() {
     let firm = process.service.firm().await;
     let path = "/api/v1/datasets/shanghai-districts/rows?where=name%20%3D%20%27secret-words%27";
     let id = process.service.get_as(path, &firm.token).await.expect(200).header("x-request-id").to_owned();
+    for files in ["files", "%66iles"] {
+        let path = format!("/api/v1/datasets/shanghai-districts/{files}/wang-xiaoming/%77ang.jpg");
+        process.service.get(&path).await.problem(404, "not-found");
+    }
     process.service.login("operator", "a wrong password of mine").await.problem(401, "unauthenticated");
     process.signal("TERM");
     assert!(process.child.wait().unwrap().success());
@@ -192,7 +196,9 @@ async fn the_log_has_each_request_by_its_id_and_nothing_that_it_should_not() {
     assert_eq!(entry["http.path"], "/api/v1/datasets/shanghai-districts/rows");
     assert_eq!(entry["http.status"], 200);
     assert_eq!(entry["caller"], format!("client:{}", firm.client_id));
-    for secret in ["secret-words", &firm.token, &firm.person, "a wrong password", OPERATOR_PASSWORD, "contact@example.org"] {
+    for secret in
+        ["secret-words", "wang", "%77ang", &firm.token, &firm.person, "a wrong password", OPERATOR_PASSWORD, "contact@example.org"]
+    {
         assert!(!log.contains(secret), "{secret}");
     }
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use encoding_rs::GB18030;
 use zip::ZipArchive;
+use zip::read::ZipFileEntry;
 use zip::unstable::read::ZipIterable;
 
 use super::MAX_FILES;
@@ -18,6 +19,12 @@ use crate::storage::{ListedFile, list_files, open_file};
 
 /// The bytes of a tar header, and the unit in which everything in a tar archive is counted.
 const BLOCK: usize = 512;
+
+/// The bit of a zip archive's entry that says that its name is UTF-8.
+const UTF8_FLAG: u16 = 1 << 11;
+
+/// How the names of the PAX extensions begin that say where the holes of a sparse file are.
+const PAX_SPARSE: &[u8] = b"GNU.sparse.";
 
 /// What holds the files of a collection.
 pub enum Container {
@@ -88,14 +95,16 @@ impl Container {
 
     /// Gives every file to `take`.
     pub fn walk(&self, progress: &Progress<'_>, take: Take<'_>) -> Result<(), Stop> {
-        progress.plan(self.size()?);
         match self {
             Container::Zip(path) => walk_zip(path, progress, take),
             Container::Tar(packed) => walk_tar(packed, progress, take),
-            Container::Folder(files) => files.iter().try_for_each(|file| {
-                let mut bytes = Counted::new(open_file(&file.path)?, progress);
-                take(Name { text: file.name.clone(), is_gb18030: false }, &mut bytes)
-            }),
+            Container::Folder(files) => {
+                progress.plan(self.size()?);
+                files.iter().try_for_each(|file| {
+                    let mut bytes = Counted::new(open_file(&file.path)?, progress);
+                    take(Name { text: file.name.clone(), is_gb18030: false }, &mut bytes)
+                })
+            }
         }
     }
 }
@@ -113,9 +122,13 @@ fn folder(path: &Path) -> Result<Container, Stop> {
 
 /// The name as text: UTF-8, or else what Chinese programs write into archives.
 fn name_of(bytes: &[u8]) -> Result<Name, Stop> {
-    if let Ok(text) = std::str::from_utf8(bytes) {
-        return Ok(Name { text: text.to_owned(), is_gb18030: false });
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Ok(Name { text: text.to_owned(), is_gb18030: false }),
+        Err(_) => gb18030_name(bytes),
     }
+}
+
+fn gb18030_name(bytes: &[u8]) -> Result<Name, Stop> {
     match GB18030.decode_without_bom_handling_and_without_replacement(bytes) {
         Some(text) => Ok(Name { text: text.into_owned(), is_gb18030: true }),
         None => {
@@ -123,6 +136,25 @@ fn name_of(bytes: &[u8]) -> Result<Name, Stop> {
             Err(Stop::whole(format!("the name {} in the archive is neither UTF-8 nor GB18030; pack the files again", shown(&name))))
         }
     }
+}
+
+/// Whether a name in GB18030 may be UTF-8 by chance: two bytes of a Chinese character are now and then those of a letter, and hardly ever
+/// three of them those of a Chinese character.
+fn may_be_chance(bytes: &[u8]) -> bool {
+    std::str::from_utf8(bytes).is_ok_and(|text| !text.is_ascii() && text.chars().all(|letter| letter < '\u{800}'))
+}
+
+/// Whether a zip archive says of a name that it is UTF-8.
+fn says_utf8(entry: &ZipFileEntry<'_>) -> bool {
+    entry.flags().as_u16() & UTF8_FLAG != 0
+}
+
+/// A folder has no bytes of its own: what an archive has there would be lost.
+fn refuse_content(name: &str, size: u64) -> Result<(), Stop> {
+    if size == 0 {
+        return Ok(());
+    }
+    Err(Stop::whole(format!("{} in the archive is a folder, and has content; pack the files again", shown(name))))
 }
 
 fn walk_zip(path: &Path, progress: &Progress<'_>, take: Take<'_>) -> Result<(), Stop> {
@@ -135,17 +167,27 @@ fn walk_zip(path: &Path, progress: &Progress<'_>, take: Take<'_>) -> Result<(), 
     if archive.len() > 2 * MAX_FILES {
         return Err(too_many());
     }
-    let mut packed = 0_u64;
+    if archive.offset() > 0 {
+        return Err(Stop::whole("there is something before the zip archive, such as another one; pack all files into one archive"));
+    }
+    let (mut packed, mut is_utf8) = (0_u64, true);
     for at in 0..archive.len() {
-        packed = packed.saturating_add(archive.by_index_data(at).map_err(zip_fault)?.compressed_size());
+        let entry = archive.by_index_data(at).map_err(zip_fault)?;
+        packed = packed.saturating_add(entry.compressed_size());
+        is_utf8 &= says_utf8(&entry) || std::str::from_utf8(entry.name_raw()).is_ok();
     }
     if packed > open_file(path)?.metadata()?.len() {
         return Err(Stop::whole("the files in the zip archive lie over each other; pack them again"));
     }
+    // What stands around the files is not read with them.
+    progress.plan(packed);
     for at in 0..archive.len() {
         let entry = archive.by_index_data(at).map_err(zip_fault)?;
-        let name = name_of(entry.name_raw())?;
+        // Beside names in GB18030, one that is UTF-8 by chance is in GB18030 too.
+        let by_chance = !is_utf8 && !says_utf8(&entry) && may_be_chance(entry.name_raw());
+        let name = if by_chance { gb18030_name(entry.name_raw())? } else { name_of(entry.name_raw())? };
         if entry.is_dir() {
+            refuse_content(&name.text, entry.size())?;
             continue;
         }
         if entry.is_symlink() {
@@ -168,17 +210,29 @@ fn link(name: &str) -> Stop {
 }
 
 fn walk_tar(packed: &Packed, progress: &Progress<'_>, take: Take<'_>) -> Result<(), Stop> {
+    progress.plan(open_file(&packed.path)?.metadata()?.len());
     let mut bytes = Ending { inner: packed.open(progress)?, is_over: false };
     let mut archive = tar::Archive::new(&mut bytes);
     for entry in archive.entries().map_err(tar_fault)? {
         let mut entry = entry.map_err(tar_fault)?;
         let name = name_of(&entry.path_bytes())?;
         let kind = entry.header().entry_type();
-        if kind.is_dir() || kind.is_pax_global_extensions() {
+        if kind.is_pax_global_extensions() {
+            continue;
+        }
+        if kind.is_dir() {
+            refuse_content(&name.text, entry.size())?;
             continue;
         }
         if kind.is_symlink() || kind.is_hard_link() {
             return Err(link(&name.text));
+        }
+        if is_pax_sparse(&mut entry)? {
+            let detail = format!(
+                "{} in the archive is a sparse file in a form that is not read; pack it without --sparse, or as zip",
+                shown(&name.text)
+            );
+            return Err(Stop::whole(detail));
         }
         if !(kind.is_file() || kind.is_contiguous() || kind.is_gnu_sparse()) {
             return Err(Stop::whole(format!("{} in the archive is no file but a device; leave it out", shown(&name.text))));
@@ -200,6 +254,17 @@ fn walk_tar(packed: &Packed, progress: &Progress<'_>, take: Take<'_>) -> Result<
             return Ok(());
         }
     }
+}
+
+/// Whether the bytes of a file are those without its holes, and a list of them: the library hands out both as if they were the file.
+fn is_pax_sparse(entry: &mut tar::Entry<'_, impl Read>) -> Result<bool, Stop> {
+    let Some(extensions) = entry.pax_extensions().map_err(tar_fault)? else { return Ok(false) };
+    for extension in extensions {
+        if extension.map_err(tar_fault)?.key_bytes().starts_with(PAX_SPARSE) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 fn tar_fault(cause: io::Error) -> Stop {

@@ -148,8 +148,25 @@ impl<'a> Files<'a> {
         if self.progress.stopped() { Err(Stop::Gone) } else { Ok(()) }
     }
 
+    /// No file system has a file and a folder of the same name: whoever unpacks or downloads everything would lose one of them.
+    fn find_clash(&self) -> Result<(), Stop> {
+        let mut folders: HashSet<&str> = HashSet::new();
+        for path in &self.paths {
+            let mut rest = path.as_str();
+            // What stands above a known folder has been looked at.
+            while let Some((folder, _)) = rest.rsplit_once('/').filter(|(folder, _)| folders.insert(*folder)) {
+                if self.paths.contains(folder) {
+                    return Err(Stop::whole(format!("{} is a file and a folder at once; rename one of them", shown(folder))));
+                }
+                rest = folder;
+            }
+        }
+        Ok(())
+    }
+
     /// Puts the last files into the store. Answers all of them, and the publisher's manifest where there is one.
     pub fn end(mut self, report: &mut Report) -> Result<(Vec<Member>, Option<Given>), Stop> {
+        self.find_clash()?;
         let given::Chosen { manifest, top, others } = given::choose(std::mem::take(&mut self.given), &self.paths)?;
         others.into_iter().try_for_each(|file| self.wait(file))?;
         self.keep()?;
@@ -174,9 +191,7 @@ impl<'a> Files<'a> {
 /// The fault with the name of the file that it is about.
 fn about(stop: Stop, name: &str) -> Stop {
     match stop {
-        Stop::Fault(fault) if !fault.detail.contains(name) => {
-            Stop::Fault(FileFault { detail: format!("{}: {}", shown(name), fault.detail), ..fault })
-        }
-        other @ (Stop::Fault(_) | Stop::Gone | Stop::Internal(_)) => other,
+        Stop::Fault(fault) => Stop::Fault(FileFault { detail: format!("{}: {}", shown(name), fault.detail), ..fault }),
+        other @ (Stop::Gone | Stop::Internal(_)) => other,
     }
 }

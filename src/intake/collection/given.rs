@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::files::Waiting;
-use super::manifest::Manifest;
+use super::manifest::{Cells, Manifest};
 use super::media::is_media_type;
 use super::paths::path_of;
 use super::{MEDIA_TYPE, Member, PATH, SHA256, SIZE, STANDARD};
@@ -16,7 +16,7 @@ use crate::intake::{Declared, FileFault, IntakeError, Report, ReportNote};
 /// The endings of a manifest's name.
 const ENDINGS: [&str; 7] = ["csv", "tsv", "json", "jsonl", "ndjson", "parquet", "xlsx"];
 
-/// The most text of a manifest that is kept in memory while it is checked.
+/// The most of a manifest that is kept in memory while it is checked.
 const MAX_TEXT_BYTES: usize = 1 << 30;
 
 /// Rows of a note that are named.
@@ -64,7 +64,7 @@ struct Reading<'m> {
     /// The number of each file by its path.
     numbers: HashMap<String, usize>,
     lines: Vec<u64>,
-    extra: Vec<Vec<String>>,
+    extra: Vec<Cells>,
     text_bytes: usize,
     faults: Faults,
     renamed: ReportNote,
@@ -89,10 +89,14 @@ impl Given {
             );
             return Err(Stop::whole(detail).into());
         }
+        let mut seen = HashSet::new();
+        if let Some(column) = columns.iter().find(|column| !seen.insert(*column)) {
+            return Err(Stop::Fault(ours(FileFault::whole(format!("the column {} stands twice; name each once", shown(column))))).into());
+        }
         let mut reading = Reading {
             numbers: (0..).zip(members.iter()).map(|(at, member)| (member.path.clone(), at)).collect(),
             lines: vec![0; members.len()],
-            extra: vec![Vec::new(); members.len()],
+            extra: vec![Cells::default(); members.len()],
             members,
             columns,
             text_bytes: 0,
@@ -122,11 +126,13 @@ impl Reading<'_> {
     fn take(&mut self, block: &Block) -> Result<(), IntakeError> {
         block.faults.iter().for_each(|fault| self.faults.add(fault.clone()));
         block.bad.iter().flat_map(|bad| &bad.faults).for_each(|fault| self.faults.add(fault.clone()));
-        self.text_bytes += block.text.len();
+        self.text_bytes += block.text.len() + block.ends.len() * Cells::CELL_BYTES;
         if self.text_bytes > MAX_TEXT_BYTES {
-            return Err(
-                Stop::whole(format!("the manifest has more than {} GiB of text; keep long texts in files", MAX_TEXT_BYTES >> 30)).into()
-            );
+            return Err(Stop::whole(format!(
+                "the manifest has more than {} GiB of text and cells; keep long texts in files, and leave out empty columns",
+                MAX_TEXT_BYTES >> 30
+            ))
+            .into());
         }
         let columns = self.columns.len();
         for (row, line) in block.lines.iter().enumerate() {
@@ -178,7 +184,7 @@ impl Reading<'_> {
             }
         }
         let others = self.columns.iter().zip(cells).filter(|(column, _)| !STANDARD.contains(&column.as_str()));
-        self.extra[number] = others.map(|(_, cell)| (*cell).to_owned()).collect();
+        others.for_each(|(_, cell)| self.extra[number].push(cell));
         Ok(())
     }
 

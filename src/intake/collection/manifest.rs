@@ -7,12 +7,35 @@ use crate::intake::progress::Progress;
 use crate::intake::table::{Found, Source};
 use crate::intake::{Declared, FieldType};
 
+/// The cells of a row one behind the other, so that a million rows with many columns that say little take little memory.
+#[derive(Debug, Clone, Default)]
+pub struct Cells {
+    text: String,
+    ends: Vec<u32>,
+}
+
+impl Cells {
+    /// Memory that each cell takes besides its text.
+    pub const CELL_BYTES: usize = size_of::<u32>();
+
+    /// Adds a cell. No row is too long for its numbers.
+    pub fn push(&mut self, cell: &str) {
+        self.text.push_str(cell);
+        self.ends.push(self.text.len() as u32);
+    }
+
+    fn get(&self, at: usize) -> Option<&str> {
+        let start = if at == 0 { 0 } else { *self.ends.get(at - 1)? };
+        self.text.get(start as usize..*self.ends.get(at)? as usize)
+    }
+}
+
 /// What a manifest says beyond the files themselves.
 pub struct Manifest {
     /// The columns that a publisher has added.
     pub extra: Vec<Found>,
     /// Their cells, for each file.
-    pub cells: Vec<Vec<String>>,
+    pub cells: Vec<Cells>,
     /// The line of each file in the publisher's manifest.
     pub lines: Vec<u64>,
 }
@@ -26,7 +49,7 @@ impl Manifest {
                 "the field `{name}` needs a manifest: put manifest.csv with the columns `{PATH}` and `{name}` beside the files"
             )));
         }
-        Ok(Manifest { extra: Vec::new(), cells: vec![Vec::new(); members.len()], lines: (1..=members.len() as u64).collect() })
+        Ok(Manifest { extra: Vec::new(), cells: vec![Cells::default(); members.len()], lines: (1..=members.len() as u64).collect() })
     }
 
     /// The table of these files.
@@ -60,18 +83,16 @@ impl Source for Rows<'_> {
     }
 
     fn read(&self, _progress: &Progress<'_>, out: &mut Out<'_>) -> Result<(), Stop> {
-        let names = out.names();
+        let extra = |name: &String| self.manifest.extra.iter().position(|found| found.name == *name);
+        let names: Vec<(&str, Option<usize>)> = out.names().iter().map(|name| (name.as_str(), extra(name))).collect();
         for ((member, cells), line) in self.members.iter().zip(&self.manifest.cells).zip(&self.manifest.lines) {
-            for name in names {
-                match name.as_str() {
+            for (name, at) in &names {
+                match *name {
                     PATH => out.cell(&member.path),
                     SIZE => out.cell(&member.object.size_bytes.to_string()),
                     MEDIA_TYPE => out.cell(&member.media_type),
                     SHA256 => out.cell(&member.object.sha256),
-                    other => {
-                        let at = self.manifest.extra.iter().position(|found| found.name == other);
-                        out.cell(at.and_then(|at| cells.get(at)).map_or("", String::as_str));
-                    }
+                    _ => out.cell(at.and_then(|at| cells.get(at)).unwrap_or_default()),
                 }
             }
             out.end_row(*line)?;

@@ -26,6 +26,9 @@ const TEXTS: &[(&str, &str)] = &[
     ("yml", "application/yaml"),
 ];
 
+/// Media types of what may consist of text and is none.
+const WRITTEN_AS_TEXT: [&str; 3] = ["application/pdf", "application/postscript", "application/rtf"];
+
 /// What nobody knows anything about.
 const UNKNOWN: &str = "application/octet-stream";
 
@@ -37,6 +40,8 @@ pub fn media_type(path: &str, start: &[u8], is_all: bool) -> &'static str {
     }
     let ending = path.rsplit('/').next().and_then(|last| last.rsplit_once('.')).map(|(_, ending)| ending.to_ascii_lowercase());
     let named = ending.and_then(|ending| TEXTS.iter().find(|(known, _)| *known == ending));
+    // Two letters at the beginning of a text, such as BM, are no picture.
+    let told = told.filter(|told| told.starts_with("text/") || WRITTEN_AS_TEXT.contains(told));
     named.map(|(_, name)| *name).or(told).unwrap_or("text/plain")
 }
 
@@ -97,6 +102,8 @@ mod tests {
             ("a.svg", b"<svg xmlns='http://www.w3.org/2000/svg'/>", "image/svg+xml"),
             ("page", b"<!DOCTYPE html><html></html>", "text/html"),
             ("README", b"read me", "text/plain"),
+            ("notes.log", b"BMI of everybody", "text/plain"),
+            ("a", b"%PDF-1.4 all of it in ASCII", "application/pdf"),
             ("a.csv", b"\x00\x01\x02\x03", "application/octet-stream"),
             ("a.csv", b"\xFF\xFE\xFD", "application/octet-stream"),
             ("empty.txt", b"", "application/octet-stream"),

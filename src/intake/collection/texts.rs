@@ -1,16 +1,17 @@
 //! The scan for personal data in the files themselves: in texts, and of pictures, whether they say where they were taken.
 
-use std::io::{Cursor, Read};
+use std::io::Read;
 
 use encoding_rs::{GB18030, UTF_8};
 
 use super::Member;
 use super::media::is_text_type;
+use super::pictures::has_place;
 use crate::intake::decode::fill;
 use crate::intake::faults::Stop;
 use crate::intake::progress::Progress;
 use crate::intake::scan::{self, ColumnScan, Marks, Tally};
-use crate::intake::{Declared, Finding, ReportNote};
+use crate::intake::{Declared, Finding, FindingLevel, ReportNote};
 use crate::storage::Storage;
 
 /// What findings in the files' content name as their column.
@@ -18,10 +19,6 @@ pub const CONTENT: &str = "(content)";
 
 /// So much of a text is looked at at once, to the end of its line; with a longer line something may be cut in two.
 const PIECE_BYTES: usize = 256 << 10;
-
-/// Media types of pictures that may have EXIF data, and where it begins and ends at the latest.
-const PICTURES: [&str; 4] = ["image/jpeg", "image/png", "image/webp", "image/tiff"];
-const EXIF_BYTES: u64 = 1 << 20;
 
 /// Rows of a note that are named.
 const NOTED_ROWS: usize = 20;
@@ -33,21 +30,30 @@ pub struct Scanned {
     pub notes: Vec<ReportNote>,
 }
 
-/// Looks into every text; a value is a whole file, and its row is the one of the manifest.
-pub fn scan(members: &[Member], storage: &Storage, progress: &Progress<'_>) -> Result<Scanned, Stop> {
+/// Whether each file is a text by its own bytes.
+pub fn by_content(members: &[Member]) -> Vec<bool> {
+    members.iter().map(|member| is_text_type(&member.media_type)).collect()
+}
+
+/// Looks into every text: what is one by its bytes, whatever the publisher calls it, or what the publisher calls one. A value is a whole
+/// file, and its row is the one of the manifest.
+pub fn scan(members: &[Member], by_content: &[bool], storage: &Storage, progress: &Progress<'_>) -> Result<Scanned, Stop> {
     let declared = Declared { name: CONTENT.to_owned(), ..Declared::default() };
     let mut column = ColumnScan::new(&declared, crate::clock::now().date_naive());
     let (mut texts, mut others, mut placed) = (0, Vec::new(), Vec::new());
-    for (row, member) in (1..).zip(members) {
-        if !is_text_type(&member.media_type) {
+    let is_text = |(member, by_content): (&Member, &bool)| *by_content || is_text_type(&member.media_type);
+    let is_text: Vec<bool> = members.iter().zip(by_content).map(is_text).collect();
+    // All at once: how far the work is would stand still otherwise.
+    progress.plan(members.iter().zip(&is_text).filter(|(_, is_text)| **is_text).map(|(member, _)| member.object.size_bytes).sum());
+    for ((row, member), is_text) in (1..).zip(members).zip(is_text) {
+        if !is_text {
             others.push(row);
-            if PICTURES.contains(&member.media_type.as_str()) && has_place(&mut storage.file(&member.object).map_err(Stop::Internal)?)? {
+            if has_place(&mut storage.file(&member.object).map_err(Stop::Internal)?)? {
                 placed.push(row);
             }
             continue;
         }
         texts += 1;
-        progress.plan(member.object.size_bytes);
         let mut file = storage.file(&member.object).map_err(Stop::Internal)?;
         let marks = look(&mut file, &mut column, row, progress)?;
         column.count(marks, 1);
@@ -62,14 +68,33 @@ pub fn scan(members: &[Member], storage: &Storage, progress: &Progress<'_>) -> R
     Ok(Scanned { findings: scan::findings(&column, texts), notes: unread.into_iter().chain(placed).collect() })
 }
 
-/// Whether a picture has a place among its EXIF data. What cannot be read as such has none.
-fn has_place(file: &mut impl Read) -> Result<bool, Stop> {
-    let mut start = Vec::new();
-    file.take(EXIF_BYTES).read_to_end(&mut start)?;
-    let read = || exif::Reader::new().read_from_container(&mut Cursor::new(&start)).ok();
-    // The file may be hostile, and a reader that gives up has read no place.
-    let found = std::panic::catch_unwind(read).unwrap_or_default();
-    Ok(found.is_some_and(|data| data.get_field(exif::Tag::GPSLatitude, exif::In::PRIMARY).is_some()))
+/// The findings in the content of a collection to which files were appended: those of the files that were there, which had so many rows and
+/// into which nobody looks again, and those of the others.
+pub fn appended(there: &[Finding], rows_there: i64, added: &[Finding]) -> Vec<Finding> {
+    let of_content = |findings: &[Finding]| findings.iter().filter(|finding| finding.column == CONTENT).cloned().collect::<Vec<_>>();
+    let mut all = of_content(there);
+    for mut finding in of_content(added) {
+        finding.rows.iter_mut().for_each(|row| *row += rows_there);
+        match all.iter_mut().find(|known| (known.kind, known.masked) == (finding.kind, finding.masked)) {
+            Some(known) => join(known, finding),
+            None => all.push(finding),
+        }
+    }
+    all
+}
+
+fn join(known: &mut Finding, other: Finding) {
+    let values = |finding: &Finding| if finding.share > 0.0 { finding.matches as f64 / finding.share } else { 0.0 };
+    let all = values(known) + values(&other);
+    known.matches += other.matches;
+    known.share = if all > 0.0 { known.matches as f64 / all } else { 0.0 };
+    if other.level == FindingLevel::Strong {
+        known.level = other.level;
+    }
+    known.examples.extend(other.examples);
+    known.rows.extend(other.rows);
+    known.examples.truncate(scan::EXAMPLES);
+    known.rows.truncate(scan::EXAMPLES);
 }
 
 fn look(file: &mut impl Read, column: &mut ColumnScan, row: i64, progress: &Progress<'_>) -> Result<Marks, Stop> {

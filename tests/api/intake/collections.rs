@@ -10,12 +10,12 @@ use crate::collections::{tar_of, zip_of};
 
 const FIELDS: &[&str] = &["path:string", "size_bytes:integer", "media_type:string", "sha256:string"];
 
-fn take(bench: &Bench, name: &str, bytes: impl AsRef<[u8]>, more: &[&str]) -> Result<Gathered, IntakeError> {
+pub fn take(bench: &Bench, name: &str, bytes: impl AsRef<[u8]>, more: &[&str]) -> Result<Gathered, IntakeError> {
     let path = bench.write(name, bytes);
     gather(&path, name, &columns(&[FIELDS, more].concat()), bench.storage(), &|_| ControlFlow::Continue(()))
 }
 
-fn refuse(name: &str, bytes: impl AsRef<[u8]>, more: &[&str]) -> Vec<String> {
+pub fn refuse(name: &str, bytes: impl AsRef<[u8]>, more: &[&str]) -> Vec<String> {
     let bench = Bench::new();
     let taken = take(&bench, name, bytes, more).map(|gathered| gathered.taken);
     let faults = super::support::faults(taken);
@@ -24,7 +24,7 @@ fn refuse(name: &str, bytes: impl AsRef<[u8]>, more: &[&str]) -> Vec<String> {
 }
 
 /// The archive with a name in it that no library would write.
-fn renamed(mut archive: Vec<u8>, from: &[u8], to: &[u8]) -> Vec<u8> {
+pub fn renamed(mut archive: Vec<u8>, from: &[u8], to: &[u8]) -> Vec<u8> {
     assert_eq!(from.len(), to.len());
     let found: Vec<usize> = (0..archive.len() - from.len()).filter(|at| archive[*at..].starts_with(from)).collect();
     assert!(!found.is_empty());
