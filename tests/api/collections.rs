@@ -442,7 +442,7 @@ async fn what_a_long_job_has_stored_is_not_collected() {
     TestDatabase::tamper(url, &format!("UPDATE jobs SET {is_running} WHERE kind = 'intake'"));
     let operator = app.operator().await.token;
     let collect = async || {
-        let ordered = app.post_as("/api/v1/admin/collections", &operator, &json!({})).await.expect(202).json();
+        let ordered = app.post_as("/api/v1/admin/orphan-collections", &operator, &json!({})).await.expect(202).json();
         app.ended_job(&operator, ordered["id"].as_str().unwrap()).await
     };
     assert_eq!(collect().await["result"]["objects_removed"], 0);
