@@ -87,6 +87,8 @@ pub fn gather(path: &Path, file_name: &str, declared: &[Declared], storage: &Sto
         Some(given) => given.read(&mut members, &job, &mut report)?,
         None => Manifest::bare(&members, declared)?,
     };
+    // Until here the files were counted.
+    progress.begin_rows();
     let mut taken = table::take(&manifest.of(&members), &job, report)?;
     let scanned = texts::scan(&members, &by_content, storage, &progress)?;
     taken.profile.findings.extend(scanned.findings);

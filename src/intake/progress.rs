@@ -44,6 +44,11 @@ impl<'a> Progress<'a> {
         self.rows.fetch_add(rows, Ordering::Relaxed);
     }
 
+    /// From here on other rows are written.
+    pub fn begin_rows(&self) {
+        self.rows.store(0, Ordering::Relaxed);
+    }
+
     /// Tells the watcher where enough was read since it was told last; answers whether to stop.
     pub fn stopped_at_last(&self) -> bool {
         let done = self.done();

@@ -5,6 +5,7 @@ use std::path::Path;
 use reqwest::Method;
 use serde_json::json;
 
+use crate::collections::zip_of;
 use crate::process::{Process, large_table, ledger_holds};
 use crate::support::{Folder, TUS, TestDatabase};
 
@@ -136,4 +137,38 @@ async fn an_export_is_made_anew() {
     let process = serve(dir.path(), &database, &folder, &[]).await;
     let again = process.service.get("/api/v1/datasets/large/download?format=csv").await.expect(200);
     assert!(again.body == table.into_bytes());
+}
+
+#[tokio::test]
+async fn a_collection_is_taken_in_anew() {
+    let dir = tempfile::tempdir().unwrap();
+    let database = TestDatabase::create(dir.path());
+    let folder = Folder::new();
+    folder.collection("notes", "files.zip", "", &[]);
+    folder.write("notes/files.zip", zip_of([("old.txt", &b"old"[..])]));
+    let process = serve(dir.path(), &database, &folder, &[]).await;
+    let token = process.service.staff(&["steward"], Some("office")).await.token;
+    let table = large_table(200_000).into_bytes();
+    let files: Vec<(String, &[u8])> = table.chunks(1500).enumerate().map(|(at, bytes)| (format!("{at}.txt"), bytes)).collect();
+    let archive = zip_of(files.iter().map(|(name, bytes)| (name.as_str(), *bytes)));
+    let id = process.service.upload(&token, "files.zip", &archive).await;
+    let job = process.service.post_as("/api/v1/admin/datasets/notes/versions", &token, &json!({ "upload": id })).await.expect(202).json();
+    let path = format!("/api/v1/admin/jobs/{}", job["id"].as_str().unwrap());
+    // Some of the files are in the store, and nothing names them.
+    while process.service.get_as(&path, &token).await.expect(200).json()["rows"] == 0 {}
+    process.signal("KILL");
+    assert!(!process.wait().success());
+
+    let process = serve(dir.path(), &database, &folder, &[]).await;
+    let ended = process.service.ended_job(&token, job["id"].as_str().unwrap()).await;
+    assert_eq!((&ended["state"], &ended["attempts"]), (&json!("done"), &json!(2)), "{ended}");
+    assert_eq!((&ended["result"]["version"], &ended["result"]["rows"]), (&json!(2), &json!(files.len())), "{ended}");
+    let scratch = std::fs::read_dir(dir.path().join("data/scratch")).unwrap().flatten();
+    assert_eq!(scratch.filter(|entry| entry.path().is_file()).count(), 0);
+    for (name, bytes) in files.iter().step_by(97) {
+        let answer = process.service.get(&format!("/api/v1/datasets/notes/files/{name}")).await.expect(200);
+        assert!(answer.body == *bytes, "{name}");
+    }
+    process.service.get("/api/v1/datasets/notes/files/old.txt").await.problem(404, "not-found");
+    assert_eq!(process.service.get("/api/v1/datasets/notes/files/old.txt?version=1").await.expect(200).text(), "old");
 }

@@ -95,14 +95,16 @@ impl Container {
 
     /// Gives every file to `take`.
     pub fn walk(&self, progress: &Progress<'_>, take: Take<'_>) -> Result<(), Stop> {
-        progress.plan(self.size()?);
         match self {
             Container::Zip(path) => walk_zip(path, progress, take),
             Container::Tar(packed) => walk_tar(packed, progress, take),
-            Container::Folder(files) => files.iter().try_for_each(|file| {
-                let mut bytes = Counted::new(open_file(&file.path)?, progress);
-                take(Name { text: file.name.clone(), is_gb18030: false }, &mut bytes)
-            }),
+            Container::Folder(files) => {
+                progress.plan(self.size()?);
+                files.iter().try_for_each(|file| {
+                    let mut bytes = Counted::new(open_file(&file.path)?, progress);
+                    take(Name { text: file.name.clone(), is_gb18030: false }, &mut bytes)
+                })
+            }
         }
     }
 }
@@ -177,6 +179,8 @@ fn walk_zip(path: &Path, progress: &Progress<'_>, take: Take<'_>) -> Result<(), 
     if packed > open_file(path)?.metadata()?.len() {
         return Err(Stop::whole("the files in the zip archive lie over each other; pack them again"));
     }
+    // What stands around the files is not read with them.
+    progress.plan(packed);
     for at in 0..archive.len() {
         let entry = archive.by_index_data(at).map_err(zip_fault)?;
         // Beside names in GB18030, one that is UTF-8 by chance is in GB18030 too.
@@ -206,6 +210,7 @@ fn link(name: &str) -> Stop {
 }
 
 fn walk_tar(packed: &Packed, progress: &Progress<'_>, take: Take<'_>) -> Result<(), Stop> {
+    progress.plan(open_file(&packed.path)?.metadata()?.len());
     let mut bytes = Ending { inner: packed.open(progress)?, is_over: false };
     let mut archive = tar::Archive::new(&mut bytes);
     for entry in archive.entries().map_err(tar_fault)? {

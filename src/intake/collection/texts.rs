@@ -42,13 +42,14 @@ pub fn scan(members: &[Member], by_content: &[bool], storage: &Storage, progress
     let (mut texts, mut others) = (0, Vec::new());
     let is_text = |(member, by_content): (&Member, &bool)| *by_content || is_text_type(&member.media_type);
     let is_text: Vec<bool> = members.iter().zip(by_content).map(is_text).collect();
+    // All at once: how far the work is would stand still otherwise.
+    progress.plan(members.iter().zip(&is_text).filter(|(_, is_text)| **is_text).map(|(member, _)| member.object.size_bytes).sum());
     for ((row, member), is_text) in (1..).zip(members).zip(is_text) {
         if !is_text {
             others.push(row);
             continue;
         }
         texts += 1;
-        progress.plan(member.object.size_bytes);
         let mut file = storage.file(&member.object).map_err(Stop::Internal)?;
         let marks = look(&mut file, &mut column, row, progress)?;
         column.count(marks, 1);
