@@ -1,9 +1,13 @@
 //! Archives as programs of all kinds write them: nothing of them is lost, and nothing is guessed without a word.
 
-use qingdan::intake::collection::folder_digest;
+use std::ops::ControlFlow;
+use std::sync::Mutex;
 
-use super::collections::{refuse, renamed, take};
-use super::support::{Bench, gz};
+use qingdan::intake::Step;
+use qingdan::intake::collection::{folder_digest, gather};
+
+use super::collections::{FIELDS, refuse, renamed, take};
+use super::support::{Bench, columns, gz};
 use crate::collections::{tar_of, zip_of};
 
 fn paths(bench: &Bench, name: &str, bytes: impl AsRef<[u8]>) -> Vec<String> {
@@ -155,4 +159,21 @@ fn a_link_makes_another_folder() {
     let before = folder_digest(&bench.path("files")).unwrap();
     std::os::unix::fs::symlink("/etc/hostname", bench.path("files/b.txt")).unwrap();
     assert_ne!(folder_digest(&bench.path("files")).unwrap(), before, "it is read again, and then refused");
+}
+
+#[test]
+fn all_is_read_at_the_end_and_each_file_is_counted_once() {
+    let bench = Bench::new();
+    for (name, bytes) in
+        [("a.zip", zip_of([("a.txt", &b"abc"[..]), ("b.bin", b"\0")])), ("a.tar", tar_of([("a.txt", &b"abc"[..]), ("b.bin", b"\0")]))]
+    {
+        let last = Mutex::new(Step::default());
+        let watch = |step: Step| {
+            *last.lock().unwrap() = step;
+            ControlFlow::Continue(())
+        };
+        gather(&bench.write(name, bytes), name, &columns(FIELDS), bench.storage(), &watch).unwrap();
+        let step = last.into_inner().unwrap();
+        assert_eq!((step.rows, step.done_bytes), (2, step.total_bytes), "{name}");
+    }
 }

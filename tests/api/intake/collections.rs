@@ -8,7 +8,7 @@ use qingdan::intake::collection::{Gathered, gather};
 use super::support::{Bench, columns, gz};
 use crate::collections::{tar_of, zip_of};
 
-const FIELDS: &[&str] = &["path:string", "size_bytes:integer", "media_type:string", "sha256:string"];
+pub const FIELDS: &[&str] = &["path:string", "size_bytes:integer", "media_type:string", "sha256:string"];
 
 pub fn take(bench: &Bench, name: &str, bytes: impl AsRef<[u8]>, more: &[&str]) -> Result<Gathered, IntakeError> {
     let path = bench.write(name, bytes);
