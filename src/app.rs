@@ -24,6 +24,7 @@ use crate::error::{Error, Result};
 use crate::identity::keys::KeyRing;
 use crate::identity::{Caller, password, people};
 use crate::jobs::{self, Job, JobKind};
+use crate::ledger::Follower;
 use crate::limits::{Limits, Usage};
 use crate::read::Exports;
 use crate::release::{self, Found, Release, Tools};
@@ -44,6 +45,8 @@ pub struct App {
     pub issuer: String,
     /// The database.
     pub db: Db,
+    /// What has changed by the ledger, for whatever is kept in memory.
+    pub follower: Follower,
     /// The object store.
     pub storage: Storage,
     /// The query engine.
@@ -116,6 +119,7 @@ impl App {
         Ok(App {
             issuer,
             db: parts.db.clone(),
+            follower: Follower::default(),
             storage: parts.storage.clone(),
             exports: Exports::new(parts.db.clone(), parts.storage.clone(), Arc::clone(&parts.engine)),
             engine: Arc::clone(&parts.engine),
