@@ -22,7 +22,7 @@ use crate::db::Db;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::identity::keys::KeyRing;
-use crate::identity::{Caller, password, people};
+use crate::identity::{Caller, KnownTokens, password, people};
 use crate::jobs::{self, Job, JobKind};
 use crate::ledger::Follower;
 use crate::limits::{Limits, Usage};
@@ -53,6 +53,8 @@ pub struct App {
     pub engine: Arc<Engine>,
     /// The signing keys.
     pub keys: KeyRing,
+    /// Access tokens that were found valid.
+    pub tokens: KnownTokens,
     /// The key from which all others come.
     pub master: MasterKey,
     /// Limits by tier.
@@ -124,6 +126,7 @@ impl App {
             exports: Exports::new(parts.db.clone(), parts.storage.clone(), Arc::clone(&parts.engine)),
             engine: Arc::clone(&parts.engine),
             keys,
+            tokens: KnownTokens::default(),
             master: parts.master.clone(),
             limits: Limits::new(&settings),
             usage: Usage::new(parts.master.derive("usage")),

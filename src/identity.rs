@@ -4,6 +4,7 @@ pub mod clients;
 pub mod firms;
 pub mod jwk;
 pub mod keys;
+mod known;
 pub mod password;
 pub mod people;
 pub mod tokens;
@@ -13,6 +14,7 @@ use std::net::IpAddr;
 
 use crate::error::{Error, Result};
 
+pub use known::KnownTokens;
 pub use people::Role;
 
 /// Who makes a request, and from where. 调用方

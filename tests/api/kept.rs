@@ -2,8 +2,9 @@
 
 use qingdan::db::Db;
 use qingdan::release::{Tools, import_folder, unwatched};
+use serde_json::{Value, json};
 
-use crate::support::{Folder, TestApp};
+use crate::support::{Folder, KeyPair, TestApp};
 
 const LIST: &str = "/api/v1/datasets";
 
@@ -115,4 +116,27 @@ async fn a_page_without_preview_is_not_kept_for_the_next_caller() {
     assert!(!app.get("/datasets/one").await.expect(200).text().contains("some-row"));
     drop(place);
     assert!(app.get("/datasets/one").await.expect(200).text().contains("some-row"));
+}
+
+#[tokio::test]
+async fn a_token_that_was_checked_before_stops_with_its_client_and_its_firm() {
+    let app = TestApp::spawn().await;
+    let operator = app.operator().await;
+    let firm = app.firm().await;
+    let key = KeyPair::ed25519();
+    let other = app.register_client(&firm.person, &key).await;
+    let other_token = app.client_token(&other, &key, None).await;
+    let asked = async |token: &str| app.get_as("/api/v1/grants", token).await.status.as_u16();
+    for _ in 0..3 {
+        assert_eq!((asked(&firm.token).await, asked(&other_token).await), (200, 200));
+    }
+    // Nearly one that is known: the signature of one token under what the other says.
+    let (said, signature) = (firm.token.rsplit_once('.').unwrap().0, other_token.rsplit_once('.').unwrap().1);
+    assert_eq!(asked(&format!("{said}.{signature}")).await, 401);
+    let none: Value = json!({});
+    app.post_as(&format!("/api/v1/admin/clients/{other}/revocation"), &operator.token, &none).await.expect(200);
+    assert_eq!((asked(&firm.token).await, asked(&other_token).await), (200, 401));
+    let reason = json!({ "reason": "for a test" });
+    app.post_as(&format!("/api/v1/admin/firms/{}/revocation", firm.id), &operator.token, &reason).await.expect(200);
+    assert_eq!((asked(&firm.token).await, asked(&other_token).await), (401, 401));
 }
