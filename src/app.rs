@@ -194,9 +194,12 @@ impl App {
     }
 
     async fn pass(&self, caller: &Caller, slug: &str, version: Option<i32>, mode: Mode, file: Option<String>) -> Result<Pass> {
-        let name = slug.to_owned();
-        if let Some(pass) = self.db.read(move |conn| access::check_open(conn, &name)).await? {
-            return Ok(pass);
+        // Whoever comes with the token of a grant comes for what it gives: that is looked up where it is written down.
+        if !caller.is_for_grant() {
+            let name = slug.to_owned();
+            if let Some(pass) = self.db.read(move |conn| access::check_open(conn, &name)).await? {
+                return Ok(pass);
+            }
         }
         let (caller, slug) = (caller.clone(), slug.to_owned());
         // The entry is on disk when this returns: nothing has been sent yet.

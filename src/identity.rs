@@ -77,6 +77,11 @@ impl Caller {
         }
     }
 
+    /// Whether the caller comes with a token that is for one grant.
+    pub fn is_for_grant(&self) -> bool {
+        matches!(&self.identity, Identity::Client(client) if client.grant_id.is_some())
+    }
+
     /// The person, whose one-time password is changed already.
     ///
     /// # Errors
