@@ -99,7 +99,7 @@ pub fn check_open(conn: &mut Conn, slug: &str) -> Result<Option<Pass>> {
     }
 }
 
-/// Checks a read of a dataset that is not open to everybody, and writes the outcome into the ledger.
+/// Checks a read, and writes the outcome into the ledger unless the dataset is open to everybody.
 ///
 /// The outcome is a value inside the answer, so that the entry of a refusal is kept when the transaction ends.
 ///
@@ -113,10 +113,13 @@ pub fn check_recorded(
     mode: Mode,
     files: &Files,
 ) -> Result<Result<Pass>> {
-    let outcome = decide(conn, caller, slug, mode, *files != Files::None);
+    // A name that nobody has given to a dataset does not go into the ledger.
+    let dataset = catalog::find(conn, slug)?;
+    let outcome = decide(conn, caller, dataset, mode, *files != Files::None);
     let grant = match &outcome {
         Ok(Pass { receiver: Receiver::Grant(grant), .. }) => Some(grant.id.clone()),
-        Ok(Pass { receiver: Receiver::Public, .. }) => None,
+        // What anybody may read is in no ledger.
+        Ok(Pass { receiver: Receiver::Public, .. }) => return Ok(outcome),
         Err(Error::Internal(_) | Error::Unavailable(_)) => return outcome.map(Ok),
         // Nobody in particular was refused, or somebody whom nobody has approved: the request log has it, and a stranger
         // cannot fill the ledger.
@@ -148,11 +151,10 @@ fn is_stranger(caller: &Caller) -> bool {
     }
 }
 
-fn decide(conn: &mut Conn, caller: &Caller, slug: &str, mode: Mode, is_file: bool) -> Result<Pass> {
-    let dataset = catalog::find(conn, slug)?;
+fn decide(conn: &mut Conn, caller: &Caller, dataset: Dataset, mode: Mode, is_file: bool) -> Result<Pass> {
     match dataset.entry.open_type {
         OpenType::Unconditional => Ok(Pass { dataset, receiver: Receiver::Public }),
-        OpenType::Closed => Err(Error::Forbidden(format!("`{slug}` is closed: it is listed by name, and not given out"))),
+        OpenType::Closed => Err(Error::Forbidden(format!("`{}` is closed: it is listed by name, and not given out", dataset.slug))),
         OpenType::Conditional => {
             let grant = decide_conditional(conn, caller, &dataset, mode)?;
             if is_file {

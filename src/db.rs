@@ -6,8 +6,11 @@
 mod manager;
 mod migrate;
 pub mod schema;
+mod writer;
 
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use diesel::connection::{AnsiTransactionManager, Connection, TransactionManager};
@@ -15,6 +18,7 @@ use diesel::{PgConnection, RunQueryDsl, SqliteConnection};
 
 use crate::error::{Error, Result};
 use manager::{Manager, Mode};
+use writer::Writer;
 
 pub use migrate::Direction;
 
@@ -37,6 +41,9 @@ type Pool = diesel::r2d2::Pool<Manager>;
 pub struct Db {
     readers: Pool,
     writers: Pool,
+    /// The one writer of SQLite; PostgreSQL has several.
+    writer: Option<Writer>,
+    commits: Arc<AtomicU64>,
 }
 
 impl Db {
@@ -71,7 +78,7 @@ impl Db {
     /// # Errors
     /// When the database cannot be reached.
     pub fn connect(url: &str) -> anyhow::Result<Self> {
-        // SQLite takes one writer at a time: a pool of one queues them fairly instead of letting them time out.
+        // SQLite takes one writer at a time: they wait in one queue instead of timing out.
         let sqlite = url.starts_with("sqlite:");
         let (readers, writers) = if sqlite { (8, 1) } else { (8, 8) };
         let pool = |size, mode| {
@@ -79,12 +86,23 @@ impl Db {
                 .max_size(size)
                 .min_idle(Some(1))
                 .connection_timeout(Duration::from_secs(10))
+                // A connection to a file does not break by itself.
+                .test_on_check_out(!sqlite)
                 .error_handler(Box::new(LogPoolError))
                 .build(Manager::new(url, mode))
         };
         // The writer comes first: it creates the file that the readers open.
         let writers = pool(writers, Mode::Write)?;
-        Ok(Db { readers: pool(readers, Mode::Read)?, writers })
+        let commits = Arc::new(AtomicU64::new(0));
+        let count = Arc::clone(&commits);
+        let writer = sqlite.then(|| Writer::start(writers.clone(), move || _ = count.fetch_add(1, Ordering::AcqRel))).transpose()?;
+        Ok(Db { readers: pool(readers, Mode::Read)?, writers, writer, commits })
+    }
+
+    /// A number that rises with each transaction, before anybody hears of its end: while it stays the same, so does all that the database
+    /// holds. `None` where other processes write too; a SQLite file belongs to one process, which has locked its data folder.
+    pub fn commits(&self) -> Option<u64> {
+        self.writer.as_ref().map(|_| self.commits.load(Ordering::Acquire))
     }
 
     /// Runs `work` on a connection that is meant for reading, away from the HTTP workers.
@@ -100,7 +118,8 @@ impl Db {
         blocking(move || db.read_now(work)).await
     }
 
-    /// Runs `work` in one transaction, away from the HTTP workers; an error rolls everything back.
+    /// Runs `work` in a transaction, away from the HTTP workers; an error rolls all of it back. What it wrote is on the disk when this
+    /// returns. With SQLite, work that waits at the same time shares one transaction, behind savepoints.
     ///
     /// # Errors
     /// What `work` answers, or that the database does not.
@@ -109,8 +128,13 @@ impl Db {
         T: Send + 'static,
         F: FnOnce(&mut Conn) -> Result<T> + Send + 'static,
     {
-        let db = self.clone();
-        blocking(move || db.write_now(work)).await
+        match &self.writer {
+            Some(writer) => writer.write(work).await,
+            None => {
+                let db = self.clone();
+                blocking(move || db.write_now(work)).await
+            }
+        }
     }
 
     /// [`Db::read`] for callers that are not asynchronous.
@@ -122,16 +146,20 @@ impl Db {
         work(&mut conn)
     }
 
-    /// [`Db::write`] for callers that are not asynchronous.
+    /// [`Db::write`] for callers that are not asynchronous, in a transaction of its own.
     ///
     /// # Errors
     /// What `work` answers, or that the database does not.
     pub fn write_now<T>(&self, work: impl FnOnce(&mut Conn) -> Result<T>) -> Result<T> {
+        let _lent = self.writer.as_ref().map(Writer::lend).transpose()?;
         let mut conn = self.writers.get().map_err(unavailable)?;
         begin(&mut conn)?;
         match work(&mut conn) {
             Ok(value) => {
-                <Conn as Connection>::TransactionManager::commit_transaction(&mut *conn)?;
+                let committed = <Conn as Connection>::TransactionManager::commit_transaction(&mut *conn);
+                // Also after an error: who knows what of it is on the disk.
+                self.commits.fetch_add(1, Ordering::AcqRel);
+                committed?;
                 Ok(value)
             }
             Err(error) => {

@@ -4,6 +4,7 @@
 
 mod accept;
 mod caller;
+mod kept;
 mod oauth;
 mod openapi;
 mod page;
@@ -124,12 +125,14 @@ pub fn server(app: Arc<App>, listener: TcpListener) -> anyhow::Result<Server> {
     let (workers, shutdown_seconds) = (app.settings.workers, app.settings.shutdown_seconds);
     let data = web::Data::from(app);
     let index = web::Data::new(problem::RouteIndex::new(&document()));
+    let answers = web::Data::new(kept::Answers::default());
     let factory = move || {
         actix_web::App::new()
             .into_utoipa_app()
             .map(|app| app.configure(|config| problem::extractor_errors(config, data.settings.body_limit_bytes)))
             .app_data(data.clone())
             .app_data(index.clone())
+            .app_data(answers.clone())
             .configure(routes)
             .map(|app| app.configure(pages).default_service(web::to(problem::no_route)).wrap(from_fn(caller::resolve)))
             .into_app()

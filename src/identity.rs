@@ -4,6 +4,7 @@ pub mod clients;
 pub mod firms;
 pub mod jwk;
 pub mod keys;
+mod known;
 pub mod password;
 pub mod people;
 pub mod tokens;
@@ -13,6 +14,7 @@ use std::net::IpAddr;
 
 use crate::error::{Error, Result};
 
+pub use known::KnownTokens;
 pub use people::Role;
 
 /// Who makes a request, and from where. 调用方
@@ -73,6 +75,11 @@ impl Caller {
             Identity::Client(client) => format!("client:{}", client.client_id),
             Identity::Person(person) => format!("person:{}", person.id),
         }
+    }
+
+    /// Whether the caller comes with a token that is for one grant.
+    pub fn is_for_grant(&self) -> bool {
+        matches!(&self.identity, Identity::Client(client) if client.grant_id.is_some())
     }
 
     /// The person, whose one-time password is changed already.

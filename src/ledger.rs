@@ -4,6 +4,8 @@
 //! `detail` is the text of a JSON object and stands in the array as a string. The first entry's `previous_hash` is 64 zeros.
 //! Entries name firms, people and things by id; names, addresses and other personal data never go in.
 
+mod follow;
+
 use diesel::prelude::*;
 use serde::Serialize;
 use serde_json::Value;
@@ -12,6 +14,8 @@ use crate::crypto::sha256_hex;
 use crate::db::schema::ledger;
 use crate::db::{Conn, lock_ledger};
 use crate::error::Result;
+
+pub use follow::{Follower, Marks};
 
 /// What the first entry follows.
 pub const GENESIS: &str = "0000000000000000000000000000000000000000000000000000000000000000";
@@ -26,6 +30,8 @@ pub enum Kind {
     ServiceInitialized,
     DatasetCreated,
     DatasetUpdated,
+    PublisherUpdated,
+    ThemeUpdated,
     VersionPublished,
     VersionHeld,
     VersionRefused,
@@ -55,13 +61,105 @@ pub enum Kind {
     ReadRefused,
 }
 
+/// What an entry changes of the things that are kept in memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Topic {
+    /// The open list: what everybody sees of datasets, publishers and themes.
+    List,
+    /// Whether firms and their clients may act.
+    Firms,
+    /// Nothing that is kept.
+    Other,
+}
+
 impl Kind {
+    /// Every kind.
+    const ALL: [Kind; 32] = [
+        Kind::ServiceInitialized,
+        Kind::DatasetCreated,
+        Kind::DatasetUpdated,
+        Kind::PublisherUpdated,
+        Kind::ThemeUpdated,
+        Kind::VersionPublished,
+        Kind::VersionHeld,
+        Kind::VersionRefused,
+        Kind::ReleaseMade,
+        Kind::PersonCreated,
+        Kind::PersonRevoked,
+        Kind::PasswordChanged,
+        Kind::SessionStarted,
+        Kind::SessionRefused,
+        Kind::SessionEnded,
+        Kind::FirmRegistered,
+        Kind::FirmApproved,
+        Kind::FirmRefused,
+        Kind::FirmRevoked,
+        Kind::ClientRegistered,
+        Kind::ClientRevoked,
+        Kind::TokenIssued,
+        Kind::TokenRefused,
+        Kind::ApplicationSubmitted,
+        Kind::ApplicationApproved,
+        Kind::ApplicationRefused,
+        Kind::AgreementDrawn,
+        Kind::AgreementSigned,
+        Kind::GrantCreated,
+        Kind::GrantRevoked,
+        Kind::ReadAllowed,
+        Kind::ReadRefused,
+    ];
+
+    /// The kind of that name.
+    fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == name)
+    }
+
+    /// What an entry of this kind changes.
+    fn topic(self) -> Topic {
+        match self {
+            Kind::DatasetCreated
+            | Kind::DatasetUpdated
+            | Kind::PublisherUpdated
+            | Kind::ThemeUpdated
+            | Kind::VersionPublished
+            | Kind::VersionHeld
+            | Kind::VersionRefused
+            | Kind::ReleaseMade => Topic::List,
+            Kind::FirmRegistered
+            | Kind::FirmApproved
+            | Kind::FirmRefused
+            | Kind::FirmRevoked
+            | Kind::ClientRegistered
+            | Kind::ClientRevoked => Topic::Firms,
+            Kind::ServiceInitialized
+            | Kind::PersonCreated
+            | Kind::PersonRevoked
+            | Kind::PasswordChanged
+            | Kind::SessionStarted
+            | Kind::SessionRefused
+            | Kind::SessionEnded
+            | Kind::TokenIssued
+            | Kind::TokenRefused
+            | Kind::ApplicationSubmitted
+            | Kind::ApplicationApproved
+            | Kind::ApplicationRefused
+            | Kind::AgreementDrawn
+            | Kind::AgreementSigned
+            | Kind::GrantCreated
+            | Kind::GrantRevoked
+            | Kind::ReadAllowed
+            | Kind::ReadRefused => Topic::Other,
+        }
+    }
+
     /// The kind as it stands in an entry: `noun.verb`.
     pub fn as_str(self) -> &'static str {
         match self {
             Kind::ServiceInitialized => "service.initialized",
             Kind::DatasetCreated => "dataset.created",
             Kind::DatasetUpdated => "dataset.updated",
+            Kind::PublisherUpdated => "publisher.updated",
+            Kind::ThemeUpdated => "theme.updated",
             Kind::VersionPublished => "version.published",
             Kind::VersionHeld => "version.held",
             Kind::VersionRefused => "version.refused",

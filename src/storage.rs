@@ -177,6 +177,11 @@ impl Storage {
     /// A part of an object as a stream of pieces of a memory map; nothing is read before it is asked for.
     pub fn stream(&self, object: &Object, range: Range<u64>) -> BoxStream<'static, Result<Bytes>> {
         let (storage, object) = (self.clone(), object.clone());
+        if OpenObject::is_small(&range) {
+            // Opened and read at one go, away from the caller's thread.
+            let read = async move { blocking(move || storage.reader(&object)?.bytes(range)).await };
+            return futures::stream::once(read).boxed();
+        }
         let opened = async move {
             match blocking(move || storage.reader(&object)).await {
                 Ok(reader) => reader.stream(range),

@@ -225,32 +225,50 @@ pub fn themes(conn: &mut Conn) -> Result<Vec<Theme>> {
     Ok(rows.into_iter().map(|(slug, zh, en)| Theme { slug, name: Text { zh, en } }).collect())
 }
 
-/// Adds or changes a publisher.
+/// Adds or changes a publisher, with its ledger entry where it is new or changed.
 ///
 /// # Errors
 /// When the database does not take it.
-pub fn put_publisher(conn: &mut Conn, publisher: &Publisher) -> Result<()> {
-    let values = (
-        publishers::name_zh.eq(&publisher.name.zh),
-        publishers::name_en.eq(&publisher.name.en),
-        publishers::uscc.eq(&publisher.uscc),
-        publishers::contact_json.eq(serde_json::to_string(&publisher.contact)?),
-    );
-    if diesel::update(publishers::table.find(&publisher.slug)).set(values.clone()).execute(conn)? == 0 {
+pub fn put_publisher(conn: &mut Conn, actor: &str, publisher: &Publisher) -> Result<()> {
+    let contact = serde_json::to_string(&publisher.contact)?;
+    type Row = (String, String, String, Option<String>, String);
+    let row: Row = (publisher.slug.clone(), publisher.name.zh.clone(), publisher.name.en.clone(), publisher.uscc.clone(), contact);
+    let known: Option<Row> = publishers::table.find(&publisher.slug).first(conn).optional()?;
+    if known.as_ref() == Some(&row) {
+        return Ok(());
+    }
+    let values =
+        (publishers::name_zh.eq(&row.1), publishers::name_en.eq(&row.2), publishers::uscc.eq(&row.3), publishers::contact_json.eq(&row.4));
+    if known.is_some() {
+        diesel::update(publishers::table.find(&publisher.slug)).set(values).execute(conn)?;
+    } else {
         diesel::insert_into(publishers::table).values((publishers::slug.eq(&publisher.slug), values)).execute(conn)?;
     }
+    // Not the values themselves: a contact may be a person's.
+    let detail = json!({ "sha256": sha256_hex(serde_json::to_string(&row)?.as_bytes()) });
+    ledger::append(conn, Kind::PublisherUpdated, actor, &format!("publisher:{}", publisher.slug), &detail)?;
     Ok(())
 }
 
-/// Adds or changes a theme.
+/// Adds or changes a theme, with its ledger entry where it is new or changed.
 ///
 /// # Errors
 /// When the database does not take it.
-pub fn put_theme(conn: &mut Conn, theme: &Theme, position: i32) -> Result<()> {
-    let values = (themes::name_zh.eq(&theme.name.zh), themes::name_en.eq(&theme.name.en), themes::position.eq(position));
-    if diesel::update(themes::table.find(&theme.slug)).set(values).execute(conn)? == 0 {
+pub fn put_theme(conn: &mut Conn, actor: &str, theme: &Theme, position: i32) -> Result<()> {
+    let row = (theme.name.zh.clone(), theme.name.en.clone(), position);
+    let columns = (themes::name_zh, themes::name_en, themes::position);
+    let known: Option<(String, String, i32)> = themes::table.find(&theme.slug).select(columns).first(conn).optional()?;
+    if known.as_ref() == Some(&row) {
+        return Ok(());
+    }
+    let values = (themes::name_zh.eq(&row.0), themes::name_en.eq(&row.1), themes::position.eq(position));
+    if known.is_some() {
+        diesel::update(themes::table.find(&theme.slug)).set(values).execute(conn)?;
+    } else {
         diesel::insert_into(themes::table).values((themes::slug.eq(&theme.slug), values)).execute(conn)?;
     }
+    let detail = json!({ "name": theme.name, "position": position });
+    ledger::append(conn, Kind::ThemeUpdated, actor, &format!("theme:{}", theme.slug), &detail)?;
     Ok(())
 }
 

@@ -1,7 +1,7 @@
 //! Works out, once for each request, who calls; counts the request against their limit; and writes one log line.
 //!
-//! Whether a client, its firm or a session may still act is read from the database at every request, so that a revocation
-//! works at once, whatever a token still says.
+//! Whether a client, its firm or a session may still act is known at every request as of the last transaction, so that a
+//! revocation works at once, whatever a token still says.
 
 use std::borrow::Cow;
 use std::future::{Ready, ready};
@@ -24,7 +24,7 @@ use super::portal;
 use super::problem::{Language, respond};
 use crate::app::App;
 use crate::error::{Error, Result};
-use crate::identity::{Caller, ClientIdentity, Identity, clients, people, tokens};
+use crate::identity::{Caller, Identity, people};
 use crate::limits::{LimitKey, Standing, Tier};
 use crate::settings::{ForwardedHeader, Settings};
 
@@ -247,12 +247,8 @@ async fn identify(app: &Arc<App>, headers: &HeaderMap, address: IpAddr) -> Resul
         let person = app.db.read(move |conn| people::resume_session(conn, &token)).await?;
         return Ok(Caller { address, identity: Identity::Person(person) });
     }
-    let claims = tokens::verify_access(&app.keys, &app.issuer, &token)?;
-    let grant_id = claims.authorization_details.as_ref().and_then(|details| details.first()).map(|detail| detail.grant.clone());
-    let client_id = claims.client_id;
-    let client = app.db.read(move |conn| clients::require_active(conn, &client_id)).await?;
-    let identity = ClientIdentity { client_id: client.id, firm_id: client.firm_id, grant_id };
-    Ok(Caller { address, identity: Identity::Client(identity) })
+    let client = app.tokens.client(&app.db, &app.follower, &app.keys, &app.issuer, &token).await?;
+    Ok(Caller { address, identity: Identity::Client(client) })
 }
 
 /// The caller's address: the peer's, or, when the peer is a trusted proxy, the nearest address before it that is none.

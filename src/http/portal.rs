@@ -1,7 +1,7 @@
 //! The portal: pages for people who look for data. They work without script.
 
 use actix_web::http::header::{
-    ACCEPT, CACHE_CONTROL, CONTENT_LANGUAGE, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderMap, HeaderValue, VARY,
+    ACCEPT, CACHE_CONTROL, CONTENT_LANGUAGE, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, VARY,
 };
 use actix_web::{HttpRequest, HttpResponse, get, web};
 use askama::Template;
@@ -11,6 +11,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::caller::limit_key;
+use super::kept::{Answers, Made};
 use super::problem::{KINDS, Language};
 use super::v1::datasets::{DatasetDetail, detail};
 use crate::access::Mode;
@@ -240,20 +241,43 @@ fn words(request: &HttpRequest, lang: Option<&str>) -> Words {
     Words(language(&named, request.headers()))
 }
 
+/// The headers of every page.
+fn headers(w: Words) -> [(HeaderName, &'static str); 5] {
+    [
+        (CONTENT_TYPE, "text/html; charset=utf-8"),
+        (CONTENT_LANGUAGE, w.code()),
+        (VARY, "Accept-Language"),
+        (CACHE_CONTROL, "no-cache"),
+        (CONTENT_SECURITY_POLICY, POLICY),
+    ]
+}
+
 fn page(w: Words, template: &impl Template) -> Result<HttpResponse> {
-    Ok(HttpResponse::Ok()
-        .content_type("text/html; charset=utf-8")
-        .insert_header((CONTENT_LANGUAGE, w.code()))
-        .insert_header((VARY, "Accept-Language"))
-        .insert_header((CACHE_CONTROL, "no-cache"))
-        .insert_header((CONTENT_SECURITY_POLICY, POLICY))
-        .body(template.render().map_err(Error::internal)?))
+    let mut response = HttpResponse::Ok();
+    headers(w).into_iter().for_each(|header| _ = response.insert_header(header));
+    Ok(response.body(template.render().map_err(Error::internal)?))
+}
+
+fn made(template: &impl Template, keep: bool) -> Result<Made> {
+    Ok(Made { body: template.render().map_err(Error::internal)?.into_bytes(), keep })
 }
 
 #[get("/")]
-pub async fn home(_caller: Caller, app: web::Data<App>, query: web::Query<PortalQuery>, request: HttpRequest) -> Result<HttpResponse> {
+pub async fn home(
+    _caller: Caller,
+    app: web::Data<App>,
+    answers: web::Data<Answers>,
+    query: web::Query<PortalQuery>,
+    request: HttpRequest,
+) -> Result<HttpResponse> {
     let query = query.into_inner();
     let w = words(&request, query.lang.as_deref());
+    let name = format!("home {} {:?} {:?} {:?} {:?}", w.code(), query.theme, query.publisher, query.open_type, query.after);
+    let body = answers.find(&app, name, async || made(&list_of(&app, w, query).await?, true)).await?;
+    Ok(body.answer(&request, &headers(w)))
+}
+
+async fn list_of(app: &App, w: Words, query: PortalQuery) -> Result<Home> {
     let given = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
     let open_type = [OpenType::Unconditional, OpenType::Conditional, OpenType::Closed]
         .into_iter()
@@ -267,7 +291,7 @@ pub async fn home(_caller: Caller, app: web::Data<App>, query: web::Query<Portal
         })
         .await?;
     let next = if found.more { found.datasets.last().map(|dataset| dataset.slug.clone()) } else { None };
-    let template = Home {
+    Ok(Home {
         w,
         datasets: found.datasets,
         total: found.total,
@@ -277,26 +301,34 @@ pub async fn home(_caller: Caller, app: web::Data<App>, query: web::Query<Portal
         theme: query.theme.unwrap_or_default(),
         publisher: query.publisher.unwrap_or_default(),
         open_type: query.open_type.unwrap_or_default(),
-    };
-    page(w, &template)
+    })
 }
 
 #[get("/datasets/{slug}")]
 pub async fn dataset_page(
     caller: Caller,
     app: web::Data<App>,
+    answers: web::Data<Answers>,
     path: web::Path<String>,
     query: web::Query<PortalQuery>,
     request: HttpRequest,
 ) -> Result<HttpResponse> {
     let (w, slug) = (words(&request, query.lang.as_deref()), path.into_inner());
+    let today = shanghai(crate::clock::now_naive()).format("%Y-%m-%d").to_string();
+    let name = format!("dataset {} {today} {slug}", w.code());
+    let body = answers.find(&app, name, async || dataset_of(&app, &caller, w, slug, today).await).await?;
+    Ok(body.answer(&request, &headers(w)))
+}
+
+async fn dataset_of(app: &App, caller: &Caller, w: Words, slug: String, today: String) -> Result<Made> {
     let (d, themes, publishers) =
         app.db.read(move |conn| Ok((detail(conn, &slug)?, catalog::themes(conn)?, catalog::publishers(conn)?))).await?;
     let open = d.entry.open_type == OpenType::Unconditional && d.version.is_some();
-    // A preview is a query and counts as one; a page without it is better than no page.
-    let preview = match if open { Some(preview(&app, &caller, &d.slug).await) } else { None } {
-        None | Some(Err(Error::RateLimited { .. })) => None,
-        Some(preview) => Some(preview?),
+    // A preview is a query and counts as one; a page without it is better than no page, but not for the next caller.
+    let (preview, keep) = match if open { Some(preview(app, caller, &d.slug).await) } else { None } {
+        None => (None, true),
+        Some(Err(Error::RateLimited { .. })) => (None, false),
+        Some(preview) => (Some(preview?), true),
     };
     let template = DatasetPage {
         w,
@@ -304,10 +336,10 @@ pub async fn dataset_page(
         theme: themes.into_iter().find(|theme| theme.slug == d.entry.theme),
         preview,
         issuer: app.issuer.clone(),
-        today: shanghai(crate::clock::now_naive()).format("%Y-%m-%d").to_string(),
+        today,
         d,
     };
-    page(w, &template)
+    made(&template, keep)
 }
 
 /// The first rows of the public release, through the same check and reader as the API.

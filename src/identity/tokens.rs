@@ -56,7 +56,8 @@ pub struct AccessClaims {
     /// The token's own name.
     pub jti: String,
     iat: i64,
-    exp: i64,
+    /// When it ends, in seconds since 1970.
+    pub exp: i64,
     /// The grant that it is for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub authorization_details: Option<Vec<AuthorizationDetail>>,

@@ -33,6 +33,11 @@ impl OpenObject {
         OpenObject { file: Arc::new(file), size_bytes }
     }
 
+    /// Whether a part is so small that it is read plainly.
+    pub(super) fn is_small(range: &Range<u64>) -> bool {
+        range.end.saturating_sub(range.start) < MAPPED_FROM_BYTES
+    }
+
     /// A part of the object. A large one is mapped, and its pages are brought into memory before this returns: it blocks, so that
     /// whoever sends the bytes does not.
     ///
@@ -43,7 +48,7 @@ impl OpenObject {
             return Err(Error::internal(anyhow::anyhow!("an object of {} bytes has no range {range:?}", self.size_bytes)));
         }
         let length = usize::try_from(range.end - range.start).map_err(Error::internal)?;
-        if range.end - range.start < MAPPED_FROM_BYTES {
+        if Self::is_small(&range) {
             let mut bytes = vec![0; length];
             self.file.read_exact_at(&mut bytes, range.start)?;
             return Ok(Bytes::from(bytes));

@@ -14,6 +14,7 @@ mod download_formats;
 mod hostile;
 mod import;
 mod intake;
+mod kept;
 mod layout;
 mod ledger;
 mod limits;

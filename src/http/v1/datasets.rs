@@ -1,6 +1,7 @@
 //! The open list: entries, versions, publishers, themes.
 
-use actix_web::{get, web};
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use actix_web::{HttpRequest, HttpResponse, get, web};
 use chrono::NaiveDateTime;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -8,6 +9,7 @@ use utoipa::{IntoParams, ToSchema};
 use crate::app::App;
 use crate::catalog::{self, Dataset, DatasetFilter, DatasetKind, Entry, Field, OpenType, Publisher, Text, Theme, Version};
 use crate::error::Result;
+use crate::http::kept::{Answers, Made};
 use crate::http::page::{Page, PageQuery};
 use crate::identity::Caller;
 use crate::read::Format;
@@ -138,22 +140,37 @@ impl From<Version> for VersionSummary {
 /// List datasets
 ///
 /// Every entry of the open list, by slug; closed ones by name too.
-#[utoipa::path(tag = "catalog", params(DatasetsQuery), responses((status = OK, body = Page<DatasetSummary>)))]
+#[utoipa::path(
+    tag = "catalog",
+    params(DatasetsQuery),
+    responses(
+        (status = OK, body = Page<DatasetSummary>, headers(("ETag" = String))),
+        (status = NOT_MODIFIED, description = "The list that you have is the same"),
+    )
+)]
 #[get("/datasets")]
 pub async fn list_datasets(
     _caller: Caller,
     app: web::Data<App>,
+    answers: web::Data<Answers>,
     query: web::Query<DatasetsQuery>,
-) -> Result<web::Json<Page<DatasetSummary>>> {
+    request: HttpRequest,
+) -> Result<HttpResponse> {
     let query = query.into_inner();
     let list = format!("datasets {:?} {:?} {:?}", query.theme, query.publisher, query.open_type);
     let page = PageQuery { limit: query.limit, cursor: query.cursor };
     let (limit, after) = (page.limit()?, page.after(&list)?);
     let filter = DatasetFilter { theme: query.theme, publisher: query.publisher, open_type: query.open_type };
+    let name = format!("{list} {limit} {after:?}");
+    let body = answers.find(&app, name, async || page_of(&app, &list, filter, after, limit).await).await?;
+    Ok(body.answer(&request, &[(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "no-cache")]))
+}
+
+async fn page_of(app: &App, list: &str, filter: DatasetFilter, after: Option<String>, limit: i64) -> Result<Made> {
     let found = app.db.read(move |conn| catalog::list(conn, &filter, after.as_deref(), limit)).await?;
     let last = found.more.then(|| found.datasets.last().map(|dataset| dataset.slug.clone())).flatten();
-    let items = found.datasets.into_iter().map(DatasetSummary::from).collect();
-    Ok(web::Json(Page::new(&list, items, found.total, last.as_deref())))
+    let items: Vec<DatasetSummary> = found.datasets.into_iter().map(DatasetSummary::from).collect();
+    Ok(Made { body: serde_json::to_vec(&Page::new(list, items, found.total, last.as_deref()))?, keep: true })
 }
 
 /// Show a dataset

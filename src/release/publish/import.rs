@@ -44,11 +44,13 @@ pub async fn import_folder(tools: &Tools, dir: &Path, actor: &str, watcher: impl
     let folder = blocking(move || Ok(catalog::read_folder(&dir))).await?;
     let mut report = Report { outcomes: Vec::new(), mistakes: folder.mistakes };
     let (publishers, themes) = (folder.publishers, folder.themes);
+    let who = actor.to_owned();
     tools
         .db
         .write(move |conn| {
-            publishers.iter().try_for_each(|publisher| catalog::put_publisher(conn, publisher))?;
-            (0..).zip(&themes).try_for_each(|(position, theme)| catalog::put_theme(conn, theme, position))
+            lock_ledger(conn)?;
+            publishers.iter().try_for_each(|publisher| catalog::put_publisher(conn, &who, publisher))?;
+            (0..).zip(&themes).try_for_each(|(position, theme)| catalog::put_theme(conn, &who, theme, position))
         })
         .await?;
     for entry in folder.entries {

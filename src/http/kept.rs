@@ -1,0 +1,105 @@
+//! Answers that are the same for everybody, kept until the open list changes. What a caller has a share in, such as limits, is not part of them.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use actix_web::http::header::{ETAG, HeaderName, HeaderValue, IF_NONE_MATCH};
+use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
+use bytes::Bytes;
+
+use super::v1::download::{etag, matches_any};
+use crate::app::App;
+use crate::crypto::sha256_hex;
+use crate::error::Result;
+
+/// How much is kept before everything is forgotten.
+const MOST_BYTES: usize = 32 << 20;
+
+/// What an answer costs beside its body, by and large.
+const OVERHEAD_BYTES: usize = 500;
+
+/// A body with its validator.
+#[derive(Clone)]
+pub struct Body {
+    bytes: Bytes,
+    sha256: String,
+}
+
+impl Body {
+    fn new(bytes: Vec<u8>) -> Self {
+        Body { sha256: sha256_hex(&bytes), bytes: bytes.into() }
+    }
+
+    /// The answer with this body, or that the caller has it already.
+    pub fn answer(self, request: &HttpRequest, headers: &[(HeaderName, &'static str)]) -> HttpResponse {
+        let lists = request.headers().get_all(IF_NONE_MATCH).filter_map(|list| list.to_str().ok());
+        let same = lists.into_iter().any(|list| matches_any(list, &self.sha256));
+        let mut response: HttpResponseBuilder = if same { HttpResponse::NotModified() } else { HttpResponse::Ok() };
+        response.insert_header((ETAG, etag(&self.sha256)));
+        for (name, value) in headers {
+            response.insert_header((name.clone(), HeaderValue::from_static(value)));
+        }
+        if same { response.finish() } else { response.body(self.bytes) }
+    }
+}
+
+/// What was made for an answer.
+pub struct Made {
+    /// Its body.
+    pub body: Vec<u8>,
+    /// Whether everybody gets the same, until the list changes.
+    pub keep: bool,
+}
+
+/// The answers of this process.
+#[derive(Default)]
+pub struct Answers {
+    kept: Mutex<Kept>,
+}
+
+#[derive(Default)]
+struct Kept {
+    /// The mark of the list (see `ledger::Marks`) that all of them were made under.
+    mark: i64,
+    size: usize,
+    bodies: HashMap<String, Body>,
+}
+
+impl Answers {
+    /// The body of that name, which says everything on which it depends but the list; `make` makes it when it is not kept.
+    ///
+    /// # Errors
+    /// What `make` answers, or that the database does not.
+    pub async fn find(&self, app: &App, name: String, make: impl AsyncFnOnce() -> Result<Made>) -> Result<Body> {
+        // Read before anything is made: a change in between makes the answer newer than its mark, and never older.
+        let mark = app.follower.marks(&app.db).await?.list;
+        if let Some(body) = self.kept(mark, &name) {
+            return Ok(body);
+        }
+        let Made { body, keep } = make().await?;
+        let body = Body::new(body);
+        if keep {
+            self.keep(mark, name, body.clone());
+        }
+        Ok(body)
+    }
+
+    fn kept(&self, mark: i64, name: &str) -> Option<Body> {
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.mark == mark { kept.bodies.get(name).cloned() } else { None }
+    }
+
+    fn keep(&self, mark: i64, name: String, body: Body) {
+        let size = name.len() + body.bytes.len() + OVERHEAD_BYTES;
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.mark > mark {
+            return;
+        }
+        if kept.mark < mark || kept.size + size > MOST_BYTES {
+            *kept = Kept { mark, ..Kept::default() };
+        }
+        if kept.bodies.insert(name, body).is_none() {
+            kept.size += size;
+        }
+    }
+}
