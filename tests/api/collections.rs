@@ -277,7 +277,10 @@ async fn personal_data_in_a_text_holds_the_collection() {
     let letter = "您好，\n我的手机是 13800138000，身份证 11010519491231002X。\n";
     let gb18030 = encoding_rs::GB18030.encode(letter).0.into_owned();
     let long = format!("{}{letter}", "没有什么。\n".repeat(40_000));
-    for (number, bytes) in [(2, letter.as_bytes()), (3, &gb18030), (4, long.as_bytes())] {
+    // In the middle of the second piece that is read.
+    let wide: Vec<u8> =
+        format!("\u{FEFF}{}{letter}{}", "无".repeat(200_000), "无".repeat(100_000)).encode_utf16().flat_map(u16::to_be_bytes).collect();
+    for (number, bytes) in [(2, letter.as_bytes()), (3, &gb18030), (4, &wide), (5, long.as_bytes())] {
         let upload = app.upload(&steward, "letters.zip", &zip_of([("a.txt", &b"nothing"[..]), ("b/letter.txt", bytes)])).await;
         let job = app.publish(&steward, "letters", &upload, "replace").await;
         assert_eq!((&job["result"]["status"], &job["result"]["version"]), (&json!("held"), &json!(number)), "{job}");
@@ -288,7 +291,7 @@ async fn personal_data_in_a_text_holds_the_collection() {
         assert!(!versions.text().contains("13800138000") && !versions.text().contains("19491231"));
     }
     file(&app, "letters", "b/letter.txt").await.problem(404, "not-found");
-    let path = "/api/v1/admin/datasets/letters/versions/4/resolution";
+    let path = "/api/v1/admin/datasets/letters/versions/5/resolution";
     app.post_as(path, &steward, &json!({ "publish": true, "reason": "made up" })).await.expect(200);
     assert_eq!(file(&app, "letters", "b/letter.txt").await.expect(200).text(), long);
 }

@@ -1,5 +1,7 @@
 //! What kind of file it is: told by its first bytes; of a text, which has no telling ones, by the ending of its name.
 
+use encoding_rs::{Encoding, UTF_8};
+
 /// Media types of texts by the ending of the name.
 const TEXTS: &[(&str, &str)] = &[
     ("css", "text/css"),
@@ -52,6 +54,11 @@ pub fn is_text_type(media_type: &str) -> bool {
 
 /// Whether bytes are the beginning of a text.
 fn is_text(start: &[u8], is_all: bool) -> bool {
+    if let Some(encoding) = utf16(start) {
+        let (text, _, is_broken) = encoding.decode(&start[..start.len() & !1]);
+        // The last character may be cut in two.
+        return (!is_all || !is_broken) && !text.chars().any(is_binary);
+    }
     let text = match std::str::from_utf8(start) {
         Ok(text) => text,
         // The last character may be cut in two.
@@ -59,6 +66,11 @@ fn is_text(start: &[u8], is_all: bool) -> bool {
         Err(_) => return is_gb18030(start, is_all),
     };
     !text.is_empty() && !text.chars().any(is_binary)
+}
+
+/// The encoding of a text in UTF-16, as the mark at its beginning tells it.
+pub fn utf16(start: &[u8]) -> Option<&'static Encoding> {
+    Encoding::for_bom(start).map(|(encoding, _)| encoding).filter(|encoding| *encoding != UTF_8)
 }
 
 /// Whether the bytes are Chinese text in GB18030: bytes of other files seldom decode, and seldom to Han characters alone.
@@ -105,8 +117,11 @@ mod tests {
             ("notes.log", b"BMI of everybody", "text/plain"),
             ("a", b"%PDF-1.4 all of it in ASCII", "application/pdf"),
             ("a.csv", b"\x00\x01\x02\x03", "application/octet-stream"),
-            ("a.csv", b"\xFF\xFE\xFD", "application/octet-stream"),
+            ("a.csv", b"\xFF\xFD\xFE", "application/octet-stream"),
             ("empty.txt", b"", "application/octet-stream"),
+            ("a.txt", b"\xFF\xFE\x90\x5F\x47\x6C", "text/plain"),
+            ("a.csv", b"\xFE\xFF\x5F\x90\x00,\x00\n", "text/csv"),
+            ("a.csv", b"\xFF\xFE\x00\xD8", "application/octet-stream"),
         ] {
             assert_eq!(media_type(path, start, true), wanted, "{path} {start:?}");
         }

@@ -1,11 +1,12 @@
 //! The scan for personal data in the files themselves: in texts, and of pictures, whether they say where they were taken.
 
+use std::borrow::Cow;
 use std::io::Read;
 
-use encoding_rs::{GB18030, UTF_8};
+use encoding_rs::{Encoding, GB18030, UTF_8};
 
 use super::Member;
-use super::media::is_text_type;
+use super::media::{is_text_type, utf16};
 use super::pictures::has_place;
 use crate::intake::decode::fill;
 use crate::intake::faults::Stop;
@@ -19,6 +20,9 @@ pub const CONTENT: &str = "(content)";
 
 /// So much of a text is looked at at once, to the end of its line; with a longer line something may be cut in two.
 const PIECE_BYTES: usize = 256 << 10;
+
+/// So much of a piece in UTF-16 is looked at twice. It is even, and longer than anything that is looked for.
+const SEAM_BYTES: usize = 4096;
 
 /// Rows of a note that are named.
 const NOTED_ROWS: usize = 20;
@@ -99,23 +103,21 @@ fn join(known: &mut Finding, other: Finding) {
 
 fn look(file: &mut impl Read, column: &mut ColumnScan, row: i64, progress: &Progress<'_>) -> Result<Marks, Stop> {
     let (mut buffer, mut kept, mut marks) = (vec![0; PIECE_BYTES], 0, Marks::default());
+    let mut encoding = None;
     loop {
         let read = fill(file, &mut buffer[kept..])?;
         let filled = kept + read;
         let is_last = filled < buffer.len();
-        // A piece ends behind a line, and if there is none, in the middle of one.
-        let end = match buffer[..filled].iter().rposition(|byte| *byte == b'\n') {
-            Some(at) if !is_last => at + 1,
-            Some(_) | None => filled,
+        let encoding = *encoding.get_or_insert_with(|| utf16(&buffer[..filled]));
+        // A piece ends behind a line, and if there is none, in the middle of one. In UTF-16 a byte of a line's end tells nothing: some of
+        // the piece is looked at once more with the next one.
+        let (end, from) = match buffer[..filled].iter().rposition(|byte| *byte == b'\n') {
+            _ if is_last => (filled, filled),
+            _ if encoding.is_some() => (filled & !1, (filled & !1) - SEAM_BYTES),
+            Some(at) => (at + 1, at + 1),
+            None => (filled, filled),
         };
-        let piece = &buffer[..end];
-        let text = match std::str::from_utf8(piece) {
-            Ok(text) => text.into(),
-            Err(_) if GB18030.decode_without_bom_handling_and_without_replacement(piece).is_some() => {
-                GB18030.decode_without_bom_handling(piece).0
-            }
-            Err(_) => UTF_8.decode_without_bom_handling(piece).0,
-        };
+        let text = decoded(&buffer[..end], encoding);
         marks = marks.with(column.look(&text, Tally::of(text.as_bytes()), row));
         progress.read(read as u64);
         if progress.stopped_at_last() {
@@ -124,7 +126,21 @@ fn look(file: &mut impl Read, column: &mut ColumnScan, row: i64, progress: &Prog
         if is_last {
             return Ok(marks);
         }
-        buffer.copy_within(end..filled, 0);
-        kept = filled - end;
+        buffer.copy_within(from..filled, 0);
+        kept = filled - from;
+    }
+}
+
+/// A piece of a text in UTF-16 if its file says so, in UTF-8, or else in GB18030.
+fn decoded<'t>(piece: &'t [u8], utf16: Option<&'static Encoding>) -> Cow<'t, str> {
+    if let Some(encoding) = utf16 {
+        return encoding.decode_without_bom_handling(piece).0;
+    }
+    match std::str::from_utf8(piece) {
+        Ok(text) => text.into(),
+        Err(_) => match GB18030.decode_without_bom_handling_and_without_replacement(piece) {
+            Some(text) => text,
+            None => UTF_8.decode_without_bom_handling(piece).0,
+        },
     }
 }
