@@ -189,7 +189,6 @@ mod tests {
     }
 
     #[tokio::test]
-    #[expect(clippy::panic, reason = "it is what is tested")]
     async fn of_work_that_is_written_together_each_piece_stands_for_itself() {
         let dir = tempfile::tempdir().unwrap();
         let db = open(&dir);
