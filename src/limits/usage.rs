@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
 
 use chrono::{Duration, Utc};
 use diesel::prelude::*;
@@ -13,6 +14,9 @@ use crate::db::schema::usage_days;
 use crate::db::{Conn, Db};
 use crate::error::{Error, Result};
 
+/// For how long what the database had is believed.
+const KNOWN_FOR: std::time::Duration = std::time::Duration::from_secs(5);
+
 /// How many days of counts are kept.
 const KEPT_DAYS: i64 = 40;
 
@@ -20,16 +24,21 @@ const KEPT_DAYS: i64 = 40;
 pub struct Usage {
     key: HmacKey,
     /// Bytes that are not in the database yet, by hashed caller and day.
-    pending: Mutex<HashMap<(String, String), u64>>,
+    pending: Mutex<HashMap<Slot, u64>>,
+    /// Bytes that the database had when it was asked last, and when that was. Other replicas add to them.
+    known: Mutex<HashMap<Slot, (u64, Instant)>>,
 }
+
+/// A hashed caller and a day.
+type Slot = (String, String);
 
 impl Usage {
     /// An empty count; callers are hashed with `key`.
     pub fn new(key: HmacKey) -> Self {
-        Usage { key, pending: Mutex::default() }
+        Usage { key, pending: Mutex::default(), known: Mutex::default() }
     }
 
-    fn slot(&self, key: &LimitKey) -> (String, String) {
+    fn slot(&self, key: &LimitKey) -> Slot {
         (self.key.hex(key.name.as_bytes()), today())
     }
 
@@ -46,7 +55,16 @@ impl Usage {
     pub async fn check(&self, db: &Db, key: &LimitKey, bytes_per_day: u64) -> Result<()> {
         let slot = self.slot(key);
         let pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner).get(&slot).copied().unwrap_or(0);
-        let stored = db.read(move |conn| stored(conn, &slot.0, &slot.1)).await?;
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner).get(&slot).copied();
+        let stored = match known.filter(|(_, at)| at.elapsed() < KNOWN_FOR) {
+            Some((stored, _)) => stored,
+            None => {
+                let asked = slot.clone();
+                let stored = db.read(move |conn| stored(conn, &asked.0, &asked.1)).await?;
+                self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(slot, (stored, Instant::now()));
+                stored
+            }
+        };
         if pending + stored < bytes_per_day {
             return Ok(());
         }
@@ -62,6 +80,7 @@ impl Usage {
     /// # Errors
     /// When the database does not take it; the bytes stay pending.
     pub fn flush(&self, db: &Db) -> Result<()> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).retain(|_, (_, at)| at.elapsed() < KNOWN_FOR);
         let taken = std::mem::take(&mut *self.pending.lock().unwrap_or_else(PoisonError::into_inner));
         if taken.is_empty() {
             return Ok(());
@@ -71,7 +90,11 @@ impl Usage {
             diesel::delete(usage_days::table.filter(usage_days::day.lt(oldest))).execute(conn)?;
             taken.iter().try_for_each(|((caller, day), bytes)| add(conn, caller, day, *bytes as i64))
         });
-        if written.is_err() {
+        if written.is_ok() {
+            let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+            // The next check asks again.
+            taken.keys().for_each(|slot| _ = known.remove(slot));
+        } else {
             let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
             for (slot, bytes) in taken {
                 *pending.entry(slot).or_insert(0) += bytes;
