@@ -119,16 +119,14 @@ fn settings(matches: &ArgMatches) -> Result<Settings> {
     Settings::load(&flags, variables, file.as_deref())
 }
 
-/// Logs as JSON lines on standard error; `QINGDAN_LOG` filters them.
-fn start_logging() {
+/// Logs as JSON lines on standard error; `QINGDAN_LOG` filters them. A thread of their own writes them, several at once when many come; none
+/// is left out. What is written last is out when the answer is dropped.
+fn start_logging() -> tracing_appender::non_blocking::WorkerGuard {
+    let lines = std::io::BufWriter::with_capacity(64 << 10, std::io::stderr());
+    let (writer, guard) = tracing_appender::non_blocking::NonBlockingBuilder::default().lossy(false).thread_name("log").finish(lines);
     let filter = EnvFilter::try_from_env("QINGDAN_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt()
-        .json()
-        .flatten_event(true)
-        .with_current_span(false)
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .init();
+    tracing_subscriber::fmt().json().flatten_event(true).with_current_span(false).with_env_filter(filter).with_writer(writer).init();
+    guard
 }
 
 /// A runtime for commands that are not the service.

@@ -12,7 +12,7 @@ use crate::settings::Settings;
 
 /// Runs the service until it is told to stop.
 pub(super) fn serve(settings: &Settings) -> Result<End> {
-    start_logging();
+    let _logging = start_logging();
     let started = Instant::now();
     app::block_on(async {
         let parts = Parts::open(settings)?;
