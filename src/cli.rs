@@ -53,7 +53,21 @@ fn command() -> Command {
             Command::new("ledger")
                 .about("Look at the ledger")
                 .subcommand_required(true)
-                .subcommand(Command::new("verify").about("Check the whole chain and name the first broken entry; also beside a running service")),
+                .subcommand(
+                    Command::new("verify")
+                        .about("Check the whole ledger and name the first broken entry; also beside a running service")
+                        .arg(
+                            Arg::new("from-checkpoint")
+                                .long("from-checkpoint")
+                                .value_name("FILE")
+                                .action(clap::ArgAction::Append)
+                                .value_parser(clap::value_parser!(PathBuf))
+                                .help("a checkpoint that you have kept: the ledger must be a continuation of it"),
+                        )
+                        .arg(Arg::new("key").long("key").value_name("KEY").help(
+                            "the ledger's key that you have kept, `name+id+base64`; without it, the database's own is believed",
+                        )),
+                ),
         )
         .subcommand(
             Command::new("user").about("Look after accounts, while the service is stopped").subcommand_required(true).subcommand(
@@ -91,7 +105,10 @@ fn run(matches: &ArgMatches) -> Result<End> {
             let dir = matches.get_one::<PathBuf>("DIR").cloned().unwrap_or_default();
             import::import(&settings(matches)?, &dir)
         }
-        Some(("ledger", matches)) => ledger::verify(&settings(matches.subcommand().map_or(matches, |(_, inner)| inner))?),
+        Some(("ledger", matches)) => {
+            let matches = matches.subcommand().map_or(matches, |(_, inner)| inner);
+            ledger::verify(&settings(matches)?, matches)
+        }
         Some(("user", matches)) => {
             let matches = matches.subcommand().map_or(matches, |(_, inner)| inner);
             let username = matches.get_one::<String>("USERNAME").map(String::as_str).unwrap_or_default();

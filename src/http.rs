@@ -73,6 +73,10 @@ fn routes(config: &mut ServiceConfig<'_>) {
                 .service(v1::grants::find_grant)
                 .service(v1::grants::revoke_grant)
                 .service(v1::ledger::list_ledger_entries)
+                .service(v1::ledger::redact_ledger_entry)
+                .service(v1::ledger::show_checkpoint)
+                .service(v1::ledger::show_ledger_key)
+                .service(v1::ledger::prove)
                 .configure(administration),
         );
 }

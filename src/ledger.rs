@@ -4,7 +4,14 @@
 //! `detail` is the text of a JSON object and stands in the array as a string. The first entry's `previous_hash` is 64 zeros.
 //! Entries name firms, people and things by id; names, addresses and other personal data never go in.
 
+pub mod checkpoint;
 mod follow;
+pub mod merkle;
+pub mod note;
+mod record;
+pub mod tree;
+mod verify;
+mod words;
 
 use diesel::prelude::*;
 use serde::Serialize;
@@ -16,6 +23,9 @@ use crate::db::{Conn, lock_ledger};
 use crate::error::Result;
 
 pub use follow::{Follower, Marks};
+pub use record::{Draft, Recorder};
+pub use verify::{Verdict, verify};
+pub use words::{Words, append_with_reason, redact};
 
 /// What the first entry follows.
 pub const GENESIS: &str = "0000000000000000000000000000000000000000000000000000000000000000";
@@ -59,6 +69,7 @@ pub enum Kind {
     GrantRevoked,
     ReadAllowed,
     ReadRefused,
+    EntryRedacted,
 }
 
 /// What an entry changes of the things that are kept in memory.
@@ -68,13 +79,15 @@ enum Topic {
     List,
     /// Whether firms and their clients may act.
     Firms,
+    /// What grants give.
+    Grants,
     /// Nothing that is kept.
     Other,
 }
 
 impl Kind {
     /// Every kind.
-    const ALL: [Kind; 32] = [
+    const ALL: [Kind; 33] = [
         Kind::ServiceInitialized,
         Kind::DatasetCreated,
         Kind::DatasetUpdated,
@@ -107,6 +120,7 @@ impl Kind {
         Kind::GrantRevoked,
         Kind::ReadAllowed,
         Kind::ReadRefused,
+        Kind::EntryRedacted,
     ];
 
     /// The kind of that name.
@@ -131,6 +145,7 @@ impl Kind {
             | Kind::FirmRevoked
             | Kind::ClientRegistered
             | Kind::ClientRevoked => Topic::Firms,
+            Kind::GrantCreated | Kind::GrantRevoked => Topic::Grants,
             Kind::ServiceInitialized
             | Kind::PersonCreated
             | Kind::PersonRevoked
@@ -145,10 +160,9 @@ impl Kind {
             | Kind::ApplicationRefused
             | Kind::AgreementDrawn
             | Kind::AgreementSigned
-            | Kind::GrantCreated
-            | Kind::GrantRevoked
             | Kind::ReadAllowed
-            | Kind::ReadRefused => Topic::Other,
+            | Kind::ReadRefused
+            | Kind::EntryRedacted => Topic::Other,
         }
     }
 
@@ -187,6 +201,7 @@ impl Kind {
             Kind::GrantRevoked => "grant.revoked",
             Kind::ReadAllowed => "read.allowed",
             Kind::ReadRefused => "read.refused",
+            Kind::EntryRedacted => "entry.redacted",
         }
     }
 }
@@ -214,6 +229,10 @@ pub struct LedgerEntry {
 }
 
 impl LedgerEntry {
+    fn head(&self) -> Head {
+        (self.seq, self.hash.clone())
+    }
+
     fn computed_hash(&self) -> Result<String> {
         let parts = (self.seq, &self.moment, &self.kind, &self.actor, &self.subject, &self.detail_json, &self.previous_hash);
         Ok(sha256_hex(serde_json::to_string(&parts)?.as_bytes()))
@@ -226,8 +245,21 @@ impl LedgerEntry {
 /// When the database does not take it.
 pub fn append(conn: &mut Conn, kind: Kind, actor: &str, subject: &str, detail: &Value) -> Result<LedgerEntry> {
     lock_ledger(conn)?;
-    let last: Option<(i64, String)> = ledger::table.order(ledger::seq.desc()).select((ledger::seq, ledger::hash)).first(conn).optional()?;
-    let (seq, previous_hash) = last.unwrap_or((0, GENESIS.to_owned()));
+    let head = last(conn)?;
+    append_after(conn, &head, kind, actor, subject, detail)
+}
+
+/// The last entry: its place and its hash.
+type Head = (i64, String);
+
+fn last(conn: &mut Conn) -> Result<Head> {
+    let last: Option<Head> = ledger::table.order(ledger::seq.desc()).select((ledger::seq, ledger::hash)).first(conn).optional()?;
+    Ok(last.unwrap_or((0, GENESIS.to_owned())))
+}
+
+/// Adds an entry behind the last one, by whoever holds the lock.
+fn append_after(conn: &mut Conn, head: &Head, kind: Kind, actor: &str, subject: &str, detail: &Value) -> Result<LedgerEntry> {
+    let (seq, previous_hash) = head.clone();
     let mut entry = LedgerEntry {
         seq: seq + 1,
         moment: crate::clock::format(crate::clock::now()),
@@ -243,64 +275,25 @@ pub fn append(conn: &mut Conn, kind: Kind, actor: &str, subject: &str, detail: &
     Ok(entry)
 }
 
+/// An entry with what was said, for those who may read it.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub struct LedgerRecord {
+    /// The entry.
+    #[serde(flatten)]
+    pub entry: LedgerEntry,
+    /// Words of people that belong to it and were not taken out since. Each is committed to in the entry's detail: there
+    /// `NAME_commitment` is SHA-256 over the salt's bytes and the words.
+    pub words: Vec<Words>,
+}
+
 /// Entries after `after`, oldest first, and how many there are in all.
 ///
 /// # Errors
 /// When the database does not answer.
-pub fn list(conn: &mut Conn, after: i64, limit: i64) -> Result<(Vec<LedgerEntry>, i64)> {
-    let entries = ledger::table.filter(ledger::seq.gt(after)).order(ledger::seq).limit(limit).load(conn)?;
+pub fn list(conn: &mut Conn, after: i64, limit: i64) -> Result<(Vec<LedgerRecord>, i64)> {
+    let entries: Vec<LedgerEntry> = ledger::table.filter(ledger::seq.gt(after)).order(ledger::seq).limit(limit).load(conn)?;
     let total = ledger::table.count().get_result(conn)?;
-    Ok((entries, total))
-}
-
-/// What a check of the chain found.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// Every entry follows from the one before.
-    Whole {
-        /// How many entries there are.
-        entries: i64,
-        /// The last entry's hash.
-        head: String,
-    },
-    /// The first entry that does not hold.
-    Broken {
-        /// Its place.
-        seq: i64,
-        /// What is wrong with it.
-        reason: String,
-    },
-}
-
-/// Checks the whole chain, oldest entry first.
-///
-/// # Errors
-/// When the database does not answer.
-pub fn verify(conn: &mut Conn) -> Result<Verdict> {
-    let (mut seq, mut head) = (0, GENESIS.to_owned());
-    loop {
-        let entries: Vec<LedgerEntry> = ledger::table.filter(ledger::seq.gt(seq)).order(ledger::seq).limit(BATCH).load(conn)?;
-        if entries.is_empty() {
-            return Ok(Verdict::Whole { entries: seq, head });
-        }
-        for entry in entries {
-            if let Some(reason) = fault(&entry, seq + 1, &head)? {
-                return Ok(Verdict::Broken { seq: if entry.seq == seq + 1 { entry.seq } else { seq + 1 }, reason });
-            }
-            (seq, head) = (entry.seq, entry.hash);
-        }
-    }
-}
-
-fn fault(entry: &LedgerEntry, seq: i64, head: &str) -> Result<Option<String>> {
-    if entry.seq != seq {
-        return Ok(Some(format!("it is missing; the next one there is {}", entry.seq)));
-    }
-    if entry.previous_hash != head {
-        return Ok(Some("its previous_hash is not the hash of the entry before".to_owned()));
-    }
-    if entry.computed_hash()? != entry.hash {
-        return Ok(Some("its hash does not match its content".to_owned()));
-    }
-    Ok(None)
+    let mut said = words::of(conn, &entries)?;
+    let record = |entry: LedgerEntry| LedgerRecord { words: said.remove(&entry.seq).unwrap_or_default(), entry };
+    Ok((entries.into_iter().map(record).collect(), total))
 }

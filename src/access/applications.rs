@@ -240,8 +240,8 @@ pub fn decide(conn: &mut Conn, caller: &Caller, id: &str, approve: bool, reason:
     if changed == 0 {
         return Err(Error::Conflict("the application is decided already".to_owned()));
     }
-    let detail = json!({ "firm": application.firm_id, "dataset": application.dataset, "reason": reason });
-    ledger::append(conn, kind, &caller.actor(), &format!("application:{id}"), &detail)?;
+    let detail = json!({ "firm": application.firm_id, "dataset": application.dataset });
+    ledger::append_with_reason(conn, kind, &caller.actor(), &format!("application:{id}"), detail, reason)?;
     let agreement = if approve {
         let policy = Policy::for_fields(&dataset.entry, &application.fields)?;
         Some(agreements::draw(conn, &application, &dataset, &policy)?)

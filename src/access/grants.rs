@@ -197,7 +197,7 @@ pub fn revoke(conn: &mut Conn, caller: &Caller, id: &str, reason: &str) -> Resul
     if changed == 0 {
         return Err(Error::Conflict(format!("the grant is {} already", grant.status)));
     }
-    let detail = json!({ "firm": grant.firm_id, "dataset": grant.dataset, "reason": reason });
-    ledger::append(conn, Kind::GrantRevoked, &caller.actor(), &format!("grant:{id}"), &detail)?;
+    let detail = json!({ "firm": grant.firm_id, "dataset": grant.dataset });
+    ledger::append_with_reason(conn, Kind::GrantRevoked, &caller.actor(), &format!("grant:{id}"), detail, reason)?;
     find(conn, id)
 }

@@ -14,6 +14,7 @@ use crate::catalog;
 use crate::error::{Error, Result};
 use crate::intake::{FileFault, Step, uploads};
 use crate::jobs::{self, Job, JobFault, JobKind, JobProblem, Outcome, Progress};
+use crate::ledger;
 use crate::release::{PublishMode, Refusal, Settle, Source, Stage, Watcher, publish_file};
 
 /// How often the queue is looked at when nobody has said that there is something in it: another replica may have put it there.
@@ -76,6 +77,21 @@ pub(super) async fn tidy(app: Arc<App>) {
             Err(cause) => tracing::error!(error = ?cause, "the collection of orphans could not be ordered; the next hour tries again"),
         }
         tokio::time::sleep(Duration::from_secs(3600)).await;
+    }
+}
+
+/// Keeps the tree over the ledger, and signs a checkpoint each minute in which something was written.
+pub(super) async fn grow(app: Arc<App>) {
+    loop {
+        let signer = Arc::clone(&app);
+        let grown = async {
+            while app.db.write(ledger::tree::grow).await? {}
+            app.db.write(move |conn| ledger::checkpoint::sign(conn, &signer.log_key)).await
+        };
+        if let Err(cause) = grown.await {
+            tracing::error!(error = ?cause, "the tree over the ledger could not be kept; the next minute tries again");
+        }
+        tokio::time::sleep(Duration::from_secs(60)).await;
     }
 }
 

@@ -391,7 +391,7 @@ pub fn resolve(conn: &mut Conn, actor: &str, dataset: &Dataset, number: i32, pub
     if publish {
         point_at(conn, &dataset.id, number, now)?;
     }
-    let detail = json!({ "version": number, "object_sha256": digest_of(&version.parts), "rows": version.row_count, "reason": reason });
-    ledger::append(conn, kind, actor, &format!("dataset:{}", dataset.slug), &detail)?;
+    let detail = json!({ "version": number, "object_sha256": digest_of(&version.parts), "rows": version.row_count });
+    ledger::append_with_reason(conn, kind, actor, &format!("dataset:{}", dataset.slug), detail, reason)?;
     any_version(conn, dataset, number)
 }

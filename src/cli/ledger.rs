@@ -1,14 +1,19 @@
 //! `qingdan ledger verify`.
 
-use anyhow::Result;
+use std::path::Path;
+
+use anyhow::{Context, Result, anyhow};
+use clap::ArgMatches;
 
 use super::End;
 use crate::db::Db;
+use crate::identity::keys;
+use crate::ledger::note::{Checkpoint, Verifier};
 use crate::ledger::{Verdict, verify as check};
 use crate::settings::Settings;
 
-/// Checks the chain. Reads only, and takes no lock, so that it also works beside a running service.
-pub(super) fn verify(settings: &Settings) -> Result<End> {
+/// Checks the chain, its tree and its checkpoints. Reads only, and takes no lock, so that it also works beside a running service.
+pub(super) fn verify(settings: &Settings, matches: &ArgMatches) -> Result<End> {
     let url = settings.database_url.expose();
     if let Some(path) = crate::db::sqlite_path(url)
         && !path.exists()
@@ -16,9 +21,24 @@ pub(super) fn verify(settings: &Settings) -> Result<End> {
         anyhow::bail!("there is no database at {}", path.display());
     }
     let db = Db::connect(url)?;
-    match db.read_now(check)? {
-        Verdict::Whole { entries, head } => {
-            println!("the ledger holds: {entries} entries, head {head}");
+    let given =
+        matches.get_one::<String>("key").map(|text| text.parse::<Verifier>().map_err(|wrong| anyhow!("--key: {wrong}"))).transpose()?;
+    let mut kept = Vec::new();
+    for path in matches.get_many::<std::path::PathBuf>("from-checkpoint").into_iter().flatten() {
+        let verifier = match &given {
+            Some(verifier) => verifier.clone(),
+            None => db
+                .read_now(keys::log_verifier)?
+                .context("the database has no key of the ledger yet; give the key that you have kept with --key")?,
+        };
+        kept.push(read(path, &verifier)?);
+    }
+    match db.read_now(|conn| check(conn, &kept))? {
+        Verdict::Whole { entries, head, root } => {
+            println!("the ledger holds: {entries} entries, head {head}, root {root}");
+            for checkpoint in kept {
+                println!("it continues the checkpoint of {} over {} entries", checkpoint.origin, checkpoint.size);
+            }
             Ok(End::Well)
         }
         Verdict::Broken { seq, reason } => {
@@ -26,4 +46,9 @@ pub(super) fn verify(settings: &Settings) -> Result<End> {
             Ok(End::Found)
         }
     }
+}
+
+fn read(path: &Path, verifier: &Verifier) -> Result<Checkpoint> {
+    let note = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    Checkpoint::open(&note, verifier).map_err(|wrong| anyhow!("{}: {wrong}", path.display()))
 }

@@ -181,6 +181,7 @@ diesel::table! {
         public_jwk_json -> Text,
         created_at -> Timestamp,
         retired_at -> Nullable<Timestamp>,
+        purpose -> Text,
     }
 }
 
@@ -260,6 +261,32 @@ diesel::table! {
 }
 
 diesel::table! {
+    ledger_nodes (level, position) {
+        level -> Integer,
+        position -> BigInt,
+        hash -> Text,
+    }
+}
+
+diesel::table! {
+    checkpoints (size) {
+        size -> BigInt,
+        root -> Text,
+        note -> Text,
+        created_at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    ledger_words (seq, name) {
+        seq -> BigInt,
+        name -> Text,
+        salt -> Text,
+        words -> Text,
+    }
+}
+
+diesel::table! {
     ledger (seq) {
         seq -> BigInt,
         moment -> Text,
@@ -326,6 +353,9 @@ diesel::allow_tables_to_appear_in_same_query!(
     releases,
     exports,
     ledger,
+    ledger_nodes,
+    checkpoints,
+    ledger_words,
     usage_days,
     marks,
 );

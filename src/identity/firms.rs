@@ -146,6 +146,10 @@ pub fn step(conn: &mut Conn, actor: &str, id: &str, step: FirmStep, reason: Opti
     if changed == 0 {
         return Err(Error::Conflict(format!("the firm is {}, not {from}", firm.status)));
     }
-    ledger::append(conn, kind, actor, &format!("firm:{id}"), &json!({ "reason": reason }))?;
+    let subject = format!("firm:{id}");
+    match reason {
+        Some(reason) => ledger::append_with_reason(conn, kind, actor, &subject, json!({}), reason)?,
+        None => ledger::append(conn, kind, actor, &subject, &json!({}))?,
+    };
     find(conn, id)
 }

@@ -9,11 +9,18 @@ use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey};
 use serde_json::json;
 
 use crate::clock::now_naive;
-use crate::crypto::MasterKey;
+use crate::crypto::{MasterKey, unbase64url};
 use crate::db::schema::signing_keys;
 use crate::db::{Conn, lock_ledger};
 use crate::error::{Error, Result};
+use crate::ledger::note::{LogKey, Verifier};
 use crate::ledger::{self, Kind};
+
+/// What keys are for: signing tokens.
+const TOKENS: &str = "tokens";
+
+/// What keys are for: signing the ledger's checkpoints.
+const LEDGER: &str = "ledger";
 
 /// The keys in use: one signs, all verify. Holds asymmetric keys only, so that publishing them gives nothing away.
 pub struct KeyRing {
@@ -33,6 +40,7 @@ struct KeyRow {
     public_jwk_json: String,
     created_at: NaiveDateTime,
     retired_at: Option<NaiveDateTime>,
+    purpose: String,
 }
 
 impl KeyRing {
@@ -43,10 +51,12 @@ impl KeyRing {
     pub fn load(conn: &mut Conn, master: &MasterKey) -> Result<Self> {
         // Replicas that start together must not each make a key.
         lock_ledger(conn)?;
-        let mut rows: Vec<KeyRow> =
-            signing_keys::table.filter(signing_keys::retired_at.is_null()).order(signing_keys::created_at.desc()).load(conn)?;
+        let mut rows: Vec<KeyRow> = signing_keys::table
+            .filter(signing_keys::retired_at.is_null().and(signing_keys::purpose.eq(TOKENS)))
+            .order(signing_keys::created_at.desc())
+            .load(conn)?;
         if rows.is_empty() {
-            rows.push(make(conn, master)?);
+            rows.push(make(conn, master, TOKENS, None)?);
         }
         let newest = &rows[0];
         let private = master.open(&label(&newest.kid), &newest.sealed_private)?;
@@ -76,12 +86,42 @@ fn label(kid: &str) -> String {
     format!("signing-key:{kid}")
 }
 
-fn make(conn: &mut Conn, master: &MasterKey) -> Result<KeyRow> {
+/// The key that signs the ledger's checkpoints, made at the first start. Its name stays the ledger's own, whatever becomes of the service's address.
+///
+/// # Errors
+/// When the key was sealed under another master key.
+pub fn log_key(conn: &mut Conn, master: &MasterKey, issuer: &str) -> Result<LogKey> {
+    lock_ledger(conn)?;
+    let known: Option<KeyRow> = signing_keys::table.filter(signing_keys::purpose.eq(LEDGER)).first(conn).optional()?;
+    let row = match known {
+        Some(row) => row,
+        None => {
+            let host = issuer.split_once("://").map_or(issuer, |(_, host)| host);
+            make(conn, master, LEDGER, Some(format!("{host}/ledger")))?
+        }
+    };
+    LogKey::new(&row.kid, &master.open(&label(&row.kid), &row.sealed_private)?)
+}
+
+/// The public half of the key that signs the ledger's checkpoints; `None` before the first start.
+///
+/// # Errors
+/// When the database does not answer.
+pub fn log_verifier(conn: &mut Conn) -> Result<Option<Verifier>> {
+    let row: Option<KeyRow> = signing_keys::table.filter(signing_keys::purpose.eq(LEDGER)).first(conn).optional()?;
+    let Some(row) = row else { return Ok(None) };
+    let jwk: serde_json::Value = serde_json::from_str(&row.public_jwk_json)?;
+    let public = jwk["x"].as_str().and_then(unbase64url);
+    let verifier = public.and_then(|public| Verifier::new(&row.kid, &public));
+    Ok(Some(verifier.ok_or_else(|| Error::internal(anyhow::anyhow!("the ledger's public key is none of Ed25519")))?))
+}
+
+fn make(conn: &mut Conn, master: &MasterKey, purpose: &str, name: Option<String>) -> Result<KeyRow> {
     let pair =
         Ed25519KeyPair::generate_pkcs8v1(&SystemRandom::new()).map_err(|_unspecified| Error::internal(anyhow::anyhow!("no new key")))?;
     let encoding = EncodingKey::from_ed_der(pair.as_ref());
     let mut jwk = Jwk::from_encoding_key(&encoding, Algorithm::EdDSA).map_err(Error::internal)?;
-    let kid = jwk.thumbprint(ThumbprintHash::SHA256).map_err(Error::internal)?;
+    let kid = name.map_or_else(|| jwk.thumbprint(ThumbprintHash::SHA256).map_err(Error::internal), Ok)?;
     jwk.common.key_id = Some(kid.clone());
     jwk.common.public_key_use = Some(PublicKeyUse::Signature);
     let row = KeyRow {
@@ -89,9 +129,10 @@ fn make(conn: &mut Conn, master: &MasterKey) -> Result<KeyRow> {
         public_jwk_json: serde_json::to_string(&jwk)?,
         created_at: now_naive(),
         retired_at: None,
+        purpose: purpose.to_owned(),
         kid,
     };
     diesel::insert_into(signing_keys::table).values(&row).execute(conn)?;
-    ledger::append(conn, Kind::ServiceInitialized, "service", &format!("key:{}", row.kid), &json!({ "alg": "EdDSA" }))?;
+    ledger::append(conn, Kind::ServiceInitialized, "service", &format!("key:{}", row.kid), &json!({ "alg": "EdDSA", "purpose": purpose }))?;
     Ok(row)
 }

@@ -305,7 +305,8 @@ pub fn revoke(conn: &mut Conn, operator: &PersonIdentity, id: &str, reason: &str
         return Err(Error::Conflict("the account is revoked already".to_owned()));
     }
     diesel::delete(sessions::table.filter(sessions::person_id.eq(id))).execute(conn)?;
-    ledger::append(conn, Kind::PersonRevoked, &format!("person:{}", operator.id), &format!("person:{id}"), &json!({ "reason": reason }))?;
+    let (actor, subject) = (format!("person:{}", operator.id), format!("person:{id}"));
+    ledger::append_with_reason(conn, Kind::PersonRevoked, &actor, &subject, json!({}), reason)?;
     Ok(person)
 }
 

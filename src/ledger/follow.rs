@@ -20,16 +20,32 @@ pub struct Marks {
     pub list: i64,
     /// Of firms and their clients.
     pub firms: i64,
+    /// Of grants.
+    pub grants: i64,
+    /// The last entry that was looked at, whatever it changed.
+    pub seen: i64,
 }
 
 impl Marks {
     fn everything(seq: i64) -> Self {
-        Marks { list: seq, firms: seq }
+        Marks { list: seq, firms: seq, grants: seq, seen: seq }
     }
 
-    fn raise(&mut self, other: Marks) {
+    pub(super) fn raise(&mut self, other: Marks) {
         self.list = self.list.max(other.list);
         self.firms = self.firms.max(other.firms);
+        self.grants = self.grants.max(other.grants);
+        self.seen = self.seen.max(other.seen);
+    }
+
+    /// Whether nothing has changed between these and the others.
+    pub fn same(self, other: Marks) -> bool {
+        (self.list, self.firms, self.grants) == (other.list, other.firms, other.grants)
+    }
+
+    /// The last entry that changed anything.
+    pub(super) fn newest(self) -> i64 {
+        self.list.max(self.firms).max(self.grants)
     }
 }
 
@@ -49,8 +65,6 @@ struct Seen {
     begun: u64,
     /// Which of them came to its end last.
     done: u64,
-    /// The last entry that was looked at.
-    seq: i64,
     marks: Marks,
 }
 
@@ -76,13 +90,13 @@ impl Follower {
                 return Ok(seen.marks);
             }
             seen.begun += 1;
-            (seen.begun, seen.seq)
+            (seen.begun, seen.marks.seen)
         };
         let commits = db.commits();
-        let (seq, marks) = db.read(move |conn| news(conn, after)).await?;
+        let marks = db.read(move |conn| news(conn, after)).await?;
         let mut seen = self.seen();
         seen.marks.raise(marks);
-        (seen.seq, seen.commits, seen.done) = (seq, commits, look);
+        (seen.commits, seen.done) = (commits, look);
         Ok(seen.marks)
     }
 
@@ -91,25 +105,34 @@ impl Follower {
     }
 }
 
-/// The last entry, and what the ones after `after` have changed.
-fn news(conn: &mut Conn, after: i64) -> Result<(i64, Marks)> {
-    let entries: Vec<(i64, String)> =
-        ledger::table.filter(ledger::seq.gt(after)).order(ledger::seq).limit(MOST).select((ledger::seq, ledger::kind)).load(conn)?;
-    if entries.len() as i64 == MOST {
-        let last: Option<i64> = ledger::table.select(diesel::dsl::max(ledger::seq)).first(conn)?;
-        let last = last.unwrap_or(after);
-        return Ok((last, Marks::everything(last)));
+/// What the entries after `after` have changed.
+pub(super) fn news(conn: &mut Conn, after: i64) -> Result<Marks> {
+    let last: Option<i64> = ledger::table.select(diesel::dsl::max(ledger::seq)).first(conn)?;
+    let last = last.unwrap_or(after).max(after);
+    let mut marks = Marks { seen: last, ..Marks::default() };
+    if last == after {
+        return Ok(marks);
     }
-    let (mut last, mut marks) = (after, Marks::default());
+    // Reads change nothing, and may be many.
+    let entries: Vec<(i64, String)> = ledger::table
+        .filter(ledger::seq.gt(after).and(ledger::seq.le(last)))
+        .filter(ledger::kind.ne(Kind::ReadAllowed.as_str()).and(ledger::kind.ne(Kind::ReadRefused.as_str())))
+        .order(ledger::seq)
+        .limit(MOST)
+        .select((ledger::seq, ledger::kind))
+        .load(conn)?;
+    if entries.len() as i64 == MOST {
+        return Ok(Marks::everything(last));
+    }
     for (seq, kind) in entries {
-        last = seq;
         marks.raise(match Kind::named(&kind).map(Kind::topic) {
             Some(Topic::List) => Marks { list: seq, ..Marks::default() },
             Some(Topic::Firms) => Marks { firms: seq, ..Marks::default() },
+            Some(Topic::Grants) => Marks { grants: seq, ..Marks::default() },
             Some(Topic::Other) => Marks::default(),
             // Of a newer program that shares the database.
             None => Marks::everything(seq),
         });
     }
-    Ok((last, marks))
+    Ok(marks)
 }

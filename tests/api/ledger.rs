@@ -1,6 +1,7 @@
 //! The ledger: every step is in it, nothing personal is, and tampering shows.
 
-use qingdan::ledger::{Verdict, verify};
+use qingdan::ledger::note::{Checkpoint, Verifier};
+use qingdan::ledger::{self, Kind, Verdict, verify};
 use serde_json::json;
 
 use crate::support::{TestApp, TestDatabase};
@@ -83,7 +84,7 @@ async fn pages_of_the_ledger_are_the_ledger() {
 #[tokio::test]
 async fn one_changed_byte_is_found_and_named() {
     let app = TestApp::spawn().await;
-    let check = || app.app.db.read_now(verify).unwrap();
+    let check = || app.app.db.read_now(|conn| verify(conn, &[])).unwrap();
     assert!(matches!(check(), Verdict::Whole { .. }));
     let url = app.app.settings.database_url.expose().to_owned();
     let broken = |seq: i64| matches!(check(), Verdict::Broken { seq: found, .. } if found == seq);
@@ -106,9 +107,84 @@ async fn many_writers_make_one_chain() {
     let path = "/api/v1/datasets/community-health-visits/rows?limit=1&select=cost_cny";
     let answers = futures::future::join_all((0..40).map(|_| app.get_as(path, &grant.token))).await;
     assert!(answers.iter().all(|answer| answer.status == 200));
-    assert!(matches!(app.app.db.read_now(verify).unwrap(), Verdict::Whole { .. }));
+    assert!(matches!(app.app.db.read_now(|conn| verify(conn, &[])).unwrap(), Verdict::Whole { .. }));
     assert_eq!(kinds(&app).await.iter().filter(|kind| *kind == "read.allowed").count(), 40);
     let bad = json!({ "username": "operator", "password": "wrong wrong wrong" });
     app.post("/api/v1/sessions", &bad).await.problem(401, "unauthenticated");
     assert!(kinds(&app).await.contains(&"session.refused".to_owned()));
+}
+
+#[tokio::test]
+async fn a_ledger_of_another_history_than_was_signed_is_found_out() {
+    let app = TestApp::spawn().await;
+    let check = |kept: &[Checkpoint]| app.app.db.read_now(|conn| verify(conn, kept)).unwrap();
+    let note = app.get("/api/v1/ledger/checkpoint").await.expect(200).text();
+    let key: Verifier = app.get("/api/v1/ledger/key").await.expect(200).json()["verifier"].as_str().unwrap().parse().unwrap();
+    let kept = Checkpoint::open(&note, &key).unwrap();
+    app.operator().await;
+    assert!(matches!(check(std::slice::from_ref(&kept)), Verdict::Whole { .. }));
+    // A chain that holds in itself, over another history.
+    let other = Checkpoint { root: [7; 32], ..kept.clone() };
+    let last = i64::try_from(kept.size).unwrap();
+    assert!(matches!(check(&[other]), Verdict::Broken { seq, .. } if seq == last));
+    let url = app.app.settings.database_url.expose().to_owned();
+    TestDatabase::tamper(&url, "UPDATE checkpoints SET root = replace(root, substr(root, 1, 2), 'zz')");
+    assert!(matches!(check(&[]), Verdict::Broken { .. }), "{:?}", check(&[]));
+    TestDatabase::tamper(&url, "DELETE FROM checkpoints");
+    assert!(matches!(check(&[]), Verdict::Whole { .. }));
+    // With its end cut off nothing else is wrong with it.
+    TestDatabase::tamper(&url, &format!("DELETE FROM ledger WHERE seq >= {last}"));
+    assert!(matches!(check(&[]), Verdict::Whole { .. }));
+    assert!(matches!(check(&[kept]), Verdict::Broken { seq, .. } if seq == last));
+}
+
+#[tokio::test]
+async fn hashes_that_are_kept_of_the_tree_are_checked_and_made_again() {
+    let app = TestApp::spawn().await;
+    app.app
+        .db
+        .write(|conn| {
+            for number in 0..700 {
+                ledger::append(conn, Kind::ReadRefused, "anonymous", "dataset:none", &json!({ "number": number }))?;
+            }
+            while ledger::tree::grow(conn)? {}
+            Ok(())
+        })
+        .await
+        .unwrap();
+    let proof = async |entry: u64, size: u64| app.get(&format!("/api/v1/ledger/proof?entry={entry}&size={size}")).await;
+    let before = proof(3, 600).await.expect(200).json();
+    let check = || app.app.db.read_now(|conn| verify(conn, &[])).unwrap();
+    assert!(matches!(check(), Verdict::Whole { .. }));
+    let url = app.app.settings.database_url.expose().to_owned();
+    TestDatabase::tamper(&url, "UPDATE ledger_nodes SET hash = replace(hash, substr(hash, 1, 2), '00') WHERE level = 8 AND position = 1");
+    assert!(matches!(check(), Verdict::Broken { seq: 512, .. }), "{:?}", check());
+    TestDatabase::tamper(&url, "DELETE FROM ledger_nodes");
+    assert!(matches!(check(), Verdict::Whole { .. }));
+    assert_eq!(proof(3, 600).await.expect(200).json(), before);
+    app.app.db.write(|conn| ledger::tree::grow(conn)).await.unwrap();
+    assert_eq!(proof(3, 600).await.expect(200).json(), before);
+}
+
+#[tokio::test]
+async fn what_cannot_be_proved_is_told() {
+    let app = TestApp::spawn().await;
+    let size = app.get("/api/v1/ledger/proof?entry=1").await.expect(200).json()["size"].as_u64().unwrap();
+    for (query, parameter) in [
+        (String::new(), "entry"),
+        ("?entry=0".to_owned(), "entry"),
+        ("?entry=-1".to_owned(), "entry"),
+        ("?entry=first".to_owned(), "entry"),
+        (format!("?entry={}", size + 1), "entry"),
+        (format!("?entry=5&size={}", size + 1), "size"),
+        ("?entry=5&size=0".to_owned(), "size"),
+        ("?entry=5&size=4".to_owned(), "entry"),
+        ("?entry=99999999999999999999".to_owned(), "entry"),
+        (format!("?old={}", size + 1), "old"),
+        ("?old=3&entry=1".to_owned(), "old"),
+    ] {
+        let problem = app.get(&format!("/api/v1/ledger/proof{query}")).await.problem(400, "invalid-value");
+        assert_eq!(problem["errors"][0]["pointer"], parameter, "{query}: {problem}");
+    }
+    app.get("/api/v1/ledger/proof?leaf=1").await.expect(400);
 }

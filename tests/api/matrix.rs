@@ -63,6 +63,11 @@ const EXPECTED: &[Line] = &[
     ("find_grant", [401, 200, 403, 404, 200, 403, 200, 200, 200]),
     ("revoke_grant", [401, 403, 403, 403, 403, 403, 200, 200, 403]),
     ("list_ledger_entries", [401, 403, 403, 403, 403, 403, 403, 200, 200]),
+    // An entry without words: 409 means that the caller got that far.
+    ("redact_ledger_entry", [401, 403, 403, 403, 403, 403, 403, 409, 403]),
+    ("show_checkpoint", [200; 9]),
+    ("show_ledger_key", [200; 9]),
+    ("prove", [200; 9]),
     // Without the protocol's headers, or with the id of nothing: 400 and 404 mean that the caller got that far.
     ("describe_uploads", [204; 9]),
     ("create_upload", [401, 403, 403, 403, 403, 400, 403, 403, 403]),
@@ -149,12 +154,19 @@ impl World {
             let path = template.replace("{id}", agreement["id"].as_str().unwrap());
             return (path, Some(signature_body(&self.firm, &agreement)));
         }
-        let mut path = template.replace("{slug}", "community-health-visits").replace("{version}", "1").replace("{path}", "a.txt");
+        let mut path = template
+            .replace("{slug}", "community-health-visits")
+            .replace("{version}", "1")
+            .replace("{path}", "a.txt")
+            .replace("{seq}", "1");
         if path.contains("{id}") {
             path = path.replace("{id}", &self.id(app, operation).await);
         }
         if operation == "compare_versions" {
             path += "?from=1";
+        }
+        if operation == "prove" {
+            path += "?entry=1";
         }
         assert!(!path.contains('{'), "{path}");
         let decision = json!({ "approve": true, "reason": "for the matrix" });
@@ -166,7 +178,7 @@ impl World {
             "create_client" => Some(json!({ "name": "for the matrix" })),
             "create_application" => Some(app.application()),
             "decide_application" | "decide_firm" => Some(decision),
-            "revoke_grant" | "revoke_firm" | "revoke_person" => Some(json!({ "reason": "for the matrix" })),
+            "revoke_grant" | "revoke_firm" | "revoke_person" | "redact_ledger_entry" => Some(json!({ "reason": "for the matrix" })),
             "publish_version" => Some(json!({ "upload": "none" })),
             "resolve_version" => Some(json!({ "publish": true, "reason": "for the matrix" })),
             "create_person" => {
