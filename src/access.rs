@@ -8,7 +8,7 @@ pub mod applications;
 pub mod grants;
 
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use crate::catalog::{self, Dataset, DatasetKind, OpenType};
@@ -16,7 +16,7 @@ use crate::crypto::sha256_hex;
 use crate::db::Conn;
 use crate::error::{Error, Result};
 use crate::identity::{Caller, ClientIdentity, Identity, Role, clients};
-use crate::ledger::{self, Kind};
+use crate::ledger::{self, Draft, Kind, Marks};
 use grants::Grant;
 
 /// In which way data is handed over.
@@ -59,6 +59,24 @@ pub enum Files {
     All,
 }
 
+/// What is to be read of a dataset.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Read {
+    /// The number of a version; the newest without one.
+    pub version: Option<i32>,
+    /// In which way.
+    pub mode: Mode,
+    /// Which files of a collection.
+    pub files: Files,
+}
+
+impl Read {
+    /// Rows of a version, by query.
+    pub fn rows(version: Option<i32>) -> Self {
+        Read { version, mode: Mode::Api, files: Files::None }
+    }
+}
+
 /// Proof that the caller may read a dataset in one way. Only [`check_open`] and [`check_recorded`] make it.
 #[derive(Debug, Clone)]
 pub struct Pass {
@@ -75,6 +93,23 @@ impl Pass {
     /// For whom the release to be read was made.
     pub fn receiver(&self) -> &Receiver {
         &self.receiver
+    }
+
+    /// Whether it is for what everybody may read.
+    pub fn is_public(&self) -> bool {
+        matches!(self.receiver, Receiver::Public)
+    }
+
+    /// The entry of another read by the holder of the same token, which this pass allows too for as long as the ledger's marks are the
+    /// same. `None` when it does not, or when there is no entry to write.
+    pub fn entry_of(&self, caller: &Caller, read: &Read, marks: Marks) -> Option<Draft> {
+        let Receiver::Grant(grant) = &self.receiver else { return None };
+        // The only thing that changes without an entry is the time.
+        grants::require_in_force(grant).ok()?;
+        require_covered(grant, &self.dataset, read).ok()?;
+        let detail = detail(Some(&grant.id), read, read.version.or(self.dataset.version), None);
+        let subject = format!("dataset:{}", self.dataset.slug);
+        Some(Draft { kind: Kind::ReadAllowed, actor: caller.actor(), subject, detail, marks })
     }
 
     /// The name of the receiver in the table of releases: `public` or the grant's id.
@@ -105,17 +140,10 @@ pub fn check_open(conn: &mut Conn, slug: &str) -> Result<Option<Pass>> {
 ///
 /// # Errors
 /// When the database does not answer.
-pub fn check_recorded(
-    conn: &mut Conn,
-    caller: &Caller,
-    slug: &str,
-    version: Option<i32>,
-    mode: Mode,
-    files: &Files,
-) -> Result<Result<Pass>> {
+pub fn check_recorded(conn: &mut Conn, caller: &Caller, slug: &str, read: &Read) -> Result<Result<Pass>> {
     // A name that nobody has given to a dataset does not go into the ledger.
     let dataset = catalog::find(conn, slug)?;
-    let outcome = decide(conn, caller, dataset, mode, *files != Files::None);
+    let outcome = decide(conn, caller, dataset, read);
     let grant = match &outcome {
         Ok(Pass { receiver: Receiver::Grant(grant), .. }) => Some(grant.id.clone()),
         // What anybody may read is in no ledger.
@@ -130,17 +158,44 @@ pub fn check_recorded(
         },
     };
     let kind = if outcome.is_ok() { Kind::ReadAllowed } else { Kind::ReadRefused };
-    let version = version.or(outcome.as_ref().ok().and_then(|pass| pass.dataset.version));
+    let version = read.version.or(outcome.as_ref().ok().and_then(|pass| pass.dataset.version));
     let reason = outcome.as_ref().err().map(ToString::to_string);
-    let mut detail = json!({ "grant": grant, "mode": mode, "version": version, "reason": reason });
-    match files {
+    let detail = detail(grant.as_deref(), read, version, reason.as_deref());
+    ledger::append(conn, kind, &caller.actor(), &format!("dataset:{slug}"), &detail)?;
+    Ok(outcome)
+}
+
+/// The particulars of a read.
+fn detail(grant: Option<&str>, read: &Read, version: Option<i32>, reason: Option<&str>) -> Value {
+    let mut detail = json!({ "grant": grant, "mode": read.mode, "version": version, "reason": reason });
+    match &read.files {
         Files::None => {}
         // Not the path itself: it comes from outside, and what is in the ledger stays there.
         Files::One(path) => detail["path_sha256"] = sha256_hex(path.as_bytes()).into(),
         Files::All => detail["files"] = "all".into(),
     }
-    ledger::append(conn, kind, &caller.actor(), &format!("dataset:{slug}"), &detail)?;
-    Ok(outcome)
+    detail
+}
+
+/// Checks that a read which was allowed may go on. Where it may not, the entry that is written says `"running": true`.
+///
+/// # Errors
+/// When the database does not answer.
+pub fn check_running(conn: &mut Conn, caller: &Caller, slug: &str, read: &Read) -> Result<Result<()>> {
+    let outcome = catalog::find(conn, slug).and_then(|dataset| decide(conn, caller, dataset, read));
+    let refused = match outcome {
+        Ok(_pass) => return Ok(Ok(())),
+        Err(error @ (Error::Internal(_) | Error::Unavailable(_))) => return Err(error),
+        Err(refused) => refused,
+    };
+    let grant = match &caller.identity {
+        Identity::Client(client) => client.grant_id.clone(),
+        Identity::Anonymous | Identity::Person(_) => None,
+    };
+    let mut detail = detail(grant.as_deref(), read, read.version, Some(&refused.to_string()));
+    detail["running"] = true.into();
+    ledger::append(conn, Kind::ReadRefused, &caller.actor(), &format!("dataset:{slug}"), &detail)?;
+    Ok(Err(refused))
 }
 
 fn is_stranger(caller: &Caller) -> bool {
@@ -151,21 +206,19 @@ fn is_stranger(caller: &Caller) -> bool {
     }
 }
 
-fn decide(conn: &mut Conn, caller: &Caller, dataset: Dataset, mode: Mode, is_file: bool) -> Result<Pass> {
+fn decide(conn: &mut Conn, caller: &Caller, dataset: Dataset, read: &Read) -> Result<Pass> {
     match dataset.entry.open_type {
         OpenType::Unconditional => Ok(Pass { dataset, receiver: Receiver::Public }),
         OpenType::Closed => Err(Error::Forbidden(format!("`{}` is closed: it is listed by name, and not given out", dataset.slug))),
         OpenType::Conditional => {
-            let grant = decide_conditional(conn, caller, &dataset, mode)?;
-            if is_file {
-                require_files(&grant, &dataset)?;
-            }
+            let grant = decide_conditional(conn, caller, &dataset)?;
+            require_covered(&grant, &dataset, read)?;
             Ok(Pass { dataset, receiver: Receiver::Grant(Box::new(grant)) })
         }
     }
 }
 
-fn decide_conditional(conn: &mut Conn, caller: &Caller, dataset: &Dataset, mode: Mode) -> Result<Grant> {
+fn decide_conditional(conn: &mut Conn, caller: &Caller, dataset: &Dataset) -> Result<Grant> {
     let slug = &dataset.slug;
     let client: &ClientIdentity = match &caller.identity {
         Identity::Anonymous => {
@@ -190,10 +243,15 @@ fn decide_conditional(conn: &mut Conn, caller: &Caller, dataset: &Dataset, mode:
     grants::require_in_force(&grant)?;
     // The curator may have learnt since that a field must not leave: then no release that has it is read any more.
     grant.policy.require_allowed(&dataset.entry)?;
-    if !grant.modes.contains(&mode) {
-        return Err(Error::Forbidden(format!("the grant does not allow the mode `{}`", mode.as_str())));
-    }
     Ok(grant)
+}
+
+/// Checks that a grant in force covers the way of reading.
+fn require_covered(grant: &Grant, dataset: &Dataset, read: &Read) -> Result<()> {
+    if !grant.modes.contains(&read.mode) {
+        return Err(Error::Forbidden(format!("the grant does not allow the mode `{}`", read.mode.as_str())));
+    }
+    if read.files == Files::None { Ok(()) } else { require_files(grant, dataset) }
 }
 
 /// Checks that a grant covers the files of a collection, and not only what the manifest says of them.

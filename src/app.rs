@@ -1,7 +1,9 @@
 //! Builds every part from the settings, once; binds, runs, stops.
 
 mod collect;
+mod reading;
 mod receiving;
+mod watching;
 mod work;
 
 use std::collections::HashSet;
@@ -15,23 +17,25 @@ use anyhow::{Context, anyhow};
 use tokio::sync::{Notify, Semaphore};
 
 use crate::access::grants::Grant;
-use crate::access::{self, Files, Mode, Pass};
-use crate::catalog::Version;
 use crate::crypto::{MasterKey, hex, random_bytes};
 use crate::db::Db;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
-use crate::identity::keys::KeyRing;
-use crate::identity::{Caller, KnownTokens, password, people};
+use crate::identity::keys::{self, KeyRing};
+use crate::identity::{KnownTokens, password, people};
 use crate::jobs::{self, Job, JobKind};
-use crate::ledger::Follower;
+use crate::ledger::note::LogKey;
+use crate::ledger::{Follower, Recorder};
 use crate::limits::{Limits, Usage};
 use crate::read::Exports;
-use crate::release::{self, Found, Release, Tools};
+use crate::release::Tools;
 use crate::settings::Settings;
 use crate::storage::{DataFolder, Storage};
 
+use reading::KnownReads;
+
 pub use receiving::{Receiving, UploadTurn};
+pub use watching::{Watch, watched};
 pub use work::{IntakeOrder, ReleaseOrder};
 
 /// How often limits are tidied and byte counts written down.
@@ -47,6 +51,12 @@ pub struct App {
     pub db: Db,
     /// What has changed by the ledger, for whatever is kept in memory.
     pub follower: Follower,
+    /// Signs the ledger's checkpoints.
+    pub log_key: LogKey,
+    /// Writes the entries of sensitive reads.
+    recorder: Recorder,
+    /// What was found out about reads, for as long as it holds.
+    reads: KnownReads,
     /// The object store.
     pub storage: Storage,
     /// The query engine.
@@ -118,10 +128,14 @@ impl Parts {
 impl App {
     fn build(settings: Settings, parts: &Parts, issuer: String) -> anyhow::Result<Self> {
         let keys = parts.db.write_now(|conn| KeyRing::load(conn, &parts.master)).context("cannot load the signing keys")?;
+        let log_key = parts.db.write_now(|conn| keys::log_key(conn, &parts.master, &issuer)).context("cannot load the ledger's key")?;
         Ok(App {
             issuer,
+            log_key,
             db: parts.db.clone(),
             follower: Follower::default(),
+            recorder: Recorder::start(parts.db.clone())?,
+            reads: KnownReads::default(),
             storage: parts.storage.clone(),
             exports: Exports::new(parts.db.clone(), parts.storage.clone(), Arc::clone(&parts.engine)),
             engine: Arc::clone(&parts.engine),
@@ -161,52 +175,6 @@ impl App {
         self.work.notify_one();
     }
 
-    /// Checks that the caller may read the dataset and answers the release to read, making a grant's release where it is missing.
-    ///
-    /// # Errors
-    /// When the caller may not, or there is no such version.
-    pub async fn release(&self, caller: &Caller, slug: &str, version: Option<i32>, mode: Mode) -> Result<Release> {
-        let pass = self.pass(caller, slug, version, mode, Files::None).await?;
-        self.release_of(pass, version).await
-    }
-
-    /// [`App::release`] for a file of a collection, or all of them, to be downloaded.
-    ///
-    /// # Errors
-    /// When the caller may not, or there is no such version; whether there are such files is not looked at.
-    pub async fn release_files(&self, caller: &Caller, slug: &str, version: Option<i32>, path: Option<&str>) -> Result<Release> {
-        let files = path.map_or(Files::All, |path| Files::One(path.to_owned()));
-        let pass = self.pass(caller, slug, version, Mode::Download, files).await?;
-        self.release_of(pass, version).await
-    }
-
-    async fn release_of(&self, pass: Pass, version: Option<i32>) -> Result<Release> {
-        let find = |pass: Pass| self.db.read(move |conn| release::find_for(conn, &pass, version));
-        match find(pass.clone()).await? {
-            Found::Release(release) => Ok(*release),
-            Found::Missing(grant, version) => {
-                self.make_release(&grant, *version).await?;
-                match find(pass).await? {
-                    Found::Release(release) => Ok(*release),
-                    Found::Missing(..) => Err(Error::internal(anyhow!("a release was made and cannot be found"))),
-                }
-            }
-        }
-    }
-
-    async fn pass(&self, caller: &Caller, slug: &str, version: Option<i32>, mode: Mode, files: Files) -> Result<Pass> {
-        // Whoever comes with the token of a grant comes for what it gives: that is looked up where it is written down.
-        if !caller.is_for_grant() {
-            let name = slug.to_owned();
-            if let Some(pass) = self.db.read(move |conn| access::check_open(conn, &name)).await? {
-                return Ok(pass);
-            }
-        }
-        let (caller, slug) = (caller.clone(), slug.to_owned());
-        // The entry is on disk when this returns: nothing has been sent yet.
-        self.db.write(move |conn| access::check_recorded(conn, &caller, &slug, version, mode, &files)).await?
-    }
-
     /// Runs work that hashes passwords, away from the HTTP workers, as many at a time as there are cores.
     ///
     /// # Errors
@@ -214,16 +182,6 @@ impl App {
     pub async fn hash<T: Send + 'static>(&self, work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
         let _place = self.hashing.acquire().await.map_err(Error::internal)?;
         crate::db::blocking(work).await
-    }
-
-    /// Makes a grant's release, one at a time, unless somebody else has made it meanwhile.
-    async fn make_release(&self, grant: &Grant, version: Version) -> Result<()> {
-        let _turn = self.making.lock().await;
-        let (id, version_id) = (grant.id.clone(), version.id.clone());
-        if self.db.read(move |conn| release::exists(conn, &version_id, &id)).await? {
-            return Ok(());
-        }
-        release::materialise(&self.db, &self.storage, &self.engine, &self.master, grant, version).await
     }
 
     /// Has a new grant's release of the newest version made. Where that fails, the first read tries again.
@@ -288,9 +246,11 @@ impl Application {
         self.app.db.write(move |conn| jobs::requeue_interrupted(conn, &runner)).await?;
         let workers: Vec<_> = (0..self.app.settings.jobs_at_once).map(|_| tokio::spawn(work::run(Arc::clone(&self.app)))).collect();
         let tidying = tokio::spawn(work::tidy(Arc::clone(&self.app)));
+        let growing = tokio::spawn(work::grow(Arc::clone(&self.app)));
         let ended = self.server.await;
         ticking.abort();
         tidying.abort();
+        growing.abort();
         let app = self.app;
         // Running jobs notice at their next step and go back into the queue.
         app.stopping.store(true, Ordering::Relaxed);

@@ -105,6 +105,11 @@ impl Db {
         self.writer.as_ref().map(|_| self.commits.load(Ordering::Acquire))
     }
 
+    /// How many transactions this process has written, whoever else writes.
+    pub fn own_commits(&self) -> u64 {
+        self.commits.load(Ordering::Acquire)
+    }
+
     /// Runs `work` on a connection that is meant for reading, away from the HTTP workers.
     ///
     /// # Errors
@@ -151,15 +156,23 @@ impl Db {
     /// # Errors
     /// What `work` answers, or that the database does not.
     pub fn write_now<T>(&self, work: impl FnOnce(&mut Conn) -> Result<T>) -> Result<T> {
+        let outcome = self.record_now(work);
+        // Also after an error: who knows what of it is on the disk.
+        self.commits.fetch_add(1, Ordering::AcqRel);
+        outcome
+    }
+
+    /// [`Db::write_now`] for what is written often and changes nothing that anybody keeps in memory: [`Db::commits`] stays.
+    ///
+    /// # Errors
+    /// What `work` answers, or that the database does not.
+    pub fn record_now<T>(&self, work: impl FnOnce(&mut Conn) -> Result<T>) -> Result<T> {
         let _lent = self.writer.as_ref().map(Writer::lend).transpose()?;
         let mut conn = self.writers.get().map_err(unavailable)?;
         begin(&mut conn)?;
         match work(&mut conn) {
             Ok(value) => {
-                let committed = <Conn as Connection>::TransactionManager::commit_transaction(&mut *conn);
-                // Also after an error: who knows what of it is on the disk.
-                self.commits.fetch_add(1, Ordering::AcqRel);
-                committed?;
+                <Conn as Connection>::TransactionManager::commit_transaction(&mut *conn)?;
                 Ok(value)
             }
             Err(error) => {

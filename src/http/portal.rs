@@ -14,7 +14,7 @@ use super::caller::limit_key;
 use super::kept::{Answers, Made};
 use super::problem::{KINDS, Language};
 use super::v1::datasets::{DatasetDetail, detail};
-use crate::access::Mode;
+use crate::access::Read;
 use crate::app::App;
 use crate::catalog::{self, Dataset, DatasetFilter, Field, OpenType, Publisher, ReleaseRule, Sensitivity, Text, Theme, UpdateFrequency};
 use crate::error::{Error, Result};
@@ -345,7 +345,7 @@ async fn dataset_of(app: &App, caller: &Caller, w: Words, slug: String, today: S
 /// The first rows of the public release, through the same check and reader as the API.
 async fn preview(app: &App, caller: &Caller, slug: &str) -> Result<Preview> {
     let _place = app.limits.query(&limit_key(caller))?;
-    let release = app.release(caller, slug, None, Mode::Api).await?;
+    let release = app.release(caller, slug, Read::rows(None)).await?;
     let query = RowsQuery { limit: PREVIEW_ROWS, ..RowsQuery::default() };
     let seconds = app.settings.anonymous.query_seconds;
     let sealing = app.master.derive("cursor");

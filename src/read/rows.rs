@@ -128,8 +128,8 @@ impl Rows {
 ///
 /// # Errors
 /// When the query cannot be read, or runs longer than `limit`.
-pub async fn query(engine: &Arc<Engine>, release: &Release, query: RowsQuery, key: HmacKey, limit: Duration) -> Result<Rows> {
-    let (runner, release) = (Arc::clone(engine), release.clone());
+pub async fn query(engine: &Arc<Engine>, release: &Arc<Release>, query: RowsQuery, key: HmacKey, limit: Duration) -> Result<Rows> {
+    let (runner, release) = (Arc::clone(engine), Arc::clone(release));
     // What is nested takes more stack than an HTTP worker has: also reading the query is the engine's work.
     engine
         .run(Some(limit), async move {

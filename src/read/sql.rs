@@ -84,7 +84,7 @@ pub async fn check(engine: &Engine, text: String, limit: Duration) -> Result<Che
 pub async fn run(
     engine: &Arc<Engine>,
     query: Checked,
-    tables: Vec<(TableName, Release)>,
+    tables: Vec<(TableName, Arc<Release>)>,
     bounds: Bounds,
     encoding: Encoding,
 ) -> Result<Answer> {
@@ -94,7 +94,7 @@ pub async fn run(
 }
 
 /// A session of one query: its tables, its functions, its share of the memory.
-async fn session(engine: &Engine, tables: &[(TableName, Release)]) -> Result<SessionContext> {
+async fn session(engine: &Engine, tables: &[(TableName, Arc<Release>)]) -> Result<SessionContext> {
     let mut config = engine.config(engine.cores()).with_batch_size(BATCH_ROWS);
     let options = config.options_mut();
     options.sql_parser.collect_spans = true;

@@ -48,6 +48,14 @@ impl Release {
         matches!(self.receiver, Receiver::Grant(_))
     }
 
+    /// When the term of the grant ends for which it was made; `None` for what everybody may read.
+    pub fn ends(&self) -> Option<NaiveDateTime> {
+        match &self.receiver {
+            Receiver::Public => None,
+            Receiver::Grant(grant) => Some(grant.expires_at),
+        }
+    }
+
     /// Its columns.
     pub fn fields(&self) -> &[Field] {
         &self.fields

@@ -198,28 +198,14 @@ async fn versions_keep_their_files_and_appending_adds_some() {
 }
 
 /// A conditional collection with these rules for path and digest, as lines of its entry.
-fn conditional(folder: &Folder, slug: &str, path: &str, sha256: &str) {
-    folder.collection(slug, "files.zip", "", &[]);
-    let file = folder.file(&format!("{slug}/dataset.toml"));
-    let mut text = std::fs::read_to_string(&file).unwrap().replace("\"unconditional\"", "\"conditional\"");
-    text = text.replace("data =", "open_type_reason = { zh = \"含敏感内容\", en = \"sensitive\" }\nconditions = { zh = \"须说明用途\", en = \"say what for\" }\ndata =");
-    for (name, rule) in [("path", path), ("sha256", sha256)] {
-        if !rule.is_empty() {
-            text += &format!(
-                "[[fields]]\nname = \"{name}\"\ntitle = {{ zh = \"{name}\", en = \"{name}\" }}\nsensitivity = \"none\"\nrelease = \"{rule}\"\n"
-            );
-        }
-    }
-    std::fs::write(file, text).unwrap();
-}
-
 #[tokio::test]
 async fn no_file_of_a_conditional_collection_is_had_but_through_its_own_release() {
     let folder = Folder::new();
     let archive = zip_of([("shared.txt", &b"in both"[..]), ("secret.txt", b"a secret")]);
     let rules = [("plain", "", ""), ("kept", "keep", "keep"), ("hidden", "pseudonym", "keep"), ("listed", "keep", "drop")];
     for (slug, path, sha256) in rules {
-        conditional(&folder, slug, path, sha256);
+        let rules: Vec<_> = [("path", path), ("sha256", sha256)].into_iter().filter(|(_, rule)| !rule.is_empty()).collect();
+        folder.conditional_collection(slug, "files.zip", &rules);
         folder.write(&format!("{slug}/files.zip"), &archive);
     }
     folder.collection("open", "files.zip", "", &[]);
@@ -342,7 +328,7 @@ async fn all_files_come_as_one_archive() {
     let folder = Folder::new();
     folder.collection("photos", "files.zip", "", &[]);
     folder.write("photos/files.zip", zip_of(borrowed(&files)));
-    conditional(&folder, "secret", "keep", "keep");
+    folder.conditional_collection("secret", "files.zip", &[("path", "keep"), ("sha256", "keep")]);
     folder.write("secret/files.zip", zip_of([("a.txt", &b"a secret"[..]), ("b.txt", b"another")]));
     folder.open("table", &["a"], "a\n1\n");
     let app = TestApp::start(Some(folder.path()), &[]).await;

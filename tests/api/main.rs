@@ -27,6 +27,7 @@ mod people;
 mod problems;
 mod process;
 mod publishing;
+mod revocation;
 mod rows;
 mod scan;
 mod sql;

@@ -17,8 +17,8 @@ use utoipa::IntoParams;
 pub use self::sending::{Look, Sending};
 use super::datasets::DatasetPath;
 use super::versions::which_version;
-use crate::access::Mode;
-use crate::app::App;
+use crate::access::{Files, Mode, Read};
+use crate::app::{App, Watch};
 use crate::error::{Error, Result};
 use crate::http::caller::{asked_method, limit_key};
 use crate::http::problem::Problem;
@@ -79,7 +79,9 @@ pub async fn download_dataset(
     let key = limit_key(&caller);
     app.usage.check(&app.db, &key, app.limits.of(key.tier).bytes_per_day).await?;
     let version = which_version(&app, &path.slug, "version", query.version.as_deref()).await?;
-    let release = app.release(&caller, &path.slug, version, Mode::Download).await?;
+    let read = Read { version, mode: Mode::Download, files: Files::None };
+    let release = app.release(&caller, &path.slug, read.clone()).await?;
+    let watch = Watch::over(&app, &caller, &release, read);
     let plain = Export { spreadsheet: query.spreadsheet.unwrap_or_default(), ..Export::plain(query.format.unwrap_or_default()) };
     let wanted = wanted(&app, &release, plain, &request).await?;
     let opened = app.exports.open(&release, wanted).await?;
@@ -90,7 +92,7 @@ pub async fn download_dataset(
         varies: format.is_text(),
         is_foreign: false,
     };
-    let sending = Sending { app, release, look, key };
+    let sending = Sending { app, release, look, key, watch };
     match opened {
         Opened::File(object, coding) => sending.file(&request, &object, coding),
         Opened::Growing(pieces, coding) => {

@@ -7,7 +7,8 @@ use utoipa::IntoParams;
 use super::datasets::DatasetPath;
 use super::download::{Look, Sending};
 use super::versions::which_version;
-use crate::app::App;
+use crate::access::{Files, Mode, Read};
+use crate::app::{App, Watch};
 use crate::catalog;
 use crate::error::{Error, Result};
 use crate::http::caller::limit_key;
@@ -68,12 +69,14 @@ pub async fn download_file(
     app.usage.check(&app.db, &key, app.limits.of(key.tier).bytes_per_day).await?;
     let FilePath { slug, path } = path.into_inner();
     let version = which_version(&app, &slug, "version", query.version.as_deref()).await?;
-    let release = app.release_files(&caller, &slug, version, Some(&path)).await?;
+    let read = Read { version, mode: Mode::Download, files: Files::One(path.clone()) };
+    let release = app.release(&caller, &slug, read.clone()).await?;
+    let watch = Watch::over(&app, &caller, &release, read);
     let parts = release.parts().to_vec();
     let member = app.db.read(move |conn| catalog::find_member(conn, &parts, &path)).await?;
     let file_name = member.path.rsplit('/').next().unwrap_or(&member.path).to_owned();
     let look = Look { file_name, media_type: member.media_type, varies: false, is_foreign: true };
-    Sending { app, release, look, key }.file(&request, &member.object, None)
+    Sending { app, release, look, key, watch }.file(&request, &member.object, None)
 }
 
 /// Download all files of a collection
@@ -104,12 +107,14 @@ pub async fn download_archive(
     let key = limit_key(&caller);
     app.usage.check(&app.db, &key, app.limits.of(key.tier).bytes_per_day).await?;
     let version = which_version(&app, &path.slug, "version", query.version.as_deref()).await?;
-    let release = app.release_files(&caller, &path.slug, version, None).await?;
+    let read = Read { version, mode: Mode::Download, files: Files::All };
+    let release = app.release(&caller, &path.slug, read.clone()).await?;
+    let watch = Watch::over(&app, &caller, &release, read);
     if release.parts().iter().all(|part| part.members.is_none()) {
         return Err(Error::not_found("collection of files", &path.slug));
     }
     let archive = Archive::of(&app.db, &app.storage, &release).await?;
     let file_name = format!("{}-v{}.tar", path.slug, release.version());
     let look = Look { file_name, media_type: "application/x-tar".to_owned(), varies: false, is_foreign: true };
-    Sending { app, release, look, key }.archive(&request, archive)
+    Sending { app, release, look, key, watch }.archive(&request, archive)
 }

@@ -10,7 +10,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::datasets::DatasetPath;
 use super::download::{describe, etag, matches_any, parse_version};
 use super::versions::which_version;
-use crate::access::Mode;
+use crate::access::Read;
 use crate::app::App;
 use crate::catalog::Field;
 use crate::crypto::{HmacKey, base64, sha256_hex, unhex};
@@ -97,7 +97,7 @@ pub async fn list_rows(
     parameters.version = named.map(|number| number.to_string());
     let (version, query) = parse(parameters, &sealing)?;
     let _place = app.limits.query(&key)?;
-    let release = app.release(&caller, &path.slug, version, Mode::Api).await?;
+    let release = app.release(&caller, &path.slug, Read::rows(version)).await?;
     let rows = read::query(&app.engine, &release, query, sealing, Duration::from_secs(limits.query_seconds)).await?;
     let most = limits.query_bytes;
     // A page may be large: it is written and hashed where no other request waits for it.

@@ -1,5 +1,6 @@
 //! SQL over everything that the caller may read.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderName, VARY};
@@ -8,8 +9,8 @@ use futures::StreamExt;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::access::Mode;
-use crate::app::App;
+use crate::access::Read;
+use crate::app::{App, Watch, watched};
 use crate::catalog;
 use crate::engine::QueryStats;
 use crate::error::{Error, Result};
@@ -77,6 +78,7 @@ pub async fn run_query(caller: Caller, app: web::Data<App>, request: HttpRequest
     let checked = sql::check(&app.engine, query.sql, bounds.time).await?;
     let tables = releases(&app, &caller, &checked.tables).await?;
     let versions: Vec<String> = tables.iter().map(|(_, release)| format!("{}@{}", release.dataset().slug, release.version())).collect();
+    let watches = tables.iter().filter_map(|(table, release)| Watch::over(&app, &caller, release, Read::rows(table.version))).collect();
     let answer = sql::run(&app.engine, checked, tables, bounds, encoding).await?;
     let mut response = HttpResponse::Ok();
     response.content_type(encoding.content_type()).insert_header((CACHE_CONTROL, "private, no-store")).insert_header((VARY, "Accept"));
@@ -90,12 +92,17 @@ pub async fn run_query(caller: Caller, app: web::Data<App>, request: HttpRequest
         tell("qingdan-truncated", summary.truncated.to_string());
         tell("qingdan-query-stats", summary.stats.to_string());
     }
-    Ok(response.streaming(counted(app, key, place, answer)))
+    Ok(response.streaming(counted(app, key, place, watched(watches, answer.body))))
 }
 
 /// The body, counted while it streams. The caller's place is free when it ends.
-fn counted(app: web::Data<App>, key: LimitKey, place: QueryPlace, answer: sql::Answer) -> impl futures::Stream<Item = Result<web::Bytes>> {
-    answer.body.map(move |piece| {
+fn counted(
+    app: web::Data<App>,
+    key: LimitKey,
+    place: QueryPlace,
+    body: impl futures::Stream<Item = Result<web::Bytes>>,
+) -> impl futures::Stream<Item = Result<web::Bytes>> {
+    body.map(move |piece| {
         let _held = &place;
         piece
             .inspect(|bytes| app.usage.add(&key, bytes.len() as u64))
@@ -133,10 +140,10 @@ fn bounds(limits: &TierLimits, limit: Option<u64>) -> Result<Bounds> {
 }
 
 /// A release for each dataset of a query, as a read of rows takes it.
-async fn releases(app: &App, caller: &Caller, tables: &[TableName]) -> Result<Vec<(TableName, Release)>> {
+async fn releases(app: &App, caller: &Caller, tables: &[TableName]) -> Result<Vec<(TableName, Arc<Release>)>> {
     let mut found = Vec::with_capacity(tables.len());
     for table in tables {
-        match app.release(caller, &table.slug, table.version, Mode::Api).await {
+        match app.release(caller, &table.slug, Read::rows(table.version)).await {
             Ok(release) => found.push((table.clone(), release)),
             Err(Error::NotFound { what: "dataset", .. }) => {
                 let slugs = app.db.read(|conn| catalog::list(conn, &catalog::DatasetFilter::default(), None, 1000)).await?;

@@ -11,7 +11,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::datasets::{DatasetPath, VersionSummary};
 use super::download::{describe, parse_version};
 use super::publishing::VersionPath;
-use crate::access::Mode;
+use crate::access::Read;
 use crate::app::App;
 use crate::catalog::{self, Field, OpenType};
 use crate::error::{Error, Result};
@@ -155,8 +155,8 @@ pub async fn compare_versions(
     let _place = app.limits.query(&key)?;
     let from = which_version(&app, &slug, "from", Some(parameters.from.as_str())).await?;
     let to = which_version(&app, &slug, "to", parameters.to.as_deref()).await?;
-    let from = app.release(&caller, &slug, from, Mode::Api).await?;
-    let to = app.release(&caller, &slug, to, Mode::Api).await?;
+    let from = app.release(&caller, &slug, Read::rows(from)).await?;
+    let to = app.release(&caller, &slug, Read::rows(to)).await?;
     // The cursor belongs to exactly these two versions.
     let list = format!("diff {slug} {} {} {:?}", from.version(), to.version(), parameters.change);
     let after = PageQuery { limit: None, cursor: parameters.cursor }.after(&list)?;

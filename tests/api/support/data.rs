@@ -44,6 +44,21 @@ impl Folder {
         let more = format!("data = \"{data}\"\nkind = \"collection\"\n{more}");
         self.write(&format!("{slug}/dataset.toml"), entry(slug, fields).replace("data = \"data.csv\"\n", &more));
     }
+
+    /// Writes a conditional collection, without its files, with the rules by which its columns leave.
+    pub fn conditional_collection(&self, slug: &str, data: &str, rules: &[(&str, &str)]) {
+        let reason =
+            "open_type_reason = { zh = \"含敏感内容\", en = \"sensitive\" }\nconditions = { zh = \"须说明用途\", en = \"say what for\" }\n";
+        self.collection(slug, data, reason, &[]);
+        let file = self.file(&format!("{slug}/dataset.toml"));
+        let mut text = fs::read_to_string(&file).unwrap().replace("\"unconditional\"", "\"conditional\"");
+        for (name, rule) in rules {
+            text += &format!(
+                "[[fields]]\nname = \"{name}\"\ntitle = {{ zh = \"{name}\", en = \"{name}\" }}\nsensitivity = \"none\"\nrelease = \"{rule}\"\n"
+            );
+        }
+        fs::write(file, text).unwrap();
+    }
 }
 
 /// The text of an unconditional entry.

@@ -127,6 +127,11 @@ impl Service {
     pub async fn open(&self, path: &str) -> reqwest::Response {
         self.client.get(format!("{}{path}", self.url)).send().await.unwrap()
     }
+
+    /// The same with a token.
+    pub async fn open_as(&self, path: &str, token: &str) -> reqwest::Response {
+        self.client.get(format!("{}{path}", self.url)).bearer_auth(token).send().await.unwrap()
+    }
 }
 
 pub fn with_query(path: &str, parameters: &[(&str, &str)]) -> String {

@@ -1,6 +1,7 @@
 //! A file of a release on its way out: validators, ranges, digests, and who sends the bytes.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use actix_web::body::SizedStream;
 use actix_web::http::Method;
@@ -15,7 +16,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::conditions::{Answer, weigh};
 use super::{describe, etag};
-use crate::app::App;
+use crate::app::{App, Watch, watched};
 use crate::crypto::{base64, unhex};
 use crate::error::{Error, Result};
 use crate::http::caller::asked_method;
@@ -42,9 +43,11 @@ pub struct Look {
 /// A file of a release on its way out.
 pub struct Sending {
     pub app: web::Data<App>,
-    pub release: Release,
+    pub release: Arc<Release>,
     pub look: Look,
     pub key: LimitKey,
+    /// The watch over a sensitive read.
+    pub watch: Option<Watch>,
 }
 
 impl Sending {
@@ -104,7 +107,8 @@ impl Sending {
 
     /// Where nginx finds the file, if it is to send it. What it would weigh again without knowing enough, we send ourselves.
     fn sent_by_proxy(&self, request: &HttpRequest, object: &Object) -> Option<String> {
-        let prefix = self.app.settings.accel_prefix.as_deref()?;
+        // What nginx sends, nobody can break off.
+        let prefix = self.app.settings.accel_prefix.as_deref().filter(|_| self.watch.is_none())?;
         let weighed_again = [IF_MATCH, IF_UNMODIFIED_SINCE].iter().any(|name| request.headers().contains_key(name));
         let path = object.path();
         (asked_method(request) == Method::GET && !weighed_again).then(|| format!("{prefix}/{}", path.trim_start_matches("objects/")))
@@ -131,7 +135,11 @@ impl Sending {
     }
 
     /// The pieces, whose bytes are counted while they stream.
-    pub fn counted(self, pieces: impl Stream<Item = Result<Bytes>>) -> impl Stream<Item = Result<Bytes>> {
+    pub fn counted(mut self, pieces: impl Stream<Item = Result<Bytes>> + Send + 'static) -> impl Stream<Item = Result<Bytes>> {
+        let pieces = match self.watch.take() {
+            Some(watch) => watched(vec![watch], pieces).boxed(),
+            None => pieces.boxed(),
+        };
         pieces.map(move |piece| {
             piece
                 .inspect(|bytes| self.app.usage.add(&self.key, bytes.len() as u64))

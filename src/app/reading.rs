@@ -1,0 +1,121 @@
+//! From a caller to the release that may be read. What was found out is kept for as long as nothing has happened by the ledger that
+//! could change it; the entry of a sensitive read is written each time, and is on the disk before anything leaves.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use anyhow::anyhow;
+
+use super::App;
+use crate::access::grants::Grant;
+use crate::access::{self, Pass, Read};
+use crate::catalog::Version;
+use crate::error::{Error, Result};
+use crate::identity::{Caller, Identity};
+use crate::ledger::Marks;
+use crate::release::{self, Found, Release};
+
+/// How many reads are known before all of them are forgotten.
+const MOST: usize = 10_000;
+
+/// Reads of this process that were found to be allowed.
+#[derive(Default)]
+pub(super) struct KnownReads(Mutex<HashMap<Reading, Known>>);
+
+/// Who reads what.
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Reading {
+    /// The client and the grant of its token; nobody for what everybody may read.
+    holder: Option<(String, String)>,
+    slug: String,
+    version: Option<i32>,
+}
+
+#[derive(Clone)]
+struct Known {
+    /// The marks under which it was found out.
+    marks: Marks,
+    pass: Arc<Pass>,
+    release: Arc<Release>,
+}
+
+impl KnownReads {
+    fn find(&self, reading: &Reading, marks: Marks) -> Option<Known> {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.get(reading).filter(|known| known.marks.same(marks)).cloned()
+    }
+
+    fn keep(&self, reading: Reading, new: Known) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= MOST {
+            known.clear();
+        }
+        known.insert(reading, new);
+    }
+}
+
+impl App {
+    /// Checks that the caller may read the dataset and answers the release to read, making a grant's release where it is missing.
+    ///
+    /// # Errors
+    /// When the caller may not, or there is no such version; whether a collection has the files that are asked for is not looked at.
+    pub async fn release(&self, caller: &Caller, slug: &str, read: Read) -> Result<Arc<Release>> {
+        let holder = match &caller.identity {
+            Identity::Client(client) => client.grant_id.clone().map(|grant| (client.client_id.clone(), grant)),
+            Identity::Anonymous | Identity::Person(_) => None,
+        };
+        let reading = Reading { holder, slug: slug.to_owned(), version: read.version };
+        // Read before anything else is: what changes in between shows at the next request, by its mark.
+        let marks = self.follower.marks(&self.db).await?;
+        if let Some(known) = self.reads.find(&reading, marks) {
+            let allowed = match known.pass.entry_of(caller, &read, marks) {
+                None => known.pass.is_public(),
+                Some(draft) => self.recorder.record(draft).await?,
+            };
+            if allowed {
+                return Ok(known.release);
+            }
+        }
+        let pass = self.pass(caller, slug, &read).await?;
+        let release = Arc::new(self.release_of(pass.clone(), read.version).await?);
+        self.reads.keep(reading, Known { marks, pass: Arc::new(pass), release: Arc::clone(&release) });
+        Ok(release)
+    }
+
+    async fn pass(&self, caller: &Caller, slug: &str, read: &Read) -> Result<Pass> {
+        // Whoever comes with the token of a grant comes for what it gives: that is looked up where it is written down.
+        if !caller.is_for_grant() {
+            let name = slug.to_owned();
+            if let Some(pass) = self.db.read(move |conn| access::check_open(conn, &name)).await? {
+                return Ok(pass);
+            }
+        }
+        let (caller, slug, read) = (caller.clone(), slug.to_owned(), read.clone());
+        // The entry is on disk when this returns: nothing has been sent yet.
+        self.db.write(move |conn| access::check_recorded(conn, &caller, &slug, &read)).await?
+    }
+
+    async fn release_of(&self, pass: Pass, version: Option<i32>) -> Result<Release> {
+        let find = |pass: Pass| self.db.read(move |conn| release::find_for(conn, &pass, version));
+        match find(pass.clone()).await? {
+            Found::Release(release) => Ok(*release),
+            Found::Missing(grant, version) => {
+                self.make_release(&grant, *version).await?;
+                match find(pass).await? {
+                    Found::Release(release) => Ok(*release),
+                    Found::Missing(..) => Err(Error::internal(anyhow!("a release was made and cannot be found"))),
+                }
+            }
+        }
+    }
+
+    /// Makes a grant's release, one at a time, unless somebody else has made it meanwhile.
+    pub(super) async fn make_release(&self, grant: &Grant, version: Version) -> Result<()> {
+        let _turn = self.making.lock().await;
+        let (id, version_id) = (grant.id.clone(), version.id.clone());
+        if self.db.read(move |conn| release::exists(conn, &version_id, &id)).await? {
+            return Ok(());
+        }
+        release::materialise(&self.db, &self.storage, &self.engine, &self.master, grant, version).await
+    }
+}

@@ -1,0 +1,74 @@
+//! An answer that takes long is watched: when the firm, the client or the grant is suspended or revoked meanwhile, or the term ends, it breaks off.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use futures::stream::{self, Stream, StreamExt};
+
+use super::App;
+use crate::access::{self, Read};
+use crate::error::Result;
+use crate::identity::Caller;
+use crate::ledger::Marks;
+use crate::release::Release;
+
+/// How often is looked whether something has happened elsewhere; what this process writes is seen at once.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// Looks whether a sensitive read may go on.
+pub struct Watch {
+    app: Arc<App>,
+    caller: Caller,
+    slug: String,
+    read: Read,
+    /// The marks under which it was found to hold last.
+    marks: Option<Marks>,
+    looked: Instant,
+    /// What this process had written then.
+    commits: u64,
+    /// When the grant's term ends.
+    ends: chrono::NaiveDateTime,
+}
+
+impl Watch {
+    /// The watch over a read that was just allowed; `None` for what everybody may read.
+    pub fn over(app: &Arc<App>, caller: &Caller, release: &Release, read: Read) -> Option<Self> {
+        let (slug, ends) = (release.dataset().slug.clone(), release.ends()?);
+        Some(Watch { app: Arc::clone(app), caller: caller.clone(), slug, read, marks: None, looked: Instant::now(), commits: 0, ends })
+    }
+
+    /// Whether it may go on. That it may not is written into the ledger.
+    async fn holds(&mut self) -> Result<()> {
+        let commits = self.app.db.own_commits();
+        if self.commits == commits && self.looked.elapsed() < LOOK {
+            return Ok(());
+        }
+        let marks = self.app.follower.marks(&self.app.db).await?;
+        let over = self.ends <= crate::clock::now_naive();
+        if over || !self.marks.is_some_and(|known| known.same(marks)) {
+            let (caller, slug, read) = (self.caller.clone(), self.slug.clone(), self.read.clone());
+            self.app.db.write(move |conn| access::check_running(conn, &caller, &slug, &read)).await??;
+            self.marks = Some(marks);
+        }
+        (self.looked, self.commits) = (Instant::now(), commits);
+        Ok(())
+    }
+}
+
+/// The pieces for as long as every watch holds; then an error, after which nothing comes.
+pub fn watched(
+    watches: Vec<Watch>,
+    pieces: impl Stream<Item = Result<Bytes>> + Send + 'static,
+) -> impl Stream<Item = Result<Bytes>> + Send + 'static {
+    stream::unfold(Some((watches, pieces.boxed())), |state| async move {
+        let (mut watches, mut pieces) = state?;
+        let piece = pieces.next().await?;
+        for watch in &mut watches {
+            if let Err(ended) = watch.holds().await {
+                return Some((Err(ended), None));
+            }
+        }
+        Some((piece, Some((watches, pieces))))
+    })
+}
