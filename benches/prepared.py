@@ -42,6 +42,18 @@ def with_lineitem(binary, scale, folder):
     _copy(_once(binary, f"lineitem-{scale:g}", make), folder)
 
 
+def with_big_file(binary, size_bytes, folder):
+    """A copy of the data folder that has a big open release and nothing else: no job runs beside what is measured."""
+
+    def make(making):
+        csv = incompressible(size_bytes)
+        run_command(binary, making, "import", write_folder(making / "source", {BIG: ("incompressible", csv, "unconditional")}))
+        with Qingdan(binary, making) as service:
+            require_released(service, BIG)
+
+    _copy(_once(binary, f"file-{size_bytes}", make), folder)
+
+
 def with_big_files(binary, size_bytes, folder):
     """A copy of the data folder that has a big open release, and a big and a small one of a grant."""
 

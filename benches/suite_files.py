@@ -71,7 +71,7 @@ def _speed(url, clients, header_file=None):
 
 def memory(run):
     """Resident memory over idle while a big file goes to 16 clients at once."""
-    prepared.with_big_files(run.binary, run.stream_bytes, run.folder)
+    prepared.with_big_file(run.binary, run.stream_bytes, run.folder)
     grown = {kind: [] for kind in Memory.KINDS}
     size = 0
     for _ in range(run.memory_rounds):

@@ -24,7 +24,7 @@ use crate::storage::{Object, Storage};
 
 pub use stats::QueryStats;
 pub use stop::Stop;
-pub use table::{Piece, ReleaseTable};
+pub use table::{Piece, ReleaseTable, Texts};
 
 const STORE: &str = "qingdan://store";
 
@@ -71,7 +71,7 @@ impl Engine {
     /// # Errors
     /// When an object cannot be read.
     pub async fn table(&self, objects: &[Object]) -> Result<DataFrame> {
-        let table = self.open(objects).await?.in_order();
+        let table = self.open(objects, Texts::Plain).await?.in_order();
         let context = SessionContext::new_with_config_rt(self.config(1), Arc::clone(&self.env));
         Ok(context.read_table(Arc::new(table))?)
     }
@@ -80,15 +80,15 @@ impl Engine {
     ///
     /// # Errors
     /// When an object cannot be read.
-    pub async fn open(&self, objects: &[Object]) -> Result<ReleaseTable> {
-        Ok(ReleaseTable::open(&self.env, objects).await?)
+    pub async fn open(&self, objects: &[Object], texts: Texts) -> Result<ReleaseTable> {
+        Ok(ReleaseTable::open(&self.env, objects, texts).await?)
     }
 
     /// What every query is set up with; `partitions` is how many work at the same time.
     pub fn config(&self, partitions: usize) -> SessionConfig {
         let mut config = SessionConfig::new().with_target_partitions(partitions).with_information_schema(false);
         let options = config.options_mut();
-        // Text stays in the type in which it is written.
+        // Each table says how its texts lie.
         options.execution.parquet.schema_force_view_types = false;
         options.execution.parquet.pushdown_filters = true;
         options.execution.parquet.reorder_filters = true;

@@ -49,6 +49,16 @@ pub struct Piece {
     pub rows: usize,
 }
 
+/// How the texts of a table lie in memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Texts {
+    /// One after the other, as they are written out.
+    Plain,
+    /// As views: a short text lies in its row, and a long one stays where it was unpacked. They are grouped, compared and picked
+    /// out with less copying.
+    Views,
+}
+
 #[derive(Debug)]
 struct Part {
     meta: ObjectMeta,
@@ -70,7 +80,7 @@ pub struct ReleaseTable {
 
 impl ReleaseTable {
     /// The table over objects in their order. Every object has the same columns; decimals may be wider in some than in others.
-    pub(super) async fn open(env: &RuntimeEnv, objects: &[Object]) -> Result<Self> {
+    pub(super) async fn open(env: &RuntimeEnv, objects: &[Object], texts: Texts) -> Result<Self> {
         let store = env.object_store(store_url()?)?;
         let (mut footers, mut schema) = (Vec::with_capacity(objects.len()), None);
         for object in objects {
@@ -84,7 +94,7 @@ impl ReleaseTable {
             };
             let cache = env.cache_manager.get_file_metadata_cache();
             let footer = DFParquetMetadata::new(store.as_ref(), &meta).with_file_metadata_cache(Some(cache)).fetch_metadata().await?;
-            let own = schema_of(&footer)?;
+            let own = schema_of(&footer, texts)?;
             schema = Some(match schema {
                 None => own,
                 Some(known) => widest(&known, &own)?,
@@ -192,10 +202,14 @@ fn access(part: &Part, piece: &Piece) -> ParquetAccessPlan {
 }
 
 /// The columns of a file, without what its writer noted about the file as a whole.
-fn schema_of(footer: &ParquetMetaData) -> Result<SchemaRef> {
+fn schema_of(footer: &ParquetMetaData, texts: Texts) -> Result<SchemaRef> {
     let file = footer.file_metadata();
     let schema = parquet_to_arrow_schema(file.schema_descr(), file.key_value_metadata())?;
-    Ok(Arc::new(Schema::new(schema.fields().clone())))
+    let column = |field: &FieldRef| match (texts, field.data_type()) {
+        (Texts::Views, DataType::Utf8) => Arc::new(field.as_ref().clone().with_data_type(DataType::Utf8View)),
+        _ => Arc::clone(field),
+    };
+    Ok(Arc::new(Schema::new(schema.fields().iter().map(column).collect::<Vec<_>>())))
 }
 
 /// The columns of two files, with the wider one of two decimals. Columns are never taken for one another by their place alone.

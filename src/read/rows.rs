@@ -25,7 +25,7 @@ use super::sql::functions;
 use super::terms::Terms;
 use crate::catalog::Field;
 use crate::crypto::HmacKey;
-use crate::engine::{Engine, QueryStats, ReleaseTable};
+use crate::engine::{Engine, QueryStats, ReleaseTable, Texts};
 use crate::error::{Error, Result};
 use crate::release::Release;
 
@@ -163,7 +163,7 @@ async fn answer(engine: &Engine, release: &Release, query: RowsQuery, key: &Hmac
         return Err(foreign());
     }
     let before = query.cursor.as_ref().map_or(0, |cursor| cursor.o);
-    let table = engine.open(&release.objects()).await?;
+    let table = engine.open(&release.objects(), Texts::Plain).await?;
     let (fields, page) = page(engine, release, table, query).await?;
     let reached = before + page.rows as u64;
     let more = reached < page.total && page.rows > 0;

@@ -10,6 +10,7 @@ pub(crate) mod patterns;
 mod refusal;
 mod stream;
 mod sums;
+mod texts;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -21,7 +22,7 @@ use utoipa::ToSchema;
 
 use self::check::wrong;
 use super::encode::{Encoding, field_type};
-use crate::engine::{Engine, QueryStats};
+use crate::engine::{Engine, QueryStats, Texts};
 use crate::error::{Error, Result};
 use crate::intake::FieldType;
 use crate::release::Release;
@@ -104,7 +105,7 @@ async fn session(engine: &Engine, tables: &[(TableName, Arc<Release>)]) -> Resul
     let state = functions::state(config, Some(engine.query_env()));
     let context = SessionContext::new_with_state(state);
     for (name, release) in tables {
-        let table = engine.open(&release.objects()).await?;
+        let table = engine.open(&release.objects(), Texts::Views).await?;
         context.register_table(datafusion::common::TableReference::bare(name.name.as_str()), Arc::new(table))?;
     }
     Ok(context)

@@ -134,6 +134,8 @@ async fn every_format_by_accept() {
     assert!(ndjson.lines().count() == 2 && ndjson.lines().all(|line| serde_json::from_str::<Value>(line).unwrap().is_object()));
     let arrow = asked("application/vnd.apache.arrow.stream").await.expect(200);
     let batches = datafusion::arrow::ipc::reader::StreamReader::try_new(arrow.body.as_slice(), None).unwrap();
+    let types: Vec<String> = batches.schema().fields().iter().map(|field| field.data_type().to_string()).collect();
+    assert_eq!(types, ["Utf8", "Utf8"], "texts are plain, as every reader knows them");
     assert_eq!(batches.map(|batch| batch.unwrap().num_rows()).sum::<usize>(), 2);
     asked("image/png").await.problem(406, "not-acceptable");
 }

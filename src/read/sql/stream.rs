@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use datafusion::arrow::array::RecordBatch;
+use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use datafusion::prelude::SessionContext;
@@ -16,7 +17,7 @@ use futures::{StreamExt, stream};
 use serde::Serialize;
 use tokio::sync::mpsc;
 
-use super::{Bounds, Checked, Column, Summary, columns, plan, refusal};
+use super::{Bounds, Checked, Column, Summary, columns, plan, refusal, texts};
 use crate::engine::{Engine, QueryStats, Stop};
 use crate::error::{Error, Result};
 use crate::read::encode::{Encoding, Rows};
@@ -153,6 +154,7 @@ fn check_windows(plan: &Arc<dyn ExecutionPlan>) -> Result<()> {
 
 struct Writer {
     encoding: Encoding,
+    schema: SchemaRef,
     rows: Rows,
     bytes: Vec<u8>,
     written: u64,
@@ -164,7 +166,7 @@ struct Writer {
 
 impl Writer {
     fn new(encoding: Encoding, plan: &Arc<dyn ExecutionPlan>, bounds: Bounds) -> Result<Self> {
-        let schema = plan.schema();
+        let schema = texts::plain_schema(&plan.schema());
         let mut rows = Rows::new(encoding, &schema)?;
         let mut bytes = rows.start()?;
         if encoding == Encoding::Json {
@@ -174,7 +176,7 @@ impl Writer {
             bytes.extend_from_slice(b",\"rows\":[");
         }
         let written = bytes.len() as u64;
-        Ok(Writer { encoding, rows, bytes, written, bounds, truncated: false, sent: false })
+        Ok(Writer { encoding, schema, rows, bytes, written, bounds, truncated: false, sent: false })
     }
 
     /// Writes a batch, or what of it is within the bounds. Answers whether more may follow.
@@ -186,7 +188,8 @@ impl Writer {
                 self.truncated = true;
                 return Ok(false);
             }
-            let bytes = self.rows.write(&batch.slice(from, SLICE_ROWS.min(taken - from)))?;
+            let slice = texts::plain(&batch.slice(from, SLICE_ROWS.min(taken - from)), &self.schema)?;
+            let bytes = self.rows.write(&slice)?;
             self.written += bytes.len() as u64;
             self.bytes.extend(bytes);
         }
