@@ -49,6 +49,6 @@ pub(super) fn verify(settings: &Settings, matches: &ArgMatches) -> Result<End> {
 }
 
 fn read(path: &Path, verifier: &Verifier) -> Result<Checkpoint> {
-    let note = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let note = crate::storage::read_text(path).with_context(|| format!("cannot read {}", path.display()))?;
     Checkpoint::open(&note, verifier).map_err(|wrong| anyhow!("{}: {wrong}", path.display()))
 }
