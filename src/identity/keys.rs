@@ -121,7 +121,8 @@ fn make(conn: &mut Conn, master: &MasterKey, purpose: &str, name: Option<String>
         Ed25519KeyPair::generate_pkcs8v1(&SystemRandom::new()).map_err(|_unspecified| Error::internal(anyhow::anyhow!("no new key")))?;
     let encoding = EncodingKey::from_ed_der(pair.as_ref());
     let mut jwk = Jwk::from_encoding_key(&encoding, Algorithm::EdDSA).map_err(Error::internal)?;
-    let kid = name.map_or_else(|| jwk.thumbprint(ThumbprintHash::SHA256).map_err(Error::internal), Ok)?;
+    let thumbprint = jwk.thumbprint(ThumbprintHash::SHA256).map_err(Error::internal)?;
+    let kid = name.unwrap_or_else(|| thumbprint.clone());
     jwk.common.key_id = Some(kid.clone());
     jwk.common.public_key_use = Some(PublicKeyUse::Signature);
     let row = KeyRow {
@@ -133,6 +134,6 @@ fn make(conn: &mut Conn, master: &MasterKey, purpose: &str, name: Option<String>
         kid,
     };
     diesel::insert_into(signing_keys::table).values(&row).execute(conn)?;
-    ledger::append(conn, Kind::ServiceInitialized, "service", &format!("key:{}", row.kid), &json!({ "alg": "EdDSA", "purpose": purpose }))?;
+    ledger::append(conn, Kind::ServiceInitialized, "service", &format!("key:{thumbprint}"), &json!({ "alg": "EdDSA", "purpose": purpose }))?;
     Ok(row)
 }
