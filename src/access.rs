@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 
 use crate::catalog::{self, Dataset, DatasetKind, OpenType};
 use crate::crypto::sha256_hex;
-use crate::db::Conn;
+use crate::db::{Conn, lock_ledger};
 use crate::error::{Error, Result};
 use crate::identity::{Caller, ClientIdentity, Identity, Role, clients};
 use crate::ledger::{self, Draft, Kind, Marks};
@@ -141,6 +141,10 @@ pub fn check_open(conn: &mut Conn, slug: &str) -> Result<Option<Pass>> {
 /// # Errors
 /// When the database does not answer.
 pub fn check_recorded(conn: &mut Conn, caller: &Caller, slug: &str, read: &Read) -> Result<Result<Pass>> {
+    if !is_stranger(caller) {
+        // What is decided here holds at the place of its entry: nobody writes in between.
+        lock_ledger(conn)?;
+    }
     // A name that nobody has given to a dataset does not go into the ledger.
     let dataset = catalog::find(conn, slug)?;
     let outcome = decide(conn, caller, dataset, read);
@@ -182,6 +186,7 @@ fn detail(grant: Option<&str>, read: &Read, version: Option<i32>, reason: Option
 /// # Errors
 /// When the database does not answer.
 pub fn check_running(conn: &mut Conn, caller: &Caller, slug: &str, read: &Read) -> Result<Result<()>> {
+    lock_ledger(conn)?;
     let outcome = catalog::find(conn, slug).and_then(|dataset| decide(conn, caller, dataset, read));
     let refused = match outcome {
         Ok(_pass) => return Ok(Ok(())),

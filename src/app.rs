@@ -34,6 +34,7 @@ use crate::storage::{DataFolder, Storage};
 
 use reading::KnownReads;
 
+pub use reading::Allowed;
 pub use receiving::{Receiving, UploadTurn};
 pub use watching::{Watch, watched};
 pub use work::{IntakeOrder, ReleaseOrder};

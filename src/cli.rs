@@ -136,8 +136,8 @@ fn settings(matches: &ArgMatches) -> Result<Settings> {
     Settings::load(&flags, variables, file.as_deref())
 }
 
-/// Logs as JSON lines on standard error; `QINGDAN_LOG` filters them. A thread of their own writes them, several at once when many come; none
-/// is left out. What is written last is out when the answer is dropped.
+/// Logs as JSON lines on standard error; `QINGDAN_LOG` filters them. A thread of their own writes them, several at once when many come. When it
+/// falls far behind, whoever logs waits for it. The answer waits a second for the last lines when it is dropped; a process that is killed loses them.
 fn start_logging() -> tracing_appender::non_blocking::WorkerGuard {
     let lines = std::io::BufWriter::with_capacity(64 << 10, std::io::stderr());
     let (writer, guard) = tracing_appender::non_blocking::NonBlockingBuilder::default().lossy(false).thread_name("log").finish(lines);

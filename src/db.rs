@@ -99,8 +99,8 @@ impl Db {
         Ok(Db { readers: pool(readers, Mode::Read)?, writers, writer, commits })
     }
 
-    /// A number that rises with each transaction, before anybody hears of its end: while it stays the same, so does all that the database
-    /// holds. `None` where other processes write too; a SQLite file belongs to one process, which has locked its data folder.
+    /// A number that rises with each transaction but those of [`Db::record_now`], before anybody hears of its end: while it stays the same, so
+    /// does all that anybody keeps in memory. `None` where other processes write too; a SQLite file belongs to one process, which has locked its data folder.
     pub fn commits(&self) -> Option<u64> {
         self.writer.as_ref().map(|_| self.commits.load(Ordering::Acquire))
     }

@@ -16,11 +16,26 @@ use crate::ledger::Marks;
 use crate::release::{self, Found, Release};
 
 /// How many reads are known before all of them are forgotten.
-const MOST: usize = 10_000;
+const MOST: usize = 2000;
 
 /// Reads of this process that were found to be allowed.
 #[derive(Default)]
-pub(super) struct KnownReads(Mutex<HashMap<Reading, Known>>);
+pub(super) struct KnownReads(Mutex<Reads>);
+
+/// Those that were found out under the same marks.
+#[derive(Default)]
+struct Reads {
+    marks: Marks,
+    known: HashMap<Reading, Known>,
+}
+
+/// A release that may be read.
+pub struct Allowed {
+    /// The release.
+    pub release: Arc<Release>,
+    /// The marks under which that was found out.
+    pub(super) marks: Marks,
+}
 
 /// Who reads what.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -33,24 +48,29 @@ struct Reading {
 
 #[derive(Clone)]
 struct Known {
-    /// The marks under which it was found out.
-    marks: Marks,
     pass: Arc<Pass>,
     release: Arc<Release>,
 }
 
 impl KnownReads {
     fn find(&self, reading: &Reading, marks: Marks) -> Option<Known> {
-        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        known.get(reading).filter(|known| known.marks.same(marks)).cloned()
+        let reads = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if reads.marks.same(marks) { reads.known.get(reading).cloned() } else { None }
     }
 
-    fn keep(&self, reading: Reading, new: Known) {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.len() >= MOST {
-            known.clear();
+    fn keep(&self, reading: Reading, marks: Marks, new: Known) {
+        let mut reads = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if !reads.marks.same(marks) {
+            // Of two that were found out at the same time, what is older is not kept.
+            if marks.seen < reads.marks.seen {
+                return;
+            }
+            *reads = Reads { marks, known: HashMap::new() };
         }
-        known.insert(reading, new);
+        if reads.known.len() >= MOST {
+            reads.known.clear();
+        }
+        reads.known.insert(reading, new);
     }
 }
 
@@ -59,7 +79,7 @@ impl App {
     ///
     /// # Errors
     /// When the caller may not, or there is no such version; whether a collection has the files that are asked for is not looked at.
-    pub async fn release(&self, caller: &Caller, slug: &str, read: Read) -> Result<Arc<Release>> {
+    pub async fn release(&self, caller: &Caller, slug: &str, read: Read) -> Result<Allowed> {
         let holder = match &caller.identity {
             Identity::Client(client) => client.grant_id.clone().map(|grant| (client.client_id.clone(), grant)),
             Identity::Anonymous | Identity::Person(_) => None,
@@ -73,13 +93,19 @@ impl App {
                 Some(draft) => self.recorder.record(draft).await?,
             };
             if allowed {
-                return Ok(known.release);
+                return Ok(Allowed { release: known.release, marks });
             }
         }
         let pass = self.pass(caller, slug, &read).await?;
-        let release = Arc::new(self.release_of(pass.clone(), read.version).await?);
-        self.reads.keep(reading, Known { marks, pass: Arc::new(pass), release: Arc::clone(&release) });
-        Ok(release)
+        let (release, made) = self.release_of(pass.clone(), read.version).await?;
+        let release = Arc::new(release);
+        if made {
+            // That may have taken a while, in which the grant may have ended.
+            let (caller, slug) = (caller.clone(), slug.to_owned());
+            self.db.write(move |conn| access::check_running(conn, &caller, &slug, &read)).await??;
+        }
+        self.reads.keep(reading, marks, Known { pass: Arc::new(pass), release: Arc::clone(&release) });
+        Ok(Allowed { release, marks })
     }
 
     async fn pass(&self, caller: &Caller, slug: &str, read: &Read) -> Result<Pass> {
@@ -95,14 +121,15 @@ impl App {
         self.db.write(move |conn| access::check_recorded(conn, &caller, &slug, &read)).await?
     }
 
-    async fn release_of(&self, pass: Pass, version: Option<i32>) -> Result<Release> {
+    /// The release that a pass opens, and whether it had to be made.
+    async fn release_of(&self, pass: Pass, version: Option<i32>) -> Result<(Release, bool)> {
         let find = |pass: Pass| self.db.read(move |conn| release::find_for(conn, &pass, version));
         match find(pass.clone()).await? {
-            Found::Release(release) => Ok(*release),
+            Found::Release(release) => Ok((*release, false)),
             Found::Missing(grant, version) => {
                 self.make_release(&grant, *version).await?;
                 match find(pass).await? {
-                    Found::Release(release) => Ok(*release),
+                    Found::Release(release) => Ok((*release, true)),
                     Found::Missing(..) => Err(Error::internal(anyhow!("a release was made and cannot be found"))),
                 }
             }

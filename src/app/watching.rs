@@ -1,4 +1,4 @@
-//! An answer that takes long is watched: when the firm, the client or the grant is suspended or revoked meanwhile, or the term ends, it breaks off.
+//! An answer that takes long is watched: when the firm, the client or the grant is revoked meanwhile, or the term ends, it breaks off.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -6,12 +6,11 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use futures::stream::{self, Stream, StreamExt};
 
-use super::App;
+use super::{Allowed, App};
 use crate::access::{self, Read};
 use crate::error::Result;
 use crate::identity::Caller;
 use crate::ledger::Marks;
-use crate::release::Release;
 
 /// How often is looked whether something has happened elsewhere; what this process writes is seen at once.
 const LOOK: Duration = Duration::from_millis(100);
@@ -23,7 +22,7 @@ pub struct Watch {
     slug: String,
     read: Read,
     /// The marks under which it was found to hold last.
-    marks: Option<Marks>,
+    marks: Marks,
     looked: Instant,
     /// What this process had written then.
     commits: u64,
@@ -33,23 +32,27 @@ pub struct Watch {
 
 impl Watch {
     /// The watch over a read that was just allowed; `None` for what everybody may read.
-    pub fn over(app: &Arc<App>, caller: &Caller, release: &Release, read: Read) -> Option<Self> {
-        let (slug, ends) = (release.dataset().slug.clone(), release.ends()?);
-        Some(Watch { app: Arc::clone(app), caller: caller.clone(), slug, read, marks: None, looked: Instant::now(), commits: 0, ends })
+    pub fn over(app: &Arc<App>, caller: &Caller, allowed: &Allowed, read: Read) -> Option<Self> {
+        let (slug, ends) = (allowed.release.dataset().slug.clone(), allowed.release.ends()?);
+        let (app, caller) = (Arc::clone(app), caller.clone());
+        Some(Watch { app, caller, slug, read, marks: allowed.marks, looked: Instant::now(), commits: 0, ends })
     }
 
     /// Whether it may go on. That it may not is written into the ledger.
-    async fn holds(&mut self) -> Result<()> {
+    ///
+    /// # Errors
+    /// When it may not, or the database does not answer.
+    pub async fn holds(&mut self) -> Result<()> {
         let commits = self.app.db.own_commits();
         if self.commits == commits && self.looked.elapsed() < LOOK {
             return Ok(());
         }
         let marks = self.app.follower.marks(&self.app.db).await?;
         let over = self.ends <= crate::clock::now_naive();
-        if over || !self.marks.is_some_and(|known| known.same(marks)) {
+        if over || !self.marks.same(marks) {
             let (caller, slug, read) = (self.caller.clone(), self.slug.clone(), self.read.clone());
             self.app.db.write(move |conn| access::check_running(conn, &caller, &slug, &read)).await??;
-            self.marks = Some(marks);
+            self.marks = marks;
         }
         (self.looked, self.commits) = (Instant::now(), commits);
         Ok(())

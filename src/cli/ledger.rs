@@ -23,17 +23,16 @@ pub(super) fn verify(settings: &Settings, matches: &ArgMatches) -> Result<End> {
     let db = Db::connect(url)?;
     let given =
         matches.get_one::<String>("key").map(|text| text.parse::<Verifier>().map_err(|wrong| anyhow!("--key: {wrong}"))).transpose()?;
+    let key = match given {
+        Some(key) => Some(key),
+        None => db.read_now(keys::log_verifier)?,
+    };
     let mut kept = Vec::new();
     for path in matches.get_many::<std::path::PathBuf>("from-checkpoint").into_iter().flatten() {
-        let verifier = match &given {
-            Some(verifier) => verifier.clone(),
-            None => db
-                .read_now(keys::log_verifier)?
-                .context("the database has no key of the ledger yet; give the key that you have kept with --key")?,
-        };
-        kept.push(read(path, &verifier)?);
+        let key = key.as_ref().context("the database has no key of the ledger yet; give the key that you have kept with --key")?;
+        kept.push(read(path, key)?);
     }
-    match db.read_now(|conn| check(conn, &kept))? {
+    match db.read_now(|conn| check(conn, &kept, key.as_ref()))? {
         Verdict::Whole { entries, head, root } => {
             println!("the ledger holds: {entries} entries, head {head}, root {root}");
             for checkpoint in kept {

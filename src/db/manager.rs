@@ -58,7 +58,7 @@ fn sqlite(path: &str, mode: Mode) -> Result<SqliteConnection, diesel::r2d2::Erro
     let mut conn = SqliteConnection::establish(path).map_err(diesel::r2d2::Error::ConnectionError)?;
     // `synchronous = FULL`: a committed entry is on disk, which the ledger promises for each sensitive read.
     let mut pragmas =
-        "PRAGMA busy_timeout = 10000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;".to_owned();
+        "PRAGMA busy_timeout = 10000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA secure_delete = ON;".to_owned();
     if mode == Mode::Read {
         pragmas.push_str("PRAGMA query_only = ON;");
     }

@@ -345,7 +345,7 @@ async fn dataset_of(app: &App, caller: &Caller, w: Words, slug: String, today: S
 /// The first rows of the public release, through the same check and reader as the API.
 async fn preview(app: &App, caller: &Caller, slug: &str) -> Result<Preview> {
     let _place = app.limits.query(&limit_key(caller))?;
-    let release = app.release(caller, slug, Read::rows(None)).await?;
+    let release = app.release(caller, slug, Read::rows(None)).await?.release;
     let query = RowsQuery { limit: PREVIEW_ROWS, ..RowsQuery::default() };
     let seconds = app.settings.anonymous.query_seconds;
     let sealing = app.master.derive("cursor");

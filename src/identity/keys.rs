@@ -97,6 +97,9 @@ pub fn log_key(conn: &mut Conn, master: &MasterKey, issuer: &str) -> Result<LogK
         Some(row) => row,
         None => {
             let host = issuer.split_once("://").map_or(issuer, |(_, host)| host);
+            // Names of keys have neither spaces nor plus signs.
+            let host: String =
+                host.chars().map(|sign| if sign.is_ascii_alphanumeric() || ".-:[]/".contains(sign) { sign } else { '-' }).collect();
             make(conn, master, LEDGER, Some(format!("{host}/ledger")))?
         }
     };
@@ -129,11 +132,18 @@ fn make(conn: &mut Conn, master: &MasterKey, purpose: &str, name: Option<String>
         sealed_private: master.seal(&label(&kid), pair.as_ref())?,
         public_jwk_json: serde_json::to_string(&jwk)?,
         created_at: now_naive(),
-        retired_at: None,
+        // It never signs tokens, whatever program looks for a key that does.
+        retired_at: (purpose != TOKENS).then(now_naive),
         purpose: purpose.to_owned(),
         kid,
     };
     diesel::insert_into(signing_keys::table).values(&row).execute(conn)?;
-    ledger::append(conn, Kind::ServiceInitialized, "service", &format!("key:{thumbprint}"), &json!({ "alg": "EdDSA", "purpose": purpose }))?;
+    ledger::append(
+        conn,
+        Kind::ServiceInitialized,
+        "service",
+        &format!("key:{thumbprint}"),
+        &json!({ "alg": "EdDSA", "purpose": purpose }),
+    )?;
     Ok(row)
 }

@@ -3,11 +3,11 @@
 use chrono::{Duration, NaiveDateTime};
 use diesel::prelude::*;
 
-use super::merkle::{self, Hash};
+use super::merkle;
 use super::note::LogKey;
 use super::tree::{self, Tree};
 use crate::clock::now_naive;
-use crate::crypto::{hex, unhex};
+use crate::crypto::hex;
 use crate::db::Conn;
 use crate::db::schema::checkpoints;
 use crate::error::{Error, Result};
@@ -31,7 +31,15 @@ struct CheckpointRow {
 pub fn fresh(conn: &mut Conn) -> Result<Option<String>> {
     let size = tree::size(conn)?;
     let last: Option<CheckpointRow> = checkpoints::table.order(checkpoints::size.desc()).first(conn).optional()?;
-    Ok(last.filter(|last| last.size.unsigned_abs() == size || now_naive() < last.created_at + APART).map(|last| last.note))
+    let Some(last) = last else { return Ok(None) };
+    if last.size.unsigned_abs() > size {
+        // To sign a shorter tree would be to deny what was signed.
+        let gone = format!("the ledger has {size} entries, and a checkpoint was signed over {}: its end was cut off", last.size);
+        return Err(Error::internal(anyhow::anyhow!(gone)));
+    }
+    let age = now_naive() - last.created_at;
+    let is_new = (Duration::zero()..APART).contains(&age);
+    Ok((last.size.unsigned_abs() == size || is_new).then_some(last.note))
 }
 
 /// Signs a checkpoint over all entries, unless there is one already, and answers its note. Of each minute the last one is kept.
@@ -49,7 +57,8 @@ pub fn sign(conn: &mut Conn, key: &LogKey) -> Result<String> {
     let row =
         CheckpointRow { size: i64::try_from(size).map_err(Error::internal)?, root: hex(&root), note: key.sign(size, root), created_at };
     let minute = created_at - Duration::microseconds(created_at.and_utc().timestamp_micros().rem_euclid(60_000_000));
-    diesel::delete(checkpoints::table.filter(checkpoints::created_at.ge(minute))).execute(conn)?;
+    let of_minute = checkpoints::created_at.ge(minute).and(checkpoints::created_at.lt(minute + Duration::minutes(1)));
+    diesel::delete(checkpoints::table.filter(of_minute.and(checkpoints::size.lt(row.size)))).execute(conn)?;
     diesel::insert_into(checkpoints::table).values(&row).execute(conn)?;
     Ok(row.note)
 }
@@ -60,15 +69,21 @@ pub(super) fn last_signed(conn: &mut Conn) -> Result<Option<u64>> {
     Ok(size.map(i64::unsigned_abs))
 }
 
-/// The roots that were signed for trees of more than `after` entries, smallest first.
-pub(super) fn signed_after(conn: &mut Conn, after: u64, limit: i64) -> Result<Vec<(u64, Option<Hash>)>> {
+/// A checkpoint that was signed, as it lies in the database.
+pub(super) struct Signed {
+    /// How many entries it is over.
+    pub size: u64,
+    /// The root, in hexadecimal.
+    pub root: String,
+    /// The note that was given out.
+    pub note: String,
+}
+
+/// What was signed over more than `after` entries, smallest first.
+pub(super) fn signed_after(conn: &mut Conn, after: u64, limit: i64) -> Result<Vec<Signed>> {
     let after = i64::try_from(after).map_err(Error::internal)?;
-    let rows: Vec<(i64, String)> = checkpoints::table
-        .filter(checkpoints::size.gt(after))
-        .order(checkpoints::size)
-        .limit(limit)
-        .select((checkpoints::size, checkpoints::root))
-        .load(conn)?;
-    let root = |text: String| unhex(&text).and_then(|bytes| bytes.try_into().ok());
-    Ok(rows.into_iter().map(|(size, text)| (size.unsigned_abs(), root(text))).collect())
+    let rows: Vec<CheckpointRow> =
+        checkpoints::table.filter(checkpoints::size.gt(after)).order(checkpoints::size).limit(limit).load(conn)?;
+    let signed = |row: CheckpointRow| Signed { size: row.size.unsigned_abs(), root: row.root, note: row.note };
+    Ok(rows.into_iter().map(signed).collect())
 }

@@ -4,6 +4,7 @@
 //! That a read is allowed was found out before, and may be known no longer: an entry is written only when nothing has happened since that
 //! could have changed it. Whoever decided on older news is told so, and decides again.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use anyhow::anyhow;
@@ -64,7 +65,11 @@ impl Recorder {
 }
 
 fn run(db: &Db, turns: &Receiver<Turn>) {
-    let mut looked = Marks::default();
+    // What was before is looked at here, where nobody waits for the writer.
+    let mut looked = db.read_now(|conn| news(conn, 0)).unwrap_or_else(|cause| {
+        tracing::warn!(error = ?cause, "the ledger could not be looked at; the first entry of a read does it");
+        Marks::default()
+    });
     while let Ok(first) = turns.recv() {
         let (mut drafts, mut answers) = (vec![first.draft], vec![first.answer]);
         while drafts.len() < TOGETHER
@@ -74,7 +79,9 @@ fn run(db: &Db, turns: &Receiver<Turn>) {
             answers.push(next.answer);
         }
         let before = looked;
-        match db.record_now(|conn| together(conn, &drafts, before)) {
+        // A fault of one must not end the recording of all.
+        let written = catch_unwind(AssertUnwindSafe(|| db.record_now(|conn| together(conn, &drafts, before))));
+        match written.unwrap_or_else(|_told| Err(Error::internal(anyhow!("a panic while recording")))) {
             Ok((written, after)) => {
                 looked = after;
                 answers.into_iter().zip(written).for_each(|(answer, written)| _ = answer.send(Ok(written)));
@@ -105,4 +112,49 @@ fn together(conn: &mut Conn, drafts: &[Draft], before: Marks) -> Result<(Vec<boo
     // What was written now is none of the news.
     marks.seen = marks.seen.max(head.0);
     Ok((written, marks))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::{Follower, Verdict, append, list, verify};
+    use super::*;
+
+    #[tokio::test]
+    async fn a_read_that_was_decided_on_older_news_is_not_written() {
+        let dir = tempfile::tempdir().unwrap();
+        let db = Db::open(&format!("sqlite:{}", dir.path().join("test.sqlite").display())).unwrap();
+        let write = |kind: Kind| {
+            let db = db.clone();
+            async move { db.write(move |conn| append(conn, kind, "service", "grant:a", &json!({}))).await.unwrap() }
+        };
+        write(Kind::GrantCreated).await;
+        let (recorder, follower) = (Recorder::start(db.clone()).unwrap(), Follower::default());
+        let draft = |marks: Marks| {
+            let (actor, subject) = ("client:a".to_owned(), "dataset:a".to_owned());
+            Draft { kind: Kind::ReadAllowed, actor, subject, detail: json!({}), marks }
+        };
+        let first = follower.marks(&db).await.unwrap();
+        assert!(recorder.record(draft(first)).await.unwrap());
+        // What changes nothing for a read.
+        write(Kind::SessionStarted).await;
+        assert!(recorder.record(draft(first)).await.unwrap());
+        for kind in [Kind::GrantRevoked, Kind::FirmRevoked, Kind::ClientRevoked, Kind::DatasetUpdated] {
+            let before = follower.marks(&db).await.unwrap();
+            write(kind).await;
+            assert!(!recorder.record(draft(before)).await.unwrap(), "{kind:?}");
+            assert!(!recorder.record(draft(before)).await.unwrap(), "{kind:?} once more");
+            let after = follower.marks(&db).await.unwrap();
+            assert!(!after.same(before), "{kind:?}");
+            assert!(recorder.record(draft(after)).await.unwrap(), "{kind:?}");
+        }
+        let newest = follower.marks(&db).await.unwrap();
+        let together = futures::future::join_all((0..600).map(|_| recorder.record(draft(newest))));
+        assert!(together.await.into_iter().all(|written| written.unwrap()));
+        let (entries, total) = db.read_now(|conn| list(conn, 0, 1000)).unwrap();
+        let reads = entries.iter().filter(|record| record.entry.kind == Kind::ReadAllowed.as_str()).count();
+        assert_eq!((reads, total), (606, 612));
+        assert!(matches!(db.read_now(|conn| verify(conn, &[], None)).unwrap(), Verdict::Whole { entries: 612, .. }));
+    }
 }

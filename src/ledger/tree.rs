@@ -3,7 +3,7 @@
 //! Leaf number `seq - 1` is the entry's hash: its 32 bytes, not their hexadecimal form. Hashes of whole subtrees of 256, 65,536 and so on
 //! entries are kept, so that a proof reads some hundred hashes of a ledger of any length. They follow from the entries.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use diesel::prelude::*;
 
@@ -20,7 +20,7 @@ pub(super) const STEP: u32 = 8;
 const WIDTH: u64 = 1 << STEP;
 
 /// How many nodes are added at the most before somebody else has a turn.
-const AT_ONCE: u64 = 1000;
+const AT_ONCE: u64 = 64;
 
 /// Reads the tree.
 pub struct Tree<'a> {
@@ -132,12 +132,7 @@ pub fn grow(conn: &mut Conn) -> Result<bool> {
     let size = size(conn)?;
     let (mut added, mut level) = (0, STEP);
     while size.checked_shr(level).unwrap_or(0) > 0 {
-        let last: Option<i64> = ledger_nodes::table
-            .filter(ledger_nodes::level.eq(level.cast_signed()))
-            .select(diesel::dsl::max(ledger_nodes::position))
-            .first(conn)?;
-        let first = last.map_or(0, |last| last.unsigned_abs() + 1);
-        for position in first..size >> level {
+        for position in missing(conn, level, size >> level)? {
             if added == AT_ONCE {
                 return Ok(true);
             }
@@ -150,6 +145,36 @@ pub fn grow(conn: &mut Conn) -> Result<bool> {
             );
             diesel::insert_into(ledger_nodes::table).values(row).execute(conn)?;
             added += 1;
+        }
+        level += STEP;
+    }
+    Ok(false)
+}
+
+/// Which of the first nodes of a level are not kept.
+fn missing(conn: &mut Conn, level: u32, wanted: u64) -> Result<Vec<u64>> {
+    let of_level =
+        ledger_nodes::table.filter(ledger_nodes::level.eq(level.cast_signed())).filter(ledger_nodes::position.lt(signed(wanted)?));
+    let known: i64 = of_level.count().get_result(conn)?;
+    if known.unsigned_abs() >= wanted {
+        return Ok(Vec::new());
+    }
+    let known: HashSet<i64> = of_level.select(ledger_nodes::position).load(conn)?.into_iter().collect();
+    let is_missing = |position: &u64| signed(*position).is_ok_and(|position| !known.contains(&position));
+    Ok((0..wanted).filter(is_missing).collect())
+}
+
+/// Whether hashes are kept of subtrees that a ledger of so many entries does not have.
+pub(super) fn has_more(conn: &mut Conn, size: u64) -> Result<bool> {
+    let mut level = STEP;
+    while level < u64::BITS {
+        let positions: i64 = ledger_nodes::table
+            .filter(ledger_nodes::level.eq(level.cast_signed()))
+            .filter(ledger_nodes::position.ge(signed(size >> level)?))
+            .count()
+            .get_result(conn)?;
+        if positions > 0 {
+            return Ok(true);
         }
         level += STEP;
     }

@@ -1,12 +1,14 @@
-//! The check of the whole ledger: the chain, the kept hashes of its tree, and every checkpoint that was ever signed.
+//! The check of the whole ledger: the chain, the words beside it, the kept hashes of its tree, and the checkpoints that were signed.
+
+use std::collections::{BTreeSet, VecDeque};
 
 use diesel::prelude::*;
 
-use super::checkpoint::{last_signed, signed_after};
+use super::checkpoint::{Signed, last_signed, signed_after};
 use super::merkle::{self, Hash};
-use super::note::Checkpoint;
+use super::note::{Checkpoint, Verifier};
 use super::tree::{self, kept_at, leaf_of};
-use super::{BATCH, GENESIS, LedgerEntry, words};
+use super::{BATCH, GENESIS, Kind, LedgerEntry, words};
 use crate::crypto::{hex, sha256};
 use crate::db::Conn;
 use crate::db::schema::ledger;
@@ -66,52 +68,141 @@ impl Walked {
     }
 }
 
-/// Checks everything, oldest entry first; `signed` are checkpoints that others have kept.
+/// Checks everything, oldest entry first. `kept` are checkpoints that others have kept; with the ledger's key also the notes are opened
+/// that were given out.
 ///
 /// # Errors
 /// When the database does not answer.
-pub fn verify(conn: &mut Conn, signed: &[Checkpoint]) -> Result<Verdict> {
-    let (mut seq, mut head, mut walked) = (0, GENESIS.to_owned(), Walked::default());
-    let mut signed: Vec<(u64, Option<Hash>)> = signed.iter().map(|checkpoint| (checkpoint.size, Some(checkpoint.root))).collect();
-    signed.sort_unstable();
-    let mut ours: Vec<(u64, Option<Hash>)> = Vec::new();
+pub fn verify(conn: &mut Conn, kept: &[Checkpoint], key: Option<&Verifier>) -> Result<Verdict> {
+    let first: Option<i64> = ledger::table.select(diesel::dsl::min(ledger::seq)).first(conn)?;
+    if let Some(seq) = first.filter(|seq| *seq < 1) {
+        return Ok(broken(seq, "entries begin at 1"));
+    }
     // Before the walk: a service that runs beside us goes on writing and signing.
-    let promised = last_signed(conn)?.into_iter().chain(signed.iter().map(|(size, _)| *size)).max().unwrap_or(0);
+    let promised = last_signed(conn)?.into_iter().chain(kept.iter().map(|checkpoint| checkpoint.size)).max().unwrap_or(0);
+    let mut check =
+        Check { claims: Claims::new(kept, key), seq: 0, head: GENESIS.to_owned(), walked: Walked::default(), silent: BTreeSet::new() };
     loop {
-        let entries: Vec<LedgerEntry> = ledger::table.filter(ledger::seq.gt(seq)).order(ledger::seq).limit(BATCH).load(conn)?;
+        let entries: Vec<LedgerEntry> = ledger::table.filter(ledger::seq.gt(check.seq)).order(ledger::seq).limit(BATCH).load(conn)?;
         if entries.is_empty() {
             break;
         }
         let said = words::of(conn, &entries)?;
         for entry in entries {
-            if let Some(reason) = fault(&entry, seq + 1, &head)?.or_else(|| words::fault(&entry, said.get(&entry.seq))) {
-                return Ok(Verdict::Broken { seq: if entry.seq == seq + 1 { entry.seq } else { seq + 1 }, reason });
-            }
-            walked.add(leaf_of(&entry.hash)?);
-            (seq, head) = (entry.seq, entry.hash);
-            if let Some(reason) = against_kept(conn, &walked)? {
-                return Ok(Verdict::Broken { seq, reason });
-            }
-            if ours.last().is_none_or(|(size, _)| *size < walked.size) {
-                ours = signed_after(conn, walked.size - 1, BATCH)?;
-                if ours.is_empty() {
-                    // None after this one: not to be asked for again.
-                    ours.push((u64::MAX, None));
-                }
-            }
-            let claims = signed.iter().chain(&ours).filter(|(size, _)| *size == walked.size);
-            if claims.into_iter().any(|(_, root)| *root != Some(walked.root())) {
-                let reason = "the entries up to it are not those of a checkpoint that was signed".to_owned();
-                return Ok(Verdict::Broken { seq, reason });
+            let words = said.get(&entry.seq);
+            if let Some(reason) = check.step(conn, entry, words)? {
+                return Ok(broken(check.seq, reason));
             }
         }
     }
-    // What was signed for more entries than there are: somebody has cut the end off.
-    if promised > walked.size {
-        let reason = format!("it is missing: a checkpoint was signed over {promised} entries");
-        return Ok(Verdict::Broken { seq: seq + 1, reason });
+    check.end(conn, promised)
+}
+
+fn broken(seq: i64, reason: impl Into<String>) -> Verdict {
+    Verdict::Broken { seq, reason: reason.into() }
+}
+
+/// How far a check has come.
+struct Check<'a> {
+    claims: Claims<'a>,
+    /// The last entry that was looked at.
+    seq: i64,
+    head: String,
+    walked: Walked,
+    /// Entries whose words are gone, and no entry has said so yet.
+    silent: BTreeSet<i64>,
+}
+
+impl Check<'_> {
+    /// Looks at the next entry; answers what is wrong with it.
+    fn step(&mut self, conn: &mut Conn, entry: LedgerEntry, said: Option<&Vec<words::Words>>) -> Result<Option<String>> {
+        self.seq += 1;
+        if let Some(reason) = fault(&entry, self.seq, &self.head)?.or_else(|| words::fault(&entry, said)) {
+            return Ok(Some(reason));
+        }
+        if words::is_silent(&entry, said) {
+            self.silent.insert(entry.seq);
+        }
+        if entry.kind == Kind::EntryRedacted.as_str()
+            && let Some(seq) = entry.subject.strip_prefix("entry:").and_then(|seq| seq.parse().ok())
+        {
+            self.silent.remove(&seq);
+        }
+        self.walked.add(leaf_of(&entry.hash)?);
+        self.head = entry.hash;
+        if let Some(reason) = against_kept(conn, &self.walked)? {
+            return Ok(Some(reason));
+        }
+        self.claims.check(conn, &self.walked)
     }
-    Ok(Verdict::Whole { entries: seq, head, root: hex(&walked.root()) })
+
+    /// Looks at what would have to be there and is not.
+    fn end(self, conn: &mut Conn, promised: u64) -> Result<Verdict> {
+        let size = self.walked.size;
+        if promised > size {
+            return Ok(broken(self.seq + 1, format!("it is missing: a checkpoint was signed over {promised} entries")));
+        }
+        if let Some(seq) = self.silent.first() {
+            return Ok(broken(*seq, "its words are gone, and no entry says that they were taken out"));
+        }
+        // Also what a service beside us has written meanwhile.
+        let newest = tree::size(conn)?;
+        if tree::has_more(conn, newest)? {
+            return Ok(broken(self.seq + 1, "hashes of the tree are kept of entries that are not there"));
+        }
+        if let Some(seq) = words::last(conn)?.filter(|seq| seq.unsigned_abs() > newest) {
+            return Ok(broken(seq, "it is missing, and words lie beside it"));
+        }
+        Ok(Verdict::Whole { entries: self.seq, head: self.head, root: hex(&self.walked.root()) })
+    }
+}
+
+/// What was claimed of the ledger, smallest size first.
+struct Claims<'a> {
+    kept: VecDeque<&'a Checkpoint>,
+    ours: VecDeque<Signed>,
+    /// Whether there are more of ours than were read.
+    more: bool,
+    key: Option<&'a Verifier>,
+}
+
+impl<'a> Claims<'a> {
+    fn new(kept: &'a [Checkpoint], key: Option<&'a Verifier>) -> Self {
+        let mut kept: Vec<&Checkpoint> = kept.iter().collect();
+        kept.sort_by_key(|checkpoint| checkpoint.size);
+        Claims { kept: kept.into(), ours: VecDeque::new(), more: true, key }
+    }
+
+    /// Checks what was claimed of a ledger that ends here.
+    fn check(&mut self, conn: &mut Conn, walked: &Walked) -> Result<Option<String>> {
+        if self.ours.is_empty() && self.more {
+            self.ours = signed_after(conn, walked.size - 1, BATCH)?.into();
+            self.more = self.ours.len() as i64 == BATCH;
+        }
+        let wrong = "the entries up to it are not those of a checkpoint that was signed";
+        while let Some(claim) = self.kept.pop_front_if(|claim| claim.size <= walked.size) {
+            // A checkpoint of nothing says nothing.
+            if claim.size == walked.size && claim.root != walked.root() {
+                return Ok(Some(wrong.to_owned()));
+            }
+        }
+        while let Some(claim) = self.ours.pop_front_if(|claim| claim.size <= walked.size) {
+            let root = walked.root();
+            if claim.root != hex(&root) {
+                return Ok(Some(wrong.to_owned()));
+            }
+            if let Some(key) = self.key {
+                match Checkpoint::open(&claim.note, key) {
+                    Ok(opened) if opened.size == walked.size && opened.root == root => {}
+                    Ok(_) => {
+                        return Ok(Some("the checkpoint over the entries up to it says something else than was kept of it".to_owned()));
+                    }
+                    Err(reason) => return Ok(Some(format!("the checkpoint over the entries up to it: {reason}"))),
+                }
+            }
+        }
+        Ok(None)
+    }
 }
 
 fn fault(entry: &LedgerEntry, seq: i64, head: &str) -> Result<Option<String>> {

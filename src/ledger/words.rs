@@ -14,8 +14,11 @@ use utoipa::ToSchema;
 use super::{Kind, LedgerEntry, append};
 use crate::crypto::{hex, random_bytes, sha256_hex, unhex};
 use crate::db::Conn;
-use crate::db::schema::{ledger, ledger_words};
+use crate::db::schema::{applications, datasets, firms, grants, ledger, ledger_words, versions};
 use crate::error::{Error, Result};
+
+/// What is shown in their place.
+const TAKEN_OUT: &str = "(taken out)";
 
 /// The words that there are today.
 const REASON: &str = "reason";
@@ -88,18 +91,62 @@ pub(super) fn fault(entry: &LedgerEntry, words: Option<&Vec<Words>>) -> Option<S
     Some(format!("its `{}` is not what the entry has committed to", wrong.name))
 }
 
-/// Takes the words of an entry out for ever, with an entry that says so.
+/// Whether an entry has committed to words that do not lie beside it.
+pub(super) fn is_silent(entry: &LedgerEntry, words: Option<&Vec<Words>>) -> bool {
+    // Most entries say nothing: to read each of them as JSON would take longer than the rest of the check.
+    if !entry.detail_json.contains(ENDING) {
+        return false;
+    }
+    let detail: Value = serde_json::from_str(&entry.detail_json).unwrap_or_default();
+    let committed = detail.as_object().into_iter().flatten().filter_map(|(name, _)| name.strip_suffix(ENDING));
+    committed.into_iter().any(|name| !words.is_some_and(|words| words.iter().any(|words| words.name == name)))
+}
+
+/// The last entry that words lie beside.
+pub(super) fn last(conn: &mut Conn) -> Result<Option<i64>> {
+    Ok(ledger_words::table.select(diesel::dsl::max(ledger_words::seq)).first(conn)?)
+}
+
+/// Takes words out of the thing that they were said of, where it shows them.
+fn forget(conn: &mut Conn, subject: &str, words: &str) -> Result<()> {
+    let (kind, id) = subject.split_once(':').unwrap_or((subject, ""));
+    match kind {
+        "firm" => {
+            let shown = firms::table.find(id).filter(firms::status_reason.eq(words));
+            diesel::update(shown).set(firms::status_reason.eq(TAKEN_OUT)).execute(conn)?
+        }
+        "application" => {
+            let shown = applications::table.find(id).filter(applications::reason.eq(words));
+            diesel::update(shown).set(applications::reason.eq(TAKEN_OUT)).execute(conn)?
+        }
+        "grant" => {
+            let shown = grants::table.find(id).filter(grants::reason.eq(words));
+            diesel::update(shown).set(grants::reason.eq(TAKEN_OUT)).execute(conn)?
+        }
+        "dataset" => {
+            let ids = datasets::table.filter(datasets::slug.eq(id)).select(datasets::id);
+            let shown = versions::table.filter(versions::dataset_id.eq_any(ids)).filter(versions::resolution.eq(words));
+            diesel::update(shown).set(versions::resolution.eq(TAKEN_OUT)).execute(conn)?
+        }
+        _ => 0,
+    };
+    Ok(())
+}
+
+/// Takes the words of an entry out for ever, here and where they are shown, with an entry that says so.
 ///
 /// # Errors
 /// When there is no such entry, or it has no words.
 pub fn redact(conn: &mut Conn, actor: &str, seq: i64, reason: &str) -> Result<LedgerEntry> {
-    let known: i64 = ledger::table.filter(ledger::seq.eq(seq)).count().get_result(conn)?;
-    if known == 0 {
-        return Err(Error::not_found("ledger entry", seq.to_string()));
-    }
-    let gone = diesel::delete(ledger_words::table.filter(ledger_words::seq.eq(seq))).execute(conn)?;
-    if gone == 0 {
+    let subject: Option<String> = ledger::table.find(seq).select(ledger::subject).first(conn).optional()?;
+    let subject = subject.ok_or_else(|| Error::not_found("ledger entry", seq.to_string()))?;
+    let said: Vec<WordsRow> = ledger_words::table.filter(ledger_words::seq.eq(seq)).load(conn)?;
+    if said.is_empty() {
         return Err(Error::Conflict(format!("entry {seq} has no words that could be taken out, or has none any more")));
+    }
+    diesel::delete(ledger_words::table.filter(ledger_words::seq.eq(seq))).execute(conn)?;
+    for words in said {
+        forget(conn, &subject, &words.words)?;
     }
     append_with_reason(conn, Kind::EntryRedacted, actor, &format!("entry:{seq}"), json!({}), reason)
 }

@@ -2,6 +2,7 @@
 //! count survives a restart and holds over replicas. Callers are kept as keyed hashes.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
@@ -27,6 +28,8 @@ pub struct Usage {
     pending: Mutex<HashMap<Slot, u64>>,
     /// Bytes that the database had when it was asked last, and when that was. Other replicas add to them.
     known: Mutex<HashMap<Slot, (u64, Instant)>>,
+    /// How often what was pending went into the database.
+    flushes: AtomicU64,
 }
 
 /// A hashed caller and a day.
@@ -35,7 +38,7 @@ type Slot = (String, String);
 impl Usage {
     /// An empty count; callers are hashed with `key`.
     pub fn new(key: HmacKey) -> Self {
-        Usage { key, pending: Mutex::default(), known: Mutex::default() }
+        Usage { key, pending: Mutex::default(), known: Mutex::default(), flushes: AtomicU64::new(0) }
     }
 
     fn slot(&self, key: &LimitKey) -> Slot {
@@ -59,9 +62,13 @@ impl Usage {
         let stored = match known.filter(|(_, at)| at.elapsed() < KNOWN_FOR) {
             Some((stored, _)) => stored,
             None => {
-                let asked = slot.clone();
+                let (asked, flushes) = (slot.clone(), self.flushes.load(Ordering::Acquire));
                 let stored = db.read(move |conn| stored(conn, &asked.0, &asked.1)).await?;
-                self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(slot, (stored, Instant::now()));
+                let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+                // What was read before a flush is not what there is after it.
+                if flushes == self.flushes.load(Ordering::Acquire) {
+                    known.insert(slot, (stored, Instant::now()));
+                }
                 stored
             }
         };
@@ -92,6 +99,7 @@ impl Usage {
         });
         if written.is_ok() {
             let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+            self.flushes.fetch_add(1, Ordering::AcqRel);
             // The next check asks again.
             taken.keys().for_each(|slot| _ = known.remove(slot));
         } else {

@@ -84,7 +84,7 @@ async fn pages_of_the_ledger_are_the_ledger() {
 #[tokio::test]
 async fn one_changed_byte_is_found_and_named() {
     let app = TestApp::spawn().await;
-    let check = || app.app.db.read_now(|conn| verify(conn, &[])).unwrap();
+    let check = || app.app.db.read_now(|conn| verify(conn, &[], None)).unwrap();
     assert!(matches!(check(), Verdict::Whole { .. }));
     let url = app.app.settings.database_url.expose().to_owned();
     let broken = |seq: i64| matches!(check(), Verdict::Broken { seq: found, .. } if found == seq);
@@ -107,7 +107,7 @@ async fn many_writers_make_one_chain() {
     let path = "/api/v1/datasets/community-health-visits/rows?limit=1&select=cost_cny";
     let answers = futures::future::join_all((0..40).map(|_| app.get_as(path, &grant.token))).await;
     assert!(answers.iter().all(|answer| answer.status == 200));
-    assert!(matches!(app.app.db.read_now(|conn| verify(conn, &[])).unwrap(), Verdict::Whole { .. }));
+    assert!(matches!(app.app.db.read_now(|conn| verify(conn, &[], None)).unwrap(), Verdict::Whole { .. }));
     assert_eq!(kinds(&app).await.iter().filter(|kind| *kind == "read.allowed").count(), 40);
     let bad = json!({ "username": "operator", "password": "wrong wrong wrong" });
     app.post("/api/v1/sessions", &bad).await.problem(401, "unauthenticated");
@@ -117,9 +117,9 @@ async fn many_writers_make_one_chain() {
 #[tokio::test]
 async fn a_ledger_of_another_history_than_was_signed_is_found_out() {
     let app = TestApp::spawn().await;
-    let check = |kept: &[Checkpoint]| app.app.db.read_now(|conn| verify(conn, kept)).unwrap();
-    let note = app.get("/api/v1/ledger/checkpoint").await.expect(200).text();
     let key: Verifier = app.get("/api/v1/ledger/key").await.expect(200).json()["verifier"].as_str().unwrap().parse().unwrap();
+    let check = |kept: &[Checkpoint]| app.app.db.read_now(|conn| verify(conn, kept, Some(&key))).unwrap();
+    let note = app.get("/api/v1/ledger/checkpoint").await.expect(200).text();
     let kept = Checkpoint::open(&note, &key).unwrap();
     app.operator().await;
     assert!(matches!(check(std::slice::from_ref(&kept)), Verdict::Whole { .. }));
@@ -128,6 +128,8 @@ async fn a_ledger_of_another_history_than_was_signed_is_found_out() {
     let last = i64::try_from(kept.size).unwrap();
     assert!(matches!(check(&[other]), Verdict::Broken { seq, .. } if seq == last));
     let url = app.app.settings.database_url.expose().to_owned();
+    TestDatabase::tamper(&url, "UPDATE checkpoints SET note = replace(note, 'ledger', 'ledges')");
+    assert!(matches!(check(&[]), Verdict::Broken { .. }), "{:?}", check(&[]));
     TestDatabase::tamper(&url, "UPDATE checkpoints SET root = replace(root, substr(root, 1, 2), 'zz')");
     assert!(matches!(check(&[]), Verdict::Broken { .. }), "{:?}", check(&[]));
     TestDatabase::tamper(&url, "DELETE FROM checkpoints");
@@ -154,13 +156,16 @@ async fn hashes_that_are_kept_of_the_tree_are_checked_and_made_again() {
         .unwrap();
     let proof = async |entry: u64, size: u64| app.get(&format!("/api/v1/ledger/proof?entry={entry}&size={size}")).await;
     let before = proof(3, 600).await.expect(200).json();
-    let check = || app.app.db.read_now(|conn| verify(conn, &[])).unwrap();
+    let check = || app.app.db.read_now(|conn| verify(conn, &[], None)).unwrap();
     assert!(matches!(check(), Verdict::Whole { .. }));
     let url = app.app.settings.database_url.expose().to_owned();
     TestDatabase::tamper(&url, "UPDATE ledger_nodes SET hash = replace(hash, substr(hash, 1, 2), '00') WHERE level = 8 AND position = 1");
     assert!(matches!(check(), Verdict::Broken { seq: 512, .. }), "{:?}", check());
     TestDatabase::tamper(&url, "DELETE FROM ledger_nodes");
     assert!(matches!(check(), Verdict::Whole { .. }));
+    TestDatabase::tamper(&url, "INSERT INTO ledger_nodes VALUES (8, 900, '00')");
+    assert!(matches!(check(), Verdict::Broken { .. }));
+    TestDatabase::tamper(&url, "DELETE FROM ledger_nodes");
     assert_eq!(proof(3, 600).await.expect(200).json(), before);
     app.app.db.write(|conn| ledger::tree::grow(conn)).await.unwrap();
     assert_eq!(proof(3, 600).await.expect(200).json(), before);
@@ -187,4 +192,31 @@ async fn what_cannot_be_proved_is_told() {
         assert_eq!(problem["errors"][0]["pointer"], parameter, "{query}: {problem}");
     }
     app.get("/api/v1/ledger/proof?leaf=1").await.expect(400);
+}
+
+#[tokio::test]
+async fn words_go_only_with_an_entry_that_says_so() {
+    let app = TestApp::spawn().await;
+    let (operator, firm) = (app.operator().await.token, app.firm().await);
+    let grant = app.grant(&firm).await;
+    let reason = json!({ "reason": "张某某 was careless" });
+    app.post_as(&format!("/api/v1/grants/{}/revocation", grant.id), &operator, &reason).await.expect(200);
+    let check = || app.app.db.read_now(|conn| verify(conn, &[], None)).unwrap();
+    let entries = app.get_as("/api/v1/ledger/entries?limit=1000", &operator).await.expect(200).json();
+    let entry = entries["items"].as_array().unwrap().iter().rfind(|entry| entry["kind"] == "grant.revoked").unwrap().clone();
+    assert!(entry["words"][0]["words"] == reason["reason"] && !entry["detail_json"].as_str().unwrap().contains("careless"), "{entry}");
+    let seq = entry["seq"].as_i64().unwrap();
+    let shown = async || app.get_as(&format!("/api/v1/grants/{}", grant.id), &operator).await.expect(200).json()["reason"].clone();
+    assert_eq!(shown().await, reason["reason"]);
+    let redaction = format!("/api/v1/ledger/entries/{seq}/redaction");
+    app.post_as(&redaction, &operator, &json!({ "reason": "a name in it" })).await.expect(200);
+    app.post_as(&redaction, &operator, &json!({ "reason": "a name in it" })).await.problem(409, "conflict");
+    app.post_as("/api/v1/ledger/entries/999999/redaction", &operator, &json!({ "reason": "none" })).await.problem(404, "not-found");
+    assert_eq!(shown().await, "(taken out)");
+    assert!(!app.get_as("/api/v1/ledger/entries?limit=1000", &operator).await.expect(200).text().contains("careless"));
+    assert!(matches!(check(), Verdict::Whole { .. }), "{:?}", check());
+    let url = app.app.settings.database_url.expose().to_owned();
+    // The words of the redaction itself.
+    TestDatabase::tamper(&url, &format!("DELETE FROM ledger_words WHERE seq > {seq}"));
+    assert!(matches!(check(), Verdict::Broken { seq: found, .. } if found > seq), "{:?}", check());
 }

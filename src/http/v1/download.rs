@@ -80,8 +80,9 @@ pub async fn download_dataset(
     app.usage.check(&app.db, &key, app.limits.of(key.tier).bytes_per_day).await?;
     let version = which_version(&app, &path.slug, "version", query.version.as_deref()).await?;
     let read = Read { version, mode: Mode::Download, files: Files::None };
-    let release = app.release(&caller, &path.slug, read.clone()).await?;
-    let watch = Watch::over(&app, &caller, &release, read);
+    let allowed = app.release(&caller, &path.slug, read.clone()).await?;
+    let watch = Watch::over(&app, &caller, &allowed, read);
+    let release = allowed.release;
     let plain = Export { spreadsheet: query.spreadsheet.unwrap_or_default(), ..Export::plain(query.format.unwrap_or_default()) };
     let wanted = wanted(&app, &release, plain, &request).await?;
     let opened = app.exports.open(&release, wanted).await?;

@@ -70,8 +70,9 @@ pub async fn download_file(
     let FilePath { slug, path } = path.into_inner();
     let version = which_version(&app, &slug, "version", query.version.as_deref()).await?;
     let read = Read { version, mode: Mode::Download, files: Files::One(path.clone()) };
-    let release = app.release(&caller, &slug, read.clone()).await?;
-    let watch = Watch::over(&app, &caller, &release, read);
+    let allowed = app.release(&caller, &slug, read.clone()).await?;
+    let watch = Watch::over(&app, &caller, &allowed, read);
+    let release = allowed.release;
     let parts = release.parts().to_vec();
     let member = app.db.read(move |conn| catalog::find_member(conn, &parts, &path)).await?;
     let file_name = member.path.rsplit('/').next().unwrap_or(&member.path).to_owned();
@@ -108,8 +109,9 @@ pub async fn download_archive(
     app.usage.check(&app.db, &key, app.limits.of(key.tier).bytes_per_day).await?;
     let version = which_version(&app, &path.slug, "version", query.version.as_deref()).await?;
     let read = Read { version, mode: Mode::Download, files: Files::All };
-    let release = app.release(&caller, &path.slug, read.clone()).await?;
-    let watch = Watch::over(&app, &caller, &release, read);
+    let allowed = app.release(&caller, &path.slug, read.clone()).await?;
+    let watch = Watch::over(&app, &caller, &allowed, read);
+    let release = allowed.release;
     if release.parts().iter().all(|part| part.members.is_none()) {
         return Err(Error::not_found("collection of files", &path.slug));
     }

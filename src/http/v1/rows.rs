@@ -11,7 +11,7 @@ use super::datasets::DatasetPath;
 use super::download::{describe, etag, matches_any, parse_version};
 use super::versions::which_version;
 use crate::access::Read;
-use crate::app::App;
+use crate::app::{App, Watch};
 use crate::catalog::Field;
 use crate::crypto::{HmacKey, base64, sha256_hex, unhex};
 use crate::error::{Error, Result};
@@ -97,7 +97,9 @@ pub async fn list_rows(
     parameters.version = named.map(|number| number.to_string());
     let (version, query) = parse(parameters, &sealing)?;
     let _place = app.limits.query(&key)?;
-    let release = app.release(&caller, &path.slug, Read::rows(version)).await?;
+    let allowed = app.release(&caller, &path.slug, Read::rows(version)).await?;
+    let watch = Watch::over(&app, &caller, &allowed, Read::rows(version));
+    let release = allowed.release;
     let rows = read::query(&app.engine, &release, query, sealing, Duration::from_secs(limits.query_seconds)).await?;
     let most = limits.query_bytes;
     // A page may be large: it is written and hashed where no other request waits for it.
@@ -107,6 +109,9 @@ pub async fn list_rows(
         Ok((rows, body, sha256))
     });
     let (rows, body, sha256) = written.await?;
+    if let Some(mut watch) = watch {
+        watch.holds().await?;
+    }
     let known = request.headers().get(IF_NONE_MATCH).and_then(|value| value.to_str().ok()).is_some_and(|list| matches_any(list, &sha256));
     let mut response = if known { HttpResponse::NotModified() } else { HttpResponse::Ok() };
     describe(&mut response, &app, &release);

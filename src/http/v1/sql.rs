@@ -76,9 +76,8 @@ pub async fn run_query(caller: Caller, app: web::Data<App>, request: HttpRequest
     let bounds = bounds(&limits, query.limit)?;
     let place = app.limits.query(&key)?;
     let checked = sql::check(&app.engine, query.sql, bounds.time).await?;
-    let tables = releases(&app, &caller, &checked.tables).await?;
+    let (tables, watches) = releases(&app, &caller, &checked.tables).await?;
     let versions: Vec<String> = tables.iter().map(|(_, release)| format!("{}@{}", release.dataset().slug, release.version())).collect();
-    let watches = tables.iter().filter_map(|(table, release)| Watch::over(&app, &caller, release, Read::rows(table.version))).collect();
     let answer = sql::run(&app.engine, checked, tables, bounds, encoding).await?;
     let mut response = HttpResponse::Ok();
     response.content_type(encoding.content_type()).insert_header((CACHE_CONTROL, "private, no-store")).insert_header((VARY, "Accept"));
@@ -139,12 +138,15 @@ fn bounds(limits: &TierLimits, limit: Option<u64>) -> Result<Bounds> {
     Ok(Bounds { rows, bytes: query_bytes, time: Duration::from_secs(query_seconds) })
 }
 
-/// A release for each dataset of a query, as a read of rows takes it.
-async fn releases(app: &App, caller: &Caller, tables: &[TableName]) -> Result<Vec<(TableName, Arc<Release>)>> {
-    let mut found = Vec::with_capacity(tables.len());
+/// A release for each dataset of a query, as a read of rows takes it, and the watches over those that are sensitive.
+async fn releases(app: &Arc<App>, caller: &Caller, tables: &[TableName]) -> Result<(Vec<(TableName, Arc<Release>)>, Vec<Watch>)> {
+    let (mut found, mut watches) = (Vec::with_capacity(tables.len()), Vec::new());
     for table in tables {
         match app.release(caller, &table.slug, Read::rows(table.version)).await {
-            Ok(release) => found.push((table.clone(), release)),
+            Ok(allowed) => {
+                watches.extend(Watch::over(app, caller, &allowed, Read::rows(table.version)));
+                found.push((table.clone(), allowed.release));
+            }
             Err(Error::NotFound { what: "dataset", .. }) => {
                 let slugs = app.db.read(|conn| catalog::list(conn, &catalog::DatasetFilter::default(), None, 1000)).await?;
                 let slugs: Vec<String> = slugs.datasets.into_iter().map(|dataset| dataset.slug).collect();
@@ -156,5 +158,5 @@ async fn releases(app: &App, caller: &Caller, tables: &[TableName]) -> Result<Ve
             Err(other) => return Err(other),
         }
     }
-    Ok(found)
+    Ok((found, watches))
 }

@@ -12,7 +12,7 @@ use super::datasets::{DatasetPath, VersionSummary};
 use super::download::{describe, parse_version};
 use super::publishing::VersionPath;
 use crate::access::Read;
-use crate::app::App;
+use crate::app::{App, Watch};
 use crate::catalog::{self, Field, OpenType};
 use crate::error::{Error, Result};
 use crate::http::caller::limit_key;
@@ -155,8 +155,11 @@ pub async fn compare_versions(
     let _place = app.limits.query(&key)?;
     let from = which_version(&app, &slug, "from", Some(parameters.from.as_str())).await?;
     let to = which_version(&app, &slug, "to", parameters.to.as_deref()).await?;
-    let from = app.release(&caller, &slug, Read::rows(from)).await?;
-    let to = app.release(&caller, &slug, Read::rows(to)).await?;
+    let (older, newer) = (Read::rows(from), Read::rows(to));
+    let from = app.release(&caller, &slug, older.clone()).await?;
+    let to = app.release(&caller, &slug, newer.clone()).await?;
+    let watches = [Watch::over(&app, &caller, &from, older), Watch::over(&app, &caller, &to, newer)];
+    let (from, to) = (from.release, to.release);
     // The cursor belongs to exactly these two versions.
     let list = format!("diff {slug} {} {} {:?}", from.version(), to.version(), parameters.change);
     let after = PageQuery { limit: None, cursor: parameters.cursor }.after(&list)?;
@@ -167,6 +170,9 @@ pub async fn compare_versions(
     let query = DiffQuery { change: parameters.change, limit: parse_limit(parameters.limit.as_deref(), 1000)? as usize, offset };
     let next = offset + query.limit;
     let diff = read::diff(&app.engine, &from, &to, query, Duration::from_secs(limits.query_seconds)).await?;
+    for mut watch in watches.into_iter().flatten() {
+        watch.holds().await?;
+    }
     let page = DiffPage {
         from: from.version(),
         to: to.version(),
