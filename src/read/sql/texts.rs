@@ -12,9 +12,9 @@ use crate::error::{Error, Result};
 /// The columns of an answer, each of which may miss a value. No function of a query makes lists or structures, so that no view
 /// lies within another type.
 pub(super) fn plain_schema(schema: &Schema) -> SchemaRef {
-    let column = |field: &FieldRef| match field.data_type() {
-        DataType::Utf8View => Arc::new(Field::new(field.name(), DataType::Utf8, true)),
-        data_type => Arc::new(Field::new(field.name(), data_type.clone(), true)),
+    let column = |field: &FieldRef| {
+        let is_view = *field.data_type() == DataType::Utf8View;
+        Arc::new(Field::new(field.name(), if is_view { DataType::Utf8 } else { field.data_type().clone() }, true))
     };
     Arc::new(Schema::new(schema.fields().iter().map(column).collect::<Vec<_>>()))
 }
