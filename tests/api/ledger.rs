@@ -167,7 +167,7 @@ async fn hashes_that_are_kept_of_the_tree_are_checked_and_made_again() {
     assert!(matches!(check(), Verdict::Broken { .. }));
     TestDatabase::tamper(&url, "DELETE FROM ledger_nodes");
     assert_eq!(proof(3, 600).await.expect(200).json(), before);
-    app.app.db.write(|conn| ledger::tree::grow(conn)).await.unwrap();
+    app.app.db.write(ledger::tree::grow).await.unwrap();
     assert_eq!(proof(3, 600).await.expect(200).json(), before);
 }
 
