@@ -15,7 +15,7 @@ use crate::catalog::{self, Dataset, DatasetKind, OpenType};
 use crate::crypto::sha256_hex;
 use crate::db::{Conn, lock_ledger};
 use crate::error::{Error, Result};
-use crate::identity::{Caller, ClientIdentity, Identity, Role, clients};
+use crate::identity::{Caller, ClientIdentity, Identity, Role, clients, tokens};
 use crate::ledger::{self, Draft, Kind, Marks};
 use grants::Grant;
 
@@ -234,7 +234,10 @@ fn decide_conditional(conn: &mut Conn, caller: &Caller, dataset: &Dataset) -> Re
         Identity::Person(_) => return Err(Error::Forbidden(format!("`{slug}` is read with the token of a grant, not with a session"))),
         Identity::Client(client) => client,
     };
-    clients::require_active(conn, &client.client_id)?;
+    let registered = clients::require_active(conn, &client.client_id)?;
+    if tokens::is_ended(conn, &registered, &client.jti, client.issued_at)? {
+        return Err(Error::Unauthenticated("the access token was ended before its time; take a new one".to_owned()));
+    }
     let Some(id) = &client.grant_id else {
         return Err(Error::Forbidden("this token is not for a grant: ask for one with authorization_details".to_owned()));
     };

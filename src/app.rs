@@ -21,7 +21,7 @@ use crate::crypto::{MasterKey, hex, random_bytes};
 use crate::db::Db;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
-use crate::identity::keys::{self, KeyRing};
+use crate::identity::keys::{self, KeyRing, Keys};
 use crate::identity::{KnownTokens, password, people};
 use crate::jobs::{self, Job, JobKind};
 use crate::ledger::note::LogKey;
@@ -63,7 +63,7 @@ pub struct App {
     /// The query engine.
     pub engine: Arc<Engine>,
     /// The signing keys.
-    pub keys: KeyRing,
+    pub keys: Keys,
     /// Access tokens that were found valid.
     pub tokens: KnownTokens,
     /// The key from which all others come.
@@ -128,7 +128,8 @@ impl Parts {
 
 impl App {
     fn build(settings: Settings, parts: &Parts, issuer: String) -> anyhow::Result<Self> {
-        let keys = parts.db.write_now(|conn| KeyRing::load(conn, &parts.master)).context("cannot load the signing keys")?;
+        let ring = parts.db.write_now(|conn| KeyRing::load_or_make(conn, &parts.master)).context("cannot load the signing keys")?;
+        let keys = Keys::new(parts.master.clone(), ring);
         let log_key = parts.db.write_now(|conn| keys::log_key(conn, &parts.master, &issuer)).context("cannot load the ledger's key")?;
         Ok(App {
             issuer,

@@ -1,6 +1,7 @@
 //! The command line. Every command works with the same functions of the core as the API does.
 
 mod import;
+mod keys;
 mod ledger;
 mod openapi;
 mod serve;
@@ -70,6 +71,18 @@ fn command() -> Command {
                 ),
         )
         .subcommand(
+            Command::new("keys").about("Look after the keys that sign tokens, while the service is stopped").subcommand_required(true).subcommand(
+                Command::new("rotate")
+                    .about("Make a new key; it signs five minutes later, and the keys before it verify until their last token has ended")
+                    .arg(
+                        Arg::new("emergency")
+                            .long("emergency")
+                            .action(clap::ArgAction::SetTrue)
+                            .help("a private key may have leaked: the new key signs at once, and every token of the others is over"),
+                    ),
+            ),
+        )
+        .subcommand(
             Command::new("user").about("Look after accounts, while the service is stopped").subcommand_required(true).subcommand(
                 Command::new("reset-password")
                     .about("Give a person a new one-time password and end the sessions")
@@ -108,6 +121,10 @@ fn run(matches: &ArgMatches) -> Result<End> {
         Some(("ledger", matches)) => {
             let matches = matches.subcommand().map_or(matches, |(_, inner)| inner);
             ledger::verify(&settings(matches)?, matches)
+        }
+        Some(("keys", matches)) => {
+            let matches = matches.subcommand().map_or(matches, |(_, inner)| inner);
+            keys::rotate(&settings(matches)?, matches.get_flag("emergency"))
         }
         Some(("user", matches)) => {
             let matches = matches.subcommand().map_or(matches, |(_, inner)| inner);

@@ -1,6 +1,7 @@
 //! Who is who: people with roles, firms, their clients, and the tokens and keys that prove it.
 
 pub mod clients;
+pub mod dpop;
 pub mod firms;
 pub mod jwk;
 pub mod keys;
@@ -46,6 +47,12 @@ pub struct ClientIdentity {
     pub firm_id: String,
     /// The grant that the token is for.
     pub grant_id: Option<String>,
+    /// The thumbprint of the key to which the token is bound: each request has to prove it.
+    pub jkt: Option<String>,
+    /// The token's own name.
+    pub jti: String,
+    /// When the token was issued, in seconds since 1970.
+    pub issued_at: i64,
 }
 
 /// A person of the public body, or of a firm.

@@ -58,8 +58,11 @@ pub enum Kind {
     FirmRevoked,
     ClientRegistered,
     ClientRevoked,
+    ClientTokensEnded,
     TokenIssued,
     TokenRefused,
+    TokenRevoked,
+    KeysRotated,
     ApplicationSubmitted,
     ApplicationApproved,
     ApplicationRefused,
@@ -77,17 +80,19 @@ pub enum Kind {
 enum Topic {
     /// The open list: what everybody sees of datasets, publishers and themes.
     List,
-    /// Whether firms and their clients may act.
+    /// Whether firms, their clients and their tokens may act.
     Firms,
     /// What grants give.
     Grants,
+    /// The keys that sign tokens.
+    Keys,
     /// Nothing that is kept.
     Other,
 }
 
 impl Kind {
     /// Every kind.
-    const ALL: [Kind; 33] = [
+    const ALL: [Kind; 36] = [
         Kind::ServiceInitialized,
         Kind::DatasetCreated,
         Kind::DatasetUpdated,
@@ -109,8 +114,11 @@ impl Kind {
         Kind::FirmRevoked,
         Kind::ClientRegistered,
         Kind::ClientRevoked,
+        Kind::ClientTokensEnded,
         Kind::TokenIssued,
         Kind::TokenRefused,
+        Kind::TokenRevoked,
+        Kind::KeysRotated,
         Kind::ApplicationSubmitted,
         Kind::ApplicationApproved,
         Kind::ApplicationRefused,
@@ -144,7 +152,10 @@ impl Kind {
             | Kind::FirmRefused
             | Kind::FirmRevoked
             | Kind::ClientRegistered
-            | Kind::ClientRevoked => Topic::Firms,
+            | Kind::ClientRevoked
+            | Kind::ClientTokensEnded
+            | Kind::TokenRevoked => Topic::Firms,
+            Kind::KeysRotated => Topic::Keys,
             Kind::GrantCreated | Kind::GrantRevoked => Topic::Grants,
             Kind::ServiceInitialized
             | Kind::PersonCreated
@@ -190,8 +201,11 @@ impl Kind {
             Kind::FirmRevoked => "firm.revoked",
             Kind::ClientRegistered => "client.registered",
             Kind::ClientRevoked => "client.revoked",
+            Kind::ClientTokensEnded => "client.tokens_ended",
             Kind::TokenIssued => "token.issued",
             Kind::TokenRefused => "token.refused",
+            Kind::TokenRevoked => "token.revoked",
+            Kind::KeysRotated => "keys.rotated",
             Kind::ApplicationSubmitted => "application.submitted",
             Kind::ApplicationApproved => "application.approved",
             Kind::ApplicationRefused => "application.refused",

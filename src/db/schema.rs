@@ -164,12 +164,21 @@ diesel::table! {
         status -> Text,
         created_at -> Timestamp,
         revoked_at -> Nullable<Timestamp>,
+        tokens_from -> Nullable<Timestamp>,
+        dpop_bound -> Bool,
     }
 }
 
 diesel::table! {
     assertions (jti_sha256) {
         jti_sha256 -> Text,
+        expires_at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    ended_tokens (jti) {
+        jti -> Text,
         expires_at -> Timestamp,
     }
 }
@@ -182,6 +191,7 @@ diesel::table! {
         created_at -> Timestamp,
         retired_at -> Nullable<Timestamp>,
         purpose -> Text,
+        signs_from -> Nullable<Timestamp>,
     }
 }
 
@@ -346,6 +356,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     sessions,
     clients,
     assertions,
+    ended_tokens,
     signing_keys,
     applications,
     agreements,

@@ -24,6 +24,7 @@ use super::portal;
 use super::problem::{Language, respond};
 use crate::app::App;
 use crate::error::{Error, Result};
+use crate::identity::dpop::{self, Demand};
 use crate::identity::{Caller, Identity, people};
 use crate::limits::{LimitKey, Standing, Tier};
 use crate::settings::{ForwardedHeader, Settings};
@@ -34,14 +35,15 @@ const DOCS_POLICY: &str =
 
 const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+const DPOP: HeaderName = HeaderName::from_static("dpop");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// What stands before the path of a collection's file.
 const FILES: &str = "/files/";
 
-/// Where clients take their tokens.
-const TOKEN_ENDPOINT: &str = "/oauth2/token";
+/// Where clients take their tokens, ask about them and end them.
+const CLIENT_ENDPOINTS: &str = "/oauth2/";
 
 #[derive(Clone)]
 struct RequestId(String);
@@ -146,9 +148,9 @@ async fn answer(
     };
     let address = address(request.peer_addr().map(|peer| peer.ip()), request.headers(), &app.settings);
     let resolved = match request.path() {
-        // The token endpoint reads its Authorization header itself (RFC 6749 §2.3.1), and answers in its own shape.
-        TOKEN_ENDPOINT => Ok(Caller { address, identity: Identity::Anonymous }),
-        _ => identify(&app, request.headers(), address).await,
+        // They read their Authorization header themselves (RFC 6749 §2.3.1), and answer in their own shape.
+        path if path.starts_with(CLIENT_ENDPOINTS) => Ok(Caller { address, identity: Identity::Anonymous }),
+        _ => identify(&app, &request, address).await,
     };
     // A token that does not hold counts against the address that it came from.
     let key = resolved.as_ref().map_or_else(|_| LimitKey::for_address(address), limit_key);
@@ -193,10 +195,12 @@ fn refuse(app: &App, error: &Error, page: Option<Language>, language: Language, 
 /// A 401 says where the authorization server is described (RFC 9728 §5.1).
 fn challenge(mut response: HttpResponse, app: &App) -> HttpResponse {
     if response.status() == StatusCode::UNAUTHORIZED {
-        let text = format!("Bearer realm=\"qingdan\", resource_metadata=\"{}/.well-known/oauth-protected-resource\"", app.issuer);
-        // The issuer is an address of ASCII, as the settings checked.
-        if let Ok(value) = HeaderValue::try_from(text) {
-            response.headers_mut().insert(WWW_AUTHENTICATE, value);
+        let metadata = format!("resource_metadata=\"{}/.well-known/oauth-protected-resource\"", app.issuer);
+        for text in [format!("Bearer realm=\"qingdan\", {metadata}"), format!("DPoP realm=\"qingdan\", algs=\"EdDSA ES256\", {metadata}")] {
+            // The issuer is an address of ASCII, as the settings checked.
+            if let Ok(value) = HeaderValue::try_from(text) {
+                response.headers_mut().append(WWW_AUTHENTICATE, value);
+            }
         }
     }
     response
@@ -235,20 +239,63 @@ fn decorate(headers: &mut HeaderMap, refused: bool, id: &str, standing: Option<S
     headers.insert(HeaderName::from_static("referrer-policy"), HeaderValue::from_static("same-origin"));
 }
 
-async fn identify(app: &Arc<App>, headers: &HeaderMap, address: IpAddr) -> Result<Caller> {
+async fn identify(app: &Arc<App>, request: &ServiceRequest, address: IpAddr) -> Result<Caller> {
+    let headers = request.headers();
     let Some(value) = headers.get(AUTHORIZATION) else { return Ok(Caller { address, identity: Identity::Anonymous }) };
     let text = value.to_str().unwrap_or_default();
     let (scheme, token) = text.split_once(' ').unwrap_or((text, ""));
-    if !scheme.eq_ignore_ascii_case("bearer") || token.trim().is_empty() {
-        return Err(Error::Unauthenticated("send Authorization: Bearer with a session's or an access token".to_owned()));
+    let bound = scheme.eq_ignore_ascii_case("dpop");
+    if !(bound || scheme.eq_ignore_ascii_case("bearer")) || token.trim().is_empty() {
+        return Err(Error::Unauthenticated(
+            "send Authorization: Bearer with a session's or an access token, or DPoP with a bound one".to_owned(),
+        ));
     }
     let token = token.trim().to_owned();
-    if token.starts_with("qds_") {
+    if token.starts_with("qds_") && !bound {
         let person = app.db.read(move |conn| people::resume_session(conn, &token)).await?;
         return Ok(Caller { address, identity: Identity::Person(person) });
     }
     let client = app.tokens.client(&app.db, &app.follower, &app.keys, &app.issuer, &token).await?;
+    match (&client.jkt, bound) {
+        (None, false) => {}
+        (Some(_), false) => {
+            return Err(Error::Unauthenticated(
+                "this token is bound to a key: send Authorization: DPoP with it, and a proof in the header DPoP".to_owned(),
+            ));
+        }
+        (None, true) => return Err(Error::Unauthenticated("this token is bound to no key: send Authorization: Bearer with it".to_owned())),
+        (Some(jkt), true) => prove(app, request, &token, jkt).await?,
+    }
     Ok(Caller { address, identity: Identity::Client(client) })
+}
+
+/// Checks that the request shows the possession of the key to which its token is bound (RFC 9449 §7).
+async fn prove(app: &Arc<App>, request: &ServiceRequest, token: &str, jkt: &str) -> Result<()> {
+    let refuse = |reason: String| Error::Unauthenticated(format!("DPoP: {reason}"));
+    let proof = dpop_header(request.headers()).map_err(refuse)?;
+    let proof =
+        proof.ok_or_else(|| refuse("the token is bound to a key, and the request has no proof of it in the header DPoP".to_owned()))?;
+    let method = asked_method(request.request());
+    let address = format!("{}{}", app.issuer, request.path());
+    let demand = Demand { method: method.as_str(), address: &address, token: Some(token) };
+    let shown = dpop::check(&proof, demand).map_err(refuse)?;
+    if shown.jkt != jkt {
+        return Err(refuse("the proof is made with another key than the token is bound to".to_owned()));
+    }
+    if app.db.write(move |conn| dpop::remember(conn, &shown)).await? {
+        return Ok(());
+    }
+    Err(refuse("the proof's jti was used already; make a new proof for each request".to_owned()))
+}
+
+/// The one proof of possession of a request.
+pub fn dpop_header(headers: &HeaderMap) -> Result<Option<String>, String> {
+    let mut values = headers.get_all(DPOP);
+    let Some(value) = values.next() else { return Ok(None) };
+    if values.next().is_some() {
+        return Err("send one header DPoP".to_owned());
+    }
+    value.to_str().map(|text| Some(text.to_owned())).map_err(|_not_ascii| "the header DPoP is no JWT".to_owned())
 }
 
 /// The caller's address: the peer's, or, when the peer is a trusted proxy, the nearest address before it that is none.

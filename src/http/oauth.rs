@@ -1,11 +1,12 @@
-//! OAuth 2: the token endpoint (RFC 6749 §4.4, RFC 7523, RFC 9396), discovery (RFC 8414, RFC 9728) and keys (RFC 7517).
-//! Errors of the token endpoint have the shape of RFC 6749 §5.2.
+//! OAuth 2: the token endpoint (RFC 6749 §4.4, RFC 7523, RFC 9396, RFC 9449), revocation (RFC 7009), introspection (RFC 7662). Errors of the endpoints for clients have the shape of RFC 6749 §5.2.
+
+pub mod discovery;
 
 use std::fmt;
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{AUTHORIZATION, CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE};
-use actix_web::{HttpRequest, HttpResponse, ResponseError, get, post, web};
+use actix_web::{HttpRequest, HttpResponse, ResponseError, post, web};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
@@ -16,8 +17,11 @@ use crate::access::grants;
 use crate::app::App;
 use crate::db::Conn;
 use crate::error::Error;
+use crate::http::caller::dpop_header;
 use crate::identity::Caller;
-use crate::identity::clients::Client;
+use crate::identity::clients::{self, Client};
+use crate::identity::dpop::{self, Demand, Possession};
+use crate::identity::keys::KeyRing;
 use crate::identity::tokens::{self, ACCESS_TOKEN_SECONDS, AccessToken, AuthorizationDetail, GRANT_DETAIL, Proof};
 
 const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
@@ -46,7 +50,7 @@ pub struct TokenRequest {
 pub struct TokenAnswer {
     /// The access token: a JWT (RFC 9068).
     access_token: String,
-    /// `Bearer`.
+    /// `Bearer`, or `DPoP` for a token that is bound to a key.
     token_type: &'static str,
     /// Seconds until it expires.
     expires_in: i64,
@@ -123,7 +127,8 @@ impl ResponseError for OauthError {
 
 /// Take an access token
 ///
-/// By client credentials. Without `authorization_details` the token speaks for the firm; with them it reads one grant's release.
+/// By client credentials. Without `authorization_details` the token speaks for the firm; with them it reads one grant's release. With a proof of possession
+/// in the header `DPoP` (RFC 9449) the token is bound to the proof's key, and each request has to prove it again.
 #[utoipa::path(
     tag = "oauth2",
     request_body(content = TokenRequest, content_type = "application/x-www-form-urlencoded"),
@@ -144,16 +149,26 @@ pub async fn create_token(
         Some(_) => return Err(OauthError::new("unsupported_grant_type", "only client_credentials is supported")),
     }
     let detail = form.authorization_details.as_deref().map(parse_detail).transpose()?;
-    let proof = proof(&form, &request)?;
-    let issuing = app.clone();
-    let issued = app.db.write(move |conn| issue(conn, &issuing, &proof, detail)).await??;
+    let possession = possession(&app, &request)?;
+    let proof = proof(&form.client(), &request)?;
+    let (issuing, ring) = (app.clone(), app.keys.ring(&app.db, &app.follower).await?);
+    let bound = possession.is_some();
+    let issued = app.db.write(move |conn| issue(conn, &issuing, &ring, &proof, detail, possession)).await??;
     let answer = TokenAnswer {
         access_token: issued.token,
-        token_type: "Bearer",
+        token_type: if bound { "DPoP" } else { "Bearer" },
         expires_in: ACCESS_TOKEN_SECONDS,
         authorization_details: issued.authorization_details,
     };
     Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(answer))
+}
+
+/// The proof of possession of a request for a token, if it has one.
+fn possession(app: &App, request: &HttpRequest) -> Result<Option<Possession>, OauthError> {
+    let wrong = |reason: String| OauthError::new("invalid_dpop_proof", reason);
+    let Some(proof) = dpop_header(request.headers()).map_err(wrong)? else { return Ok(None) };
+    let address = format!("{}/oauth2/token", app.issuer);
+    dpop::check(&proof, Demand { method: "POST", address: &address, token: None }).map(Some).map_err(wrong)
 }
 
 /// Why a form could not be read: another media type, too long, or a parameter that stands twice.
@@ -162,23 +177,64 @@ fn unreadable(cause: &actix_web::Error) -> String {
     format!("{reason}; send each parameter once, as application/x-www-form-urlencoded")
 }
 
-/// A refusal is a value here, so that its ledger entry stays when the transaction ends.
-fn issue(conn: &mut Conn, app: &App, proof: &Proof, detail: Option<AuthorizationDetail>) -> Result<Result<AccessToken, OauthError>, Error> {
-    let audiences = [app.issuer.clone(), format!("{}/oauth2/token", app.issuer)];
-    let client = match tokens::authenticate(conn, &audiences, proof)? {
-        Ok(client) => client,
-        Err(reason) => return Ok(Err(OauthError::new("invalid_client", reason))),
-    };
-    if let Some(detail) = detail {
-        return match checked_detail(conn, &client, detail) {
-            Ok(detail) => Ok(Ok(tokens::issue(conn, &app.keys, &app.issuer, &client, Some(detail))?)),
-            Err(reason @ (Error::Forbidden(_) | Error::NotFound { .. } | Error::Invalid(_))) => {
-                Ok(Err(OauthError::new("invalid_authorization_details", reason.to_string())))
-            }
-            Err(other) => Err(other),
-        };
+/// How a client proves itself, in the form of any of the endpoints for clients.
+#[derive(Clone, Copy)]
+struct ClientForm<'a> {
+    id: Option<&'a String>,
+    secret: Option<&'a String>,
+    assertion_type: Option<&'a String>,
+    assertion: Option<&'a String>,
+}
+
+impl TokenRequest {
+    fn client(&self) -> ClientForm<'_> {
+        ClientForm {
+            id: self.client_id.as_ref(),
+            secret: self.client_secret.as_ref(),
+            assertion_type: self.client_assertion_type.as_ref(),
+            assertion: self.client_assertion.as_ref(),
+        }
     }
-    Ok(Ok(tokens::issue(conn, &app.keys, &app.issuer, &client, None)?))
+}
+
+type Refusable<T> = Result<Result<T, OauthError>, Error>;
+
+/// The client that proves itself. A refusal is a value here, so that its ledger entry stays when the transaction ends.
+fn authenticated(conn: &mut Conn, app: &App, path: &str, proof: &Proof) -> Refusable<Client> {
+    let issuer = &app.issuer;
+    let audiences = [issuer.clone(), format!("{issuer}/oauth2/token"), format!("{issuer}{path}")];
+    Ok(tokens::authenticate(conn, &audiences, proof)?.map_err(|reason| OauthError::new("invalid_client", reason)))
+}
+
+fn issue(
+    conn: &mut Conn,
+    app: &App,
+    ring: &KeyRing,
+    proof: &Proof,
+    detail: Option<AuthorizationDetail>,
+    possession: Option<Possession>,
+) -> Refusable<AccessToken> {
+    let client = match authenticated(conn, app, "/oauth2/token", proof)? {
+        Ok(client) => client,
+        Err(refused) => return Ok(Err(refused)),
+    };
+    if client.dpop_bound_access_tokens && possession.is_none() {
+        let reason = "this client's tokens are bound to a key: send a proof of possession in the header DPoP";
+        return Ok(Err(OauthError::new("invalid_dpop_proof", reason)));
+    }
+    if let Some(shown) = &possession
+        && !dpop::remember(conn, shown)?
+    {
+        return Ok(Err(OauthError::new("invalid_dpop_proof", "the proof's jti was used already; make a new proof for each request")));
+    }
+    let detail = match detail.map(|detail| checked_detail(conn, &client, detail)).transpose() {
+        Ok(detail) => detail,
+        Err(reason @ (Error::Forbidden(_) | Error::NotFound { .. } | Error::Invalid(_))) => {
+            return Ok(Err(OauthError::new("invalid_authorization_details", reason.to_string())));
+        }
+        Err(other) => return Err(other),
+    };
+    Ok(Ok(tokens::issue(conn, ring, &app.issuer, &client, detail, possession.map(|shown| shown.jkt))?))
 }
 
 fn checked_detail(conn: &mut Conn, client: &Client, detail: AuthorizationDetail) -> Result<AuthorizationDetail, Error> {
@@ -205,26 +261,26 @@ fn parse_detail(text: &str) -> Result<AuthorizationDetail, OauthError> {
 }
 
 /// Exactly one proof: an assertion, a secret in the body, or a secret in HTTP Basic.
-fn proof(form: &TokenRequest, request: &HttpRequest) -> Result<Proof, OauthError> {
+fn proof(form: &ClientForm<'_>, request: &HttpRequest) -> Result<Proof, OauthError> {
     let basic = basic(request)?;
-    let offered = [form.client_assertion.is_some(), form.client_secret.is_some(), basic.is_some()];
+    let offered = [form.assertion.is_some(), form.secret.is_some(), basic.is_some()];
     if offered.iter().filter(|given| **given).count() > 1 {
         return Err(OauthError::new("invalid_request", "the client proves itself in more than one way; choose one"));
     }
     if let Some(proof) = basic {
-        let same = matches!((&proof, &form.client_id), (Proof::Secret(id, _), Some(named)) if id == named);
-        if form.client_id.is_some() && !same {
+        let same = matches!((&proof, form.id), (Proof::Secret(id, _), Some(named)) if id == named);
+        if form.id.is_some() && !same {
             return Err(OauthError::new("invalid_request", "client_id is not the one of the Authorization header"));
         }
         return Ok(proof);
     }
-    if let Some(assertion) = &form.client_assertion {
-        if form.client_assertion_type.as_deref() != Some(ASSERTION_TYPE) {
+    if let Some(assertion) = form.assertion {
+        if form.assertion_type.map(String::as_str) != Some(ASSERTION_TYPE) {
             return Err(OauthError::new("invalid_request", format!("client_assertion_type must be {ASSERTION_TYPE}")));
         }
-        return Ok(Proof::Assertion { assertion: assertion.clone(), client_id: form.client_id.clone() });
+        return Ok(Proof::Assertion { assertion: assertion.clone(), client_id: form.id.cloned() });
     }
-    match (&form.client_id, &form.client_secret) {
+    match (form.id, form.secret) {
         (Some(id), Some(secret)) => Ok(Proof::Secret(id.clone(), secret.clone())),
         _ => Err(OauthError::new(
             "invalid_client",
@@ -249,47 +305,133 @@ fn basic(request: &HttpRequest) -> Result<Option<Proof>, OauthError> {
     Ok(Some(Proof::Secret(plain(id), plain(secret))))
 }
 
-/// Describe the authorization server
-///
-/// RFC 8414.
-#[utoipa::path(tag = "oauth2", responses((status = OK, body = Object)))]
-#[get("/.well-known/oauth-authorization-server")]
-pub async fn find_authorization_server(app: web::Data<App>) -> web::Json<Value> {
-    let issuer = &app.issuer;
-    web::Json(json!({
-        "issuer": issuer,
-        "token_endpoint": format!("{issuer}/oauth2/token"),
-        "jwks_uri": format!("{issuer}/.well-known/jwks.json"),
-        "grant_types_supported": ["client_credentials"],
-        "response_types_supported": [],
-        "token_endpoint_auth_methods_supported": ["private_key_jwt", "client_secret_basic", "client_secret_post"],
-        "token_endpoint_auth_signing_alg_values_supported": ["EdDSA", "ES256"],
-        "authorization_details_types_supported": [GRANT_DETAIL],
-        "service_documentation": format!("{issuer}/docs/"),
-    }))
+/// A token about which a client asks, or that it ends. The client proves itself as at the token endpoint.
+#[derive(Deserialize, ToSchema)]
+pub struct TokenForm {
+    /// The access token.
+    token: Option<String>,
+    /// `access_token`, or nothing: there are no other tokens.
+    #[expect(dead_code, reason = "a hint to what follows from the token itself")]
+    token_type_hint: Option<String>,
+    /// The client; needed with a secret.
+    client_id: Option<String>,
+    /// The client's secret.
+    #[schema(format = Password)]
+    client_secret: Option<String>,
+    /// `urn:ietf:params:oauth:client-assertion-type:jwt-bearer`.
+    client_assertion_type: Option<String>,
+    /// A JWT signed with the client's key, as at the token endpoint.
+    client_assertion: Option<String>,
 }
 
-/// Describe the protected resource
-///
-/// RFC 9728.
-#[utoipa::path(tag = "oauth2", responses((status = OK, body = Object)))]
-#[get("/.well-known/oauth-protected-resource")]
-pub async fn find_protected_resource(app: web::Data<App>) -> web::Json<Value> {
-    let issuer = &app.issuer;
-    web::Json(json!({
-        "resource": issuer,
-        "authorization_servers": [issuer],
-        "bearer_methods_supported": ["header"],
-        "authorization_details_types_supported": [GRANT_DETAIL],
-        "resource_documentation": format!("{issuer}/docs/"),
-    }))
+impl TokenForm {
+    fn client(&self) -> ClientForm<'_> {
+        ClientForm {
+            id: self.client_id.as_ref(),
+            secret: self.client_secret.as_ref(),
+            assertion_type: self.client_assertion_type.as_ref(),
+            assertion: self.client_assertion.as_ref(),
+        }
+    }
+
+    fn token(&self) -> Result<&str, OauthError> {
+        self.token.as_deref().ok_or_else(|| OauthError::new("invalid_request", "token is missing"))
+    }
 }
 
-/// List the service's public keys
+/// Revoke an access token
 ///
-/// RFC 7517; access tokens are verified with them.
-#[utoipa::path(tag = "oauth2", responses((status = OK, body = Object)))]
-#[get("/.well-known/jwks.json")]
-pub async fn list_keys(app: web::Data<App>) -> HttpResponse {
-    HttpResponse::Ok().insert_header((CACHE_CONTROL, "public, max-age=300")).content_type("application/jwk-set+json").json(&app.keys.jwks)
+/// RFC 7009, by the client to which it was issued: the token is refused from the next request on, and a download that runs with it breaks off. A token that is not valid,
+/// or another client's, is left alone, and the answer is the same.
+#[utoipa::path(
+    tag = "oauth2",
+    request_body(content = TokenForm, content_type = "application/x-www-form-urlencoded"),
+    responses((status = OK, description = "The token is over, or was none of this client's"))
+)]
+#[post("/oauth2/revoke")]
+pub async fn revoke_token(
+    caller: Caller,
+    app: web::Data<App>,
+    request: HttpRequest,
+    form: Result<web::Form<TokenForm>, actix_web::Error>,
+) -> Result<HttpResponse, OauthError> {
+    app.limits.login(caller.address)?;
+    let form = form.map_err(|cause| OauthError::new("invalid_request", unreadable(&cause)))?.into_inner();
+    // RFC 7009 §2.2.1: what is no kind of token here is told; an unknown hint is only a hint.
+    let (token, proof) = (form.token()?.to_owned(), proof(&form.client(), &request)?);
+    let (ending, ring) = (app.clone(), app.keys.ring(&app.db, &app.follower).await?);
+    let ended = app.db.write(move |conn| {
+        Ok(match authenticated(conn, &ending, "/oauth2/revoke", &proof)? {
+            Ok(client) => Ok(tokens::end(conn, &ring, &ending.issuer, &client, &token)?),
+            Err(refused) => Err(refused),
+        })
+    });
+    ended.await??;
+    Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).finish())
+}
+
+/// What a token is good for at this moment (RFC 7662 §2.2).
+#[derive(Serialize, ToSchema)]
+pub struct Introspection {
+    /// Whether it holds: issued here to a client of the asking client's firm, not over, and its client and firm may act.
+    active: bool,
+    /// The rest of it, when it holds.
+    #[serde(flatten)]
+    #[schema(value_type = Option<Object>)]
+    claims: Option<Value>,
+}
+
+/// Ask about an access token
+///
+/// RFC 7662, by a client of the firm that holds the token. Of any other token the answer says that it is not active.
+#[utoipa::path(
+    tag = "oauth2",
+    request_body(content = TokenForm, content_type = "application/x-www-form-urlencoded"),
+    responses((status = OK, body = Introspection))
+)]
+#[post("/oauth2/introspect")]
+pub async fn introspect_token(
+    caller: Caller,
+    app: web::Data<App>,
+    request: HttpRequest,
+    form: Result<web::Form<TokenForm>, actix_web::Error>,
+) -> Result<HttpResponse, OauthError> {
+    app.limits.login(caller.address)?;
+    let form = form.map_err(|cause| OauthError::new("invalid_request", unreadable(&cause)))?.into_inner();
+    let (token, proof) = (form.token()?.to_owned(), proof(&form.client(), &request)?);
+    let (asking, ring) = (app.clone(), app.keys.ring(&app.db, &app.follower).await?);
+    let found = app.db.write(move |conn| {
+        Ok(match authenticated(conn, &asking, "/oauth2/introspect", &proof)? {
+            Ok(client) => Ok(held(conn, &ring, &asking.issuer, &client, &token)?),
+            Err(refused) => Err(refused),
+        })
+    });
+    let claims = found.await??;
+    Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(Introspection { active: claims.is_some(), claims }))
+}
+
+/// What a token says that holds and belongs to the asking client's firm.
+fn held(conn: &mut Conn, ring: &KeyRing, issuer: &str, asking: &Client, token: &str) -> Result<Option<Value>, Error> {
+    let Ok(claims) = tokens::verify_access(ring, issuer, token) else { return Ok(None) };
+    if claims.firm != asking.firm_id {
+        return Ok(None);
+    }
+    let client = match clients::require_active(conn, &claims.client_id) {
+        Ok(client) => client,
+        Err(Error::Unauthenticated(_)) => return Ok(None),
+        Err(other) => return Err(other),
+    };
+    if tokens::is_ended(conn, &client, &claims.jti, claims.issued_at())? {
+        return Ok(None);
+    }
+    if let Some(grant) = claims.grant() {
+        match grants::find(conn, grant).and_then(|grant| grants::require_in_force(&grant)) {
+            Ok(()) => {}
+            Err(Error::Forbidden(_) | Error::NotFound { .. }) => return Ok(None),
+            Err(other) => return Err(other),
+        }
+    }
+    let mut said = serde_json::to_value(&claims)?;
+    said["token_type"] = if claims.jkt().is_some() { "DPoP" } else { "Bearer" }.into();
+    Ok(Some(said))
 }

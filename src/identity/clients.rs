@@ -1,6 +1,6 @@
 //! Clients: the credentials with which a firm's programs come. 接入凭证
 
-use chrono::NaiveDateTime;
+use chrono::{Duration, NaiveDateTime};
 use diesel::prelude::*;
 use serde::Serialize;
 use serde_json::json;
@@ -39,6 +39,11 @@ pub struct Client {
     #[schema(value_type = Option<String>, format = DateTime)]
     #[serde(serialize_with = "crate::clock::serialize_option")]
     pub revoked_at: Option<NaiveDateTime>,
+    /// Whether its access tokens are bound to a key of the client's, which every request has to prove (DPoP, RFC 9449).
+    pub dpop_bound_access_tokens: bool,
+    /// Tokens that were issued before this moment are over.
+    #[serde(skip)]
+    pub tokens_from: Option<NaiveDateTime>,
 }
 
 #[derive(Queryable, Selectable, Insertable)]
@@ -53,6 +58,8 @@ struct ClientRow {
     status: String,
     created_at: NaiveDateTime,
     revoked_at: Option<NaiveDateTime>,
+    tokens_from: Option<NaiveDateTime>,
+    dpop_bound: bool,
 }
 
 impl TryFrom<&ClientRow> for Client {
@@ -68,6 +75,8 @@ impl TryFrom<&ClientRow> for Client {
             status: row.status.clone(),
             created_at: row.created_at,
             revoked_at: row.revoked_at,
+            dpop_bound_access_tokens: row.dpop_bound,
+            tokens_from: row.tokens_from,
         })
     }
 }
@@ -90,7 +99,14 @@ pub const CLIENT_SECRET: &str = "client_secret";
 ///
 /// # Errors
 /// When the firm is not approved.
-pub fn register(conn: &mut Conn, actor: &str, firm_id: &str, name: &str, new: NewClient) -> Result<(Client, Option<String>)> {
+pub fn register(
+    conn: &mut Conn,
+    actor: &str,
+    firm_id: &str,
+    name: &str,
+    new: NewClient,
+    dpop_bound: bool,
+) -> Result<(Client, Option<String>)> {
     firms::require_approved(conn, firm_id)?;
     let (method, jwk, secret) = match new {
         NewClient::Key(key) => (PRIVATE_KEY_JWT, Some(key.to_jwk().to_string()), None),
@@ -106,6 +122,8 @@ pub fn register(conn: &mut Conn, actor: &str, firm_id: &str, name: &str, new: Ne
         status: "active".to_owned(),
         created_at: now_naive(),
         revoked_at: None,
+        tokens_from: None,
+        dpop_bound,
     };
     diesel::insert_into(clients::table).values(&row).execute(conn)?;
     ledger::append(conn, Kind::ClientRegistered, actor, &format!("client:{}", row.id), &json!({ "firm": firm_id, "method": method }))?;
@@ -152,6 +170,19 @@ pub fn revoke(conn: &mut Conn, actor: &str, id: &str) -> Result<Client> {
         return Err(Error::Conflict("the client is revoked already".to_owned()));
     }
     ledger::append(conn, Kind::ClientRevoked, actor, &format!("client:{id}"), &json!({ "firm": client.firm_id }))?;
+    Ok(client)
+}
+
+/// Ends every access token of a client that was issued until now: the answer to a token that leaked. The client itself goes on.
+///
+/// # Errors
+/// When there is no such client.
+pub fn end_tokens(conn: &mut Conn, actor: &str, id: &str) -> Result<Client> {
+    // Tokens know whole seconds: one of this very second counts as issued before.
+    let from = now_naive() + Duration::seconds(1);
+    let client = find(conn, id)?;
+    diesel::update(clients::table.find(id)).set(clients::tokens_from.eq(from)).execute(conn)?;
+    ledger::append(conn, Kind::ClientTokensEnded, actor, &format!("client:{id}"), &json!({ "firm": client.firm_id }))?;
     Ok(client)
 }
 

@@ -5,7 +5,7 @@ use jsonwebtoken::jwk::Jwk;
 use jsonwebtoken::{Algorithm, DecodingKey};
 use serde_json::{Value, json};
 
-use crate::crypto::{base64url, hex, unbase64url};
+use crate::crypto::{base64url, hex, sha256, unbase64url};
 use crate::error::{Error, Result};
 
 /// The y coordinates of the points of small order on Curve25519's Edwards form, also in the spellings beyond the field's modulus:
@@ -86,6 +86,16 @@ impl PublicKey {
             PublicKey::Ed25519(x) => json!({ "kty": "OKP", "crv": "Ed25519", "x": base64url(x) }),
             PublicKey::P256(x, y) => json!({ "kty": "EC", "crv": "P-256", "x": base64url(x), "y": base64url(y) }),
         }
+    }
+
+    /// The SHA-256 of the key (RFC 7638), in base64url.
+    pub fn thumbprint(&self) -> String {
+        // The members in the order of their names, without spaces.
+        let text = match self {
+            PublicKey::Ed25519(x) => format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{}"}}"#, base64url(x)),
+            PublicKey::P256(x, y) => format!(r#"{{"crv":"P-256","kty":"EC","x":"{}","y":"{}"}}"#, base64url(x), base64url(y)),
+        };
+        base64url(&sha256(text.as_bytes()))
     }
 
     /// The one algorithm that this key signs with; a token's header has no say in it.

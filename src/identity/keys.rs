@@ -1,20 +1,25 @@
 //! The service's signing keys: Ed25519, sealed at rest under the master key, published as JWKS (RFC 7517).
 
+use std::sync::{Arc, PoisonError, RwLock};
+
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::Ed25519KeyPair;
-use chrono::NaiveDateTime;
+use chrono::{Duration, NaiveDateTime};
 use diesel::prelude::*;
 use jsonwebtoken::jwk::{Jwk, PublicKeyUse, ThumbprintHash};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey};
+use serde::Serialize;
 use serde_json::json;
+use utoipa::ToSchema;
 
+use super::tokens::ACCESS_TOKEN_SECONDS;
 use crate::clock::now_naive;
 use crate::crypto::{MasterKey, unbase64url};
 use crate::db::schema::signing_keys;
-use crate::db::{Conn, lock_ledger};
+use crate::db::{Conn, Db, lock_ledger};
 use crate::error::{Error, Result};
 use crate::ledger::note::{LogKey, Verifier};
-use crate::ledger::{self, Kind};
+use crate::ledger::{self, Follower, Kind};
 
 /// What keys are for: signing tokens.
 const TOKENS: &str = "tokens";
@@ -22,14 +27,28 @@ const TOKENS: &str = "tokens";
 /// What keys are for: signing the ledger's checkpoints.
 const LEDGER: &str = "ledger";
 
+/// For how long whoever reads the published keys may keep them (`max-age` of the JWK set).
+pub const PUBLISHED_SECONDS: i64 = 300;
+
 /// The keys in use: one signs, all verify. Holds asymmetric keys only, so that publishing them gives nothing away.
 pub struct KeyRing {
+    /// Newest first.
+    keys: Vec<Held>,
+}
+
+struct Held {
+    kid: String,
     signing: EncodingKey,
-    /// The name of the signing key.
-    pub kid: String,
-    verifying: Vec<(String, DecodingKey)>,
-    /// The public halves, as a JWK set.
-    pub jwks: serde_json::Value,
+    verifying: DecodingKey,
+    published: Jwk,
+    signs_from: NaiveDateTime,
+    retires_at: Option<NaiveDateTime>,
+}
+
+impl Held {
+    fn is_in_use(&self) -> bool {
+        self.retires_at.is_none_or(|at| now_naive() < at)
+    }
 }
 
 #[derive(Queryable, Selectable, Insertable)]
@@ -41,6 +60,7 @@ struct KeyRow {
     created_at: NaiveDateTime,
     retired_at: Option<NaiveDateTime>,
     purpose: String,
+    signs_from: Option<NaiveDateTime>,
 }
 
 impl KeyRing {
@@ -48,38 +68,132 @@ impl KeyRing {
     ///
     /// # Errors
     /// When a key was sealed under another master key.
-    pub fn load(conn: &mut Conn, master: &MasterKey) -> Result<Self> {
+    pub fn load_or_make(conn: &mut Conn, master: &MasterKey) -> Result<Self> {
         // Replicas that start together must not each make a key.
         lock_ledger(conn)?;
-        let mut rows: Vec<KeyRow> = signing_keys::table
-            .filter(signing_keys::retired_at.is_null().and(signing_keys::purpose.eq(TOKENS)))
-            .order(signing_keys::created_at.desc())
-            .load(conn)?;
-        if rows.is_empty() {
-            rows.push(make(conn, master, TOKENS, None)?);
+        if rows(conn)?.is_empty() {
+            make(conn, master, TOKENS, None)?;
         }
-        let newest = &rows[0];
-        let private = master.open(&label(&newest.kid), &newest.sealed_private)?;
-        let mut verifying = Vec::new();
-        let mut published = Vec::new();
-        for row in &rows {
-            let jwk: Jwk = serde_json::from_str(&row.public_jwk_json)?;
-            verifying.push((row.kid.clone(), DecodingKey::from_jwk(&jwk).map_err(Error::internal)?));
-            published.push(jwk);
-        }
-        let kid = newest.kid.clone();
-        Ok(KeyRing { signing: EncodingKey::from_ed_der(&private), kid, verifying, jwks: json!({ "keys": published }) })
+        Self::load(conn, master)
     }
 
-    /// The key that signs.
-    pub fn signing(&self) -> &EncodingKey {
-        &self.signing
+    /// Loads the keys.
+    ///
+    /// # Errors
+    /// When a key was sealed under another master key.
+    pub fn load(conn: &mut Conn, master: &MasterKey) -> Result<Self> {
+        let held = |row: KeyRow| {
+            let published: Jwk = serde_json::from_str(&row.public_jwk_json)?;
+            Ok(Held {
+                signing: EncodingKey::from_ed_der(&master.open(&label(&row.kid), &row.sealed_private)?),
+                verifying: DecodingKey::from_jwk(&published).map_err(Error::internal)?,
+                published,
+                signs_from: row.signs_from.unwrap_or(row.created_at),
+                retires_at: row.retired_at,
+                kid: row.kid,
+            })
+        };
+        Ok(KeyRing { keys: rows(conn)?.into_iter().map(held).collect::<Result<Vec<_>>>()? })
+    }
+
+    /// The key that signs at this moment, with its name.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn signing(&self) -> Result<(&str, &EncodingKey)> {
+        let now = now_naive();
+        let key = self.keys.iter().find(|key| key.is_in_use() && key.signs_from <= now);
+        let key = key.ok_or_else(|| Error::internal(anyhow::anyhow!("no key signs tokens at this moment")))?;
+        Ok((&key.kid, &key.signing))
     }
 
     /// The key of that name.
     pub fn verifying(&self, kid: &str) -> Option<&DecodingKey> {
-        self.verifying.iter().find(|(known, _)| known == kid).map(|(_, key)| key)
+        self.keys.iter().find(|key| key.kid == kid && key.is_in_use()).map(|key| &key.verifying)
     }
+
+    /// The public halves, as a JWK set: also that of a key which will sign soon.
+    pub fn jwks(&self) -> serde_json::Value {
+        let published: Vec<&Jwk> = self.keys.iter().filter(|key| key.is_in_use()).map(|key| &key.published).collect();
+        json!({ "keys": published })
+    }
+}
+
+/// The keys of this process, loaded again when the ledger says that they were rotated.
+pub struct Keys {
+    master: MasterKey,
+    ring: RwLock<(i64, Arc<KeyRing>)>,
+}
+
+impl Keys {
+    /// Starts with these keys.
+    pub fn new(master: MasterKey, ring: KeyRing) -> Self {
+        // No mark is less than this one: the first request looks once more.
+        Keys { master, ring: RwLock::new((-1, Arc::new(ring))) }
+    }
+
+    /// The keys at this moment.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn ring(&self, db: &Db, follower: &Follower) -> Result<Arc<KeyRing>> {
+        // Read before the keys are: a rotation in between shows at the next request, by its mark.
+        let mark = follower.marks(db).await?.keys;
+        {
+            let held = self.ring.read().unwrap_or_else(PoisonError::into_inner);
+            if held.0 == mark {
+                return Ok(Arc::clone(&held.1));
+            }
+        }
+        let master = self.master.clone();
+        let ring = Arc::new(db.read(move |conn| KeyRing::load(conn, &master)).await?);
+        *self.ring.write().unwrap_or_else(PoisonError::into_inner) = (mark, Arc::clone(&ring));
+        Ok(ring)
+    }
+}
+
+/// What became of the keys.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct Rotation {
+    /// The name of the new key.
+    pub kid: String,
+    /// From when on it signs.
+    #[schema(value_type = String, format = DateTime)]
+    #[serde(serialize_with = "crate::clock::serialize")]
+    pub signs_from: NaiveDateTime,
+    /// Until when tokens of the keys before it are taken.
+    #[schema(value_type = String, format = DateTime)]
+    #[serde(serialize_with = "crate::clock::serialize")]
+    pub others_until: NaiveDateTime,
+}
+
+/// Makes a new key for tokens. It is published at once, signs when whoever keeps the published keys knows it, and the keys before it verify until the last
+/// token that they signed has ended. In an emergency, when a private key may have leaked, it signs at once and every token of the others is over.
+///
+/// # Errors
+/// When the database does not take it.
+pub fn rotate(conn: &mut Conn, master: &MasterKey, actor: &str, emergency: bool) -> Result<Rotation> {
+    lock_ledger(conn)?;
+    let now = now_naive();
+    let signs_from = if emergency { now } else { now + Duration::seconds(PUBLISHED_SECONDS) };
+    // A token may be taken a little after its end.
+    let others_until = if emergency { now } else { signs_from + Duration::seconds(ACCESS_TOKEN_SECONDS + 60) };
+    let others = signing_keys::table.filter(signing_keys::purpose.eq(TOKENS));
+    diesel::update(others.filter(signing_keys::retired_at.is_null().or(signing_keys::retired_at.gt(others_until))))
+        .set(signing_keys::retired_at.eq(others_until))
+        .execute(conn)?;
+    let row = make(conn, master, TOKENS, None)?;
+    diesel::update(signing_keys::table.find(&row.kid)).set(signing_keys::signs_from.eq(signs_from)).execute(conn)?;
+    let detail = json!({ "emergency": emergency });
+    ledger::append(conn, Kind::KeysRotated, actor, &format!("key:{}", row.kid), &detail)?;
+    Ok(Rotation { kid: row.kid, signs_from, others_until })
+}
+
+/// The keys for tokens, newest first, also those that are retired since: their end is a moment.
+fn rows(conn: &mut Conn) -> Result<Vec<KeyRow>> {
+    let of_tokens = signing_keys::table.filter(signing_keys::purpose.eq(TOKENS));
+    let in_use = signing_keys::retired_at.is_null().or(signing_keys::retired_at.gt(now_naive()));
+    Ok(of_tokens.filter(in_use).order((signing_keys::created_at.desc(), signing_keys::kid)).load(conn)?)
 }
 
 fn label(kid: &str) -> String {
@@ -135,6 +249,7 @@ fn make(conn: &mut Conn, master: &MasterKey, purpose: &str, name: Option<String>
         // It never signs tokens, whatever program looks for a key that does.
         retired_at: (purpose != TOKENS).then(now_naive),
         purpose: purpose.to_owned(),
+        signs_from: None,
         kid,
     };
     diesel::insert_into(signing_keys::table).values(&row).execute(conn)?;

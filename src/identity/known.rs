@@ -1,15 +1,15 @@
-//! Access tokens that were found valid: a signature is verified once, and a client is looked up again when the ledger says that
-//! something has become of firms or clients since.
+//! Access tokens that were found valid: a token is verified once, and again when the ledger says that something has become of firms, clients,
+//! tokens or keys since.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-use super::keys::KeyRing;
+use super::keys::Keys;
 use super::{ClientIdentity, clients, tokens};
 use crate::clock::now;
 use crate::crypto::sha256;
 use crate::db::Db;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::ledger::Follower;
 
 /// How many tokens are kept.
@@ -26,8 +26,8 @@ struct Known {
     identity: ClientIdentity,
     /// When the token ends, in seconds since 1970.
     expires_at: i64,
-    /// The mark of firms (see `ledger::Marks`) under which client and firm were found active.
-    mark: i64,
+    /// The marks of firms and of keys (see `ledger::Marks`) under which it was found to hold.
+    marks: (i64, i64),
 }
 
 impl KnownTokens {
@@ -35,25 +35,31 @@ impl KnownTokens {
     ///
     /// # Errors
     /// When the token does not hold, or one of the two may not act.
-    pub async fn client(&self, db: &Db, follower: &Follower, keys: &KeyRing, issuer: &str, token: &str) -> Result<ClientIdentity> {
+    pub async fn client(&self, db: &Db, follower: &Follower, keys: &Keys, issuer: &str, token: &str) -> Result<ClientIdentity> {
         // Read before the client is: a revocation in between shows at the next request, by its mark.
-        let mark = follower.marks(db).await?.firms;
+        let marks = follower.marks(db).await?;
+        let marks = (marks.firms, marks.keys);
         let digest = sha256(token.as_bytes());
         let known = self.known(&digest);
-        if let Some(Known { identity, .. }) = known.as_ref().filter(|known| known.mark == mark) {
+        if let Some(Known { identity, .. }) = known.as_ref().filter(|known| known.marks == marks) {
             return Ok(identity.clone());
         }
-        let (client_id, grant_id, expires_at) = match known {
-            Some(Known { identity, expires_at, .. }) => (identity.client_id, identity.grant_id, expires_at),
-            None => {
-                let claims = tokens::verify_access(keys, issuer, token)?;
-                let grant = claims.authorization_details.as_ref().and_then(|details| details.first()).map(|detail| detail.grant.clone());
-                (claims.client_id, grant, claims.exp)
-            }
-        };
-        let client = db.read(move |conn| clients::require_active(conn, &client_id)).await?;
-        let identity = ClientIdentity { client_id: client.id, firm_id: client.firm_id, grant_id };
-        self.keep(digest, Known { identity: identity.clone(), expires_at, mark });
+        // Whatever was known of it: a key may have been taken out of use.
+        let claims = tokens::verify_access(&*keys.ring(db, follower).await?, issuer, token)?;
+        let (client_id, jti, issued_at) = (claims.client_id.clone(), claims.jti.clone(), claims.issued_at());
+        let client = db
+            .read(move |conn| {
+                let client = clients::require_active(conn, &client_id)?;
+                if tokens::is_ended(conn, &client, &jti, issued_at)? {
+                    return Err(Error::Unauthenticated("the access token was ended before its time; take a new one".to_owned()));
+                }
+                Ok(client)
+            })
+            .await?;
+        let (grant_id, jkt) = (claims.grant().map(str::to_owned), claims.jkt().map(str::to_owned));
+        let (jti, issued_at) = (claims.jti.clone(), claims.issued_at());
+        let identity = ClientIdentity { client_id: client.id, firm_id: client.firm_id, grant_id, jkt, jti, issued_at };
+        self.keep(digest, Known { identity: identity.clone(), expires_at: claims.exp, marks });
         Ok(identity)
     }
 
@@ -81,8 +87,15 @@ mod tests {
     use super::*;
 
     fn token(expires_at: i64) -> Known {
-        let identity = ClientIdentity { client_id: "client".to_owned(), firm_id: "firm".to_owned(), grant_id: None };
-        Known { identity, expires_at, mark: 1 }
+        let identity = ClientIdentity {
+            client_id: "client".to_owned(),
+            firm_id: "firm".to_owned(),
+            grant_id: None,
+            jkt: None,
+            jti: "a".to_owned(),
+            issued_at: 0,
+        };
+        Known { identity, expires_at, marks: (1, 1) }
     }
 
     #[test]

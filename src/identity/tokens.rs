@@ -13,7 +13,7 @@ use super::keys::KeyRing;
 use crate::clock::now;
 use crate::crypto::sha256_hex;
 use crate::db::Conn;
-use crate::db::schema::assertions;
+use crate::db::schema::{assertions, ended_tokens};
 use crate::error::{Error, Result};
 use crate::ledger::{self, Kind};
 
@@ -61,6 +61,31 @@ pub struct AccessClaims {
     /// The grant that it is for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub authorization_details: Option<Vec<AuthorizationDetail>>,
+    /// The key to which it is bound (RFC 9449 §6.1).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    cnf: Option<Confirmation>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Confirmation {
+    jkt: String,
+}
+
+impl AccessClaims {
+    /// The thumbprint of the key to which it is bound.
+    pub fn jkt(&self) -> Option<&str> {
+        self.cnf.as_ref().map(|confirmation| confirmation.jkt.as_str())
+    }
+
+    /// The grant that it is for.
+    pub fn grant(&self) -> Option<&str> {
+        self.authorization_details.as_ref().and_then(|details| details.first()).map(|detail| detail.grant.as_str())
+    }
+
+    /// When it was issued, in seconds since 1970.
+    pub fn issued_at(&self) -> i64 {
+        self.iat
+    }
 }
 
 /// A new access token.
@@ -75,8 +100,16 @@ pub struct AccessToken {
 ///
 /// # Errors
 /// When signing or writing fails.
-pub fn issue(conn: &mut Conn, keys: &KeyRing, issuer: &str, client: &Client, detail: Option<AuthorizationDetail>) -> Result<AccessToken> {
+pub fn issue(
+    conn: &mut Conn,
+    keys: &KeyRing,
+    issuer: &str,
+    client: &Client,
+    detail: Option<AuthorizationDetail>,
+    jkt: Option<String>,
+) -> Result<AccessToken> {
     let at = now().timestamp();
+    let (kid, key) = keys.signing()?;
     let claims = AccessClaims {
         iss: issuer.to_owned(),
         aud: issuer.to_owned(),
@@ -87,13 +120,13 @@ pub fn issue(conn: &mut Conn, keys: &KeyRing, issuer: &str, client: &Client, det
         iat: at,
         exp: at + ACCESS_TOKEN_SECONDS,
         authorization_details: detail.map(|detail| vec![detail]),
+        cnf: jkt.map(|jkt| Confirmation { jkt }),
     };
     let mut header = Header::new(Algorithm::EdDSA);
     header.typ = Some("at+jwt".to_owned());
-    header.kid = Some(keys.kid.clone());
-    let token = encode(&header, &claims, keys.signing()).map_err(Error::internal)?;
-    let grant = claims.authorization_details.as_ref().and_then(|details| details.first()).map(|detail| detail.grant.clone());
-    let detail = json!({ "jti": claims.jti, "grant": grant });
+    header.kid = Some(kid.to_owned());
+    let token = encode(&header, &claims, key).map_err(Error::internal)?;
+    let detail = json!({ "jti": claims.jti, "grant": claims.grant(), "bound": claims.cnf.is_some() });
     ledger::append(conn, Kind::TokenIssued, &format!("client:{}", client.id), &format!("client:{}", client.id), &detail)?;
     Ok(AccessToken { token, authorization_details: claims.authorization_details })
 }
@@ -128,6 +161,38 @@ pub fn verify_access(keys: &KeyRing, issuer: &str, token: &str) -> Result<Access
         return Err(refused());
     }
     Ok(claims)
+}
+
+/// Whether a token that is valid by itself was ended before its time, with its own name or with all of its client's.
+///
+/// # Errors
+/// When the database does not answer.
+pub fn is_ended(conn: &mut Conn, client: &Client, jti: &str, issued_at: i64) -> Result<bool> {
+    if client.tokens_from.is_some_and(|from| issued_at < from.and_utc().timestamp()) {
+        return Ok(true);
+    }
+    let ended: i64 = ended_tokens::table.find(jti).count().get_result(conn)?;
+    Ok(ended > 0)
+}
+
+/// Ends a token of the client's own before its time (RFC 7009). One that is not valid, or another's, is left alone without a word.
+///
+/// # Errors
+/// When the database does not answer.
+pub fn end(conn: &mut Conn, keys: &KeyRing, issuer: &str, client: &Client, token: &str) -> Result<()> {
+    let Ok(claims) = verify_access(keys, issuer, token) else { return Ok(()) };
+    if claims.client_id != client.id || is_ended(conn, client, &claims.jti, claims.iat)? {
+        return Ok(());
+    }
+    let at = now().naive_utc();
+    diesel::delete(ended_tokens::table.filter(ended_tokens::expires_at.lt(at))).execute(conn)?;
+    let until = DateTime::<Utc>::from_timestamp(claims.exp, 0).unwrap_or_else(now) + Duration::seconds(LEEWAY_SECONDS as i64 + 1);
+    diesel::insert_into(ended_tokens::table)
+        .values((ended_tokens::jti.eq(&claims.jti), ended_tokens::expires_at.eq(until.naive_utc())))
+        .execute(conn)?;
+    let subject = format!("client:{}", client.id);
+    ledger::append(conn, Kind::TokenRevoked, &subject, &subject, &json!({ "jti": claims.jti, "grant": claims.grant() }))?;
+    Ok(())
 }
 
 fn validation(algorithm: Algorithm) -> Validation {

@@ -18,23 +18,26 @@ const MOST: i64 = 1000;
 pub struct Marks {
     /// Of the open list: datasets with their versions and public releases, publishers, themes.
     pub list: i64,
-    /// Of firms and their clients.
+    /// Of firms, their clients and their tokens.
     pub firms: i64,
     /// Of grants.
     pub grants: i64,
+    /// Of the keys that sign tokens.
+    pub keys: i64,
     /// The last entry that was looked at, whatever it changed.
     pub seen: i64,
 }
 
 impl Marks {
     fn everything(seq: i64) -> Self {
-        Marks { list: seq, firms: seq, grants: seq, seen: seq }
+        Marks { list: seq, firms: seq, grants: seq, keys: seq, seen: seq }
     }
 
     pub(super) fn raise(&mut self, other: Marks) {
         self.list = self.list.max(other.list);
         self.firms = self.firms.max(other.firms);
         self.grants = self.grants.max(other.grants);
+        self.keys = self.keys.max(other.keys);
         self.seen = self.seen.max(other.seen);
     }
 
@@ -129,6 +132,7 @@ pub(super) fn news(conn: &mut Conn, after: i64) -> Result<Marks> {
             Some(Topic::List) => Marks { list: seq, ..Marks::default() },
             Some(Topic::Firms) => Marks { firms: seq, ..Marks::default() },
             Some(Topic::Grants) => Marks { grants: seq, ..Marks::default() },
+            Some(Topic::Keys) => Marks { keys: seq, ..Marks::default() },
             Some(Topic::Other) => Marks::default(),
             // Of a newer program that shares the database.
             None => Marks::everything(seq),

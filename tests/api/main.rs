@@ -11,6 +11,7 @@ mod crash;
 mod download;
 mod download_codings;
 mod download_formats;
+mod dpop;
 mod hostile;
 mod import;
 mod intake;

@@ -43,6 +43,9 @@ const EXPECTED: &[Line] = &[
     ("list_rows", [401, 403, 200, 403, 403, 403, 403, 403, 403]),
     ("run_query", [401, 403, 200, 403, 403, 403, 403, 403, 403]),
     ("create_token", [401; 9]),
+    // No client proves itself here.
+    ("revoke_token", [401; 9]),
+    ("introspect_token", [401; 9]),
     ("create_session", [201; 9]),
     ("find_me", [401, 403, 403, 403, 200, 200, 200, 200, 200]),
     // With a wrong present password, so that nobody's changes: 400 means that the caller got that far.
@@ -53,6 +56,7 @@ const EXPECTED: &[Line] = &[
     ("list_clients", [401, 200, 403, 200, 200, 403, 403, 403, 403]),
     ("create_client", [401, 403, 403, 403, 201, 403, 403, 403, 403]),
     ("revoke_my_client", [401, 403, 403, 403, 200, 403, 403, 403, 403]),
+    ("end_my_client_tokens", [401, 403, 403, 403, 200, 403, 403, 403, 403]),
     ("create_application", [401, 201, 403, 201, 201, 403, 403, 403, 403]),
     ("list_applications", [401, 200, 403, 200, 200, 403, 200, 200, 200]),
     ("find_application", [401, 200, 403, 404, 200, 403, 200, 200, 200]),
@@ -89,6 +93,8 @@ const EXPECTED: &[Line] = &[
     ("decide_firm", [401, 403, 403, 403, 403, 403, 403, 200, 403]),
     ("revoke_firm", [401, 403, 403, 403, 403, 403, 403, 200, 403]),
     ("revoke_client", [401, 403, 403, 403, 403, 403, 403, 200, 403]),
+    ("end_client_tokens", [401, 403, 403, 403, 403, 403, 403, 200, 403]),
+    ("rotate_keys", [401, 403, 403, 403, 403, 403, 403, 201, 403]),
     ("list_people", [401, 403, 403, 403, 403, 403, 403, 200, 200]),
     ("create_person", [401, 403, 403, 403, 403, 403, 403, 201, 403]),
     ("revoke_person", [401, 403, 403, 403, 403, 403, 403, 200, 403]),
@@ -141,7 +147,9 @@ impl World {
                 id
             }
             "revoke_person" => app.new_person(&["auditor"], None).await.0,
-            "revoke_my_client" | "revoke_client" => app.register_client(&self.firm.person, &KeyPair::ed25519()).await,
+            "revoke_my_client" | "revoke_client" | "end_my_client_tokens" | "end_client_tokens" => {
+                app.register_client(&self.firm.person, &KeyPair::ed25519()).await
+            }
             "find_upload" | "append_upload" | "remove_upload" | "find_job" | "follow_job" | "cancel_job" | "retry_job" => "none".to_owned(),
             other => panic!("{other} has an id in its path, and this test does not know of what"),
         }
@@ -179,6 +187,7 @@ impl World {
             "create_application" => Some(app.application()),
             "decide_application" | "decide_firm" => Some(decision),
             "revoke_grant" | "revoke_firm" | "revoke_person" | "redact_ledger_entry" => Some(json!({ "reason": "for the matrix" })),
+            "rotate_keys" => Some(json!({})),
             "publish_version" => Some(json!({ "upload": "none" })),
             "resolve_version" => Some(json!({ "publish": true, "reason": "for the matrix" })),
             "create_person" => {
@@ -221,10 +230,10 @@ async fn every_operation_answers_every_caller_as_it_should() {
         let mut line = format!("{operation:28}");
         for ((caller, token), wanted) in CALLERS.iter().zip(&world.tokens).zip(statuses) {
             let (path, body) = world.request(&app, operation, template).await;
-            let answer = if *operation == "create_token" {
+            let answer = if matches!(*operation, "create_token" | "revoke_token" | "introspect_token") {
                 let headers: Vec<(&str, String)> = token.iter().map(|token| ("authorization", format!("Bearer {token}"))).collect();
                 let headers: Vec<(&str, &str)> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
-                let form = [("grant_type", "client_credentials"), ("client_id", "x"), ("client_secret", "y")];
+                let form = [("grant_type", "client_credentials"), ("token", "z"), ("client_id", "x"), ("client_secret", "y")];
                 app.form(&path, &form, &headers).await
             } else {
                 app.send(method.clone(), &path, token.as_deref(), body.as_ref(), &[]).await

@@ -131,11 +131,12 @@ fn forged(app: &TestApp, firm: &crate::support::Firm, header: Header, key: &Enco
 async fn tokens_that_are_not_ours_are_refused() {
     let app = TestApp::empty().await;
     let firm = app.firm().await;
-    let ours = app.app.keys.signing();
+    let ring = app.app.keys.ring(&app.app.db, &app.app.follower).await.unwrap();
+    let (kid, ours) = ring.signing().unwrap();
     let header = || {
         let mut header = Header::new(Algorithm::EdDSA);
         header.typ = Some("at+jwt".to_owned());
-        header.kid = Some(app.app.keys.kid.clone());
+        header.kid = Some(kid.to_owned());
         header
     };
     let now = chrono::Utc::now().timestamp();

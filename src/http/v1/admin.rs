@@ -10,6 +10,7 @@ use crate::error::Result;
 use crate::http::page::{Page, PageQuery};
 use crate::identity::clients::{self, Client};
 use crate::identity::firms::{self, Firm, FirmStep};
+use crate::identity::keys::{self, Rotation};
 use crate::identity::people::{self, NewPerson, Person};
 use crate::identity::{Caller, Role, password};
 
@@ -64,6 +65,39 @@ pub async fn revoke_client(caller: Caller, app: web::Data<App>, path: web::Path<
     caller.with_role(&[Role::Operator])?;
     let id = path.into_inner().id;
     Ok(web::Json(app.db.write(move |conn| clients::revoke(conn, &caller.actor(), &id)).await?))
+}
+
+/// End the tokens of a client
+///
+/// By an operator. Every access token of the client that was issued until now is refused from the next request on; the client takes new ones.
+#[utoipa::path(tag = "administration", params(IdPath), security(("session" = [])), responses((status = OK, body = Client)))]
+#[post("/admin/clients/{id}/token-revocation")]
+pub async fn end_client_tokens(caller: Caller, app: web::Data<App>, path: web::Path<IdPath>) -> Result<web::Json<Client>> {
+    caller.with_role(&[Role::Operator])?;
+    let id = path.into_inner().id;
+    Ok(web::Json(app.db.write(move |conn| clients::end_tokens(conn, &caller.actor(), &id)).await?))
+}
+
+/// How keys are rotated.
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RotationRequest {
+    /// Whether a private key may have leaked: then the new key signs at once, and every token of the keys before it is over.
+    #[serde(default)]
+    emergency: bool,
+}
+
+/// Rotate the signing key
+///
+/// By an operator. The new key is published at once and signs tokens five minutes later, when whoever keeps `/.well-known/jwks.json` for its `max-age` knows
+/// it; the keys before it verify until the last token that they signed has ended. `qingdan keys rotate` does the same while the service is stopped.
+#[utoipa::path(tag = "administration", security(("session" = [])), responses((status = CREATED, body = Rotation)))]
+#[post("/admin/keys/rotation")]
+pub async fn rotate_keys(caller: Caller, app: web::Data<App>, body: web::Json<RotationRequest>) -> Result<HttpResponse> {
+    caller.with_role(&[Role::Operator])?;
+    let (emergency, master) = (body.emergency, app.master.clone());
+    let rotation = app.db.write(move |conn| keys::rotate(conn, &master, &caller.actor(), emergency)).await?;
+    Ok(HttpResponse::Created().json(rotation))
 }
 
 /// List people with a role

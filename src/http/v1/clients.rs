@@ -21,6 +21,10 @@ pub struct ClientRegistration {
     /// The public half of its key, as a JWK: Ed25519 or P-256. Without one it gets a secret.
     #[schema(value_type = Option<Object>)]
     public_jwk: Option<serde_json::Value>,
+    /// Whether its access tokens are always bound to a key, which each request has to prove (DPoP, RFC 9449): a token that leaks is of no use then. `false`
+    /// by default; a client may bind a token in any case.
+    #[serde(default)]
+    dpop_bound_access_tokens: bool,
 }
 
 /// A client that was registered.
@@ -58,7 +62,8 @@ pub async fn create_client(caller: Caller, app: web::Data<App>, body: web::Json<
         Some(jwk) => NewClient::Key(PublicKey::parse("/public_jwk", jwk)?),
         None => NewClient::Secret,
     };
-    let (client, secret) = app.db.write(move |conn| clients::register(conn, &caller.actor(), &firm, &name, new)).await?;
+    let bound = body.dpop_bound_access_tokens;
+    let (client, secret) = app.db.write(move |conn| clients::register(conn, &caller.actor(), &firm, &name, new, bound)).await?;
     Ok(HttpResponse::Created().json(RegisteredClient { client, secret }))
 }
 
@@ -76,6 +81,25 @@ pub async fn revoke_my_client(caller: Caller, app: web::Data<App>, path: web::Pa
             return Err(Error::not_found("client", &id));
         }
         clients::revoke(conn, &caller.actor(), &id)
+    });
+    Ok(web::Json(client.await?))
+}
+
+/// End the tokens of a client of the own firm
+///
+/// The answer to a token that leaked, in one call: every access token of the client that was issued until now is refused from the next request on, and running downloads
+/// break off. The client goes on and takes new tokens.
+#[utoipa::path(tag = "firms", params(IdPath), security(("session" = [])), responses((status = OK, body = Client)))]
+#[post("/firms/me/clients/{id}/token-revocation")]
+pub async fn end_my_client_tokens(caller: Caller, app: web::Data<App>, path: web::Path<IdPath>) -> Result<web::Json<Client>> {
+    caller.person()?;
+    let firm = caller.firm()?.to_owned();
+    let id = path.into_inner().id;
+    let client = app.db.write(move |conn| {
+        if clients::find(conn, &id)?.firm_id != firm {
+            return Err(Error::not_found("client", &id));
+        }
+        clients::end_tokens(conn, &caller.actor(), &id)
     });
     Ok(web::Json(client.await?))
 }
