@@ -50,45 +50,9 @@ fn command() -> Command {
                 .about("Import a folder of datasets; the same input changes nothing")
                 .arg(Arg::new("DIR").required(true).value_parser(clap::value_parser!(PathBuf)).help("the folder, with publishers.toml, themes.toml and <slug>/dataset.toml")),
         )
-        .subcommand(
-            Command::new("ledger")
-                .about("Look at the ledger")
-                .subcommand_required(true)
-                .subcommand(
-                    Command::new("verify")
-                        .about("Check the whole ledger and name the first broken entry; also beside a running service")
-                        .arg(
-                            Arg::new("from-checkpoint")
-                                .long("from-checkpoint")
-                                .value_name("FILE")
-                                .action(clap::ArgAction::Append)
-                                .value_parser(clap::value_parser!(PathBuf))
-                                .help("a checkpoint that you have kept: the ledger must be a continuation of it"),
-                        )
-                        .arg(Arg::new("key").long("key").value_name("KEY").help(
-                            "the ledger's key that you have kept, `name+id+base64`; without it, the database's own is believed",
-                        )),
-                ),
-        )
-        .subcommand(
-            Command::new("keys").about("Look after the keys that sign tokens, while the service is stopped").subcommand_required(true).subcommand(
-                Command::new("rotate")
-                    .about("Make a new key; it signs five minutes later, and the keys before it verify until their last token has ended")
-                    .arg(
-                        Arg::new("emergency")
-                            .long("emergency")
-                            .action(clap::ArgAction::SetTrue)
-                            .help("a private key may have leaked: the new key signs at once, and every token of the others is over"),
-                    ),
-            ),
-        )
-        .subcommand(
-            Command::new("user").about("Look after accounts, while the service is stopped").subcommand_required(true).subcommand(
-                Command::new("reset-password")
-                    .about("Give a person a new one-time password and end the sessions")
-                    .arg(Arg::new("USERNAME").required(true).help("the name to log in with")),
-            ),
-        )
+        .subcommand(ledger::command())
+        .subcommand(keys::command())
+        .subcommand(user::command())
         .subcommand(
             Command::new("openapi")
                 .about("Write the API document")
