@@ -27,6 +27,7 @@ BENCHES = {
     "export": suite_data.export,
     "token": suite_access.token,
     "ledger": suite_access.ledger,
+    "revocation": suite_access.revocation,
     "start": suite_access.start,
 }
 
@@ -49,6 +50,7 @@ and, in parentheses, the smallest and the greatest. The ratio is our median thro
 - `export`: our time ends when the client has the last byte of a format that nobody asked for before; DuckDB writes a file.
 - `token`: the difference of the medians of one request at a time, with a firm's token and without; both are counted against a limit.
 - `ledger`: after each run the entries were counted, and after all of them the chain was verified.
+- `revocation`: the time ends with the last good answer or byte that the reader got, what lay in buffers included, and begins when the order is sent.
 """
 
 
@@ -67,6 +69,7 @@ class Run:
     small_bytes: int = 1_000_000
     memory_rounds: int = 3
     crowd: int = 100_000
+    revocations: int = 200
 
 
 def main():
@@ -127,6 +130,7 @@ def _run(binary, arguments):
             stream_bytes=20_000_000,
             memory_rounds=1,
             crowd=1000,
+            revocations=5,
         )
     return run
 

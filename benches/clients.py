@@ -3,6 +3,7 @@
 import re
 import subprocess
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import requests
@@ -43,6 +44,17 @@ def wrk(url, seconds, connections, header_file=None, script_folder=None, headers
         float(re.search(r"Requests/sec:\s+([\d.]+)", done.stdout)[1]),
         _microseconds(re.search(r"^\s+50%\s+([\d.]+)(us|ms|s)$", done.stdout, re.MULTILINE)),
     )
+
+
+@contextmanager
+def wrk_beside(url, connections=16):
+    """Keeps the service busy until the block ends."""
+    process = subprocess.Popen(["wrk", "-t", "1", "-c", str(connections), "-d", "3600s", url], stdout=subprocess.DEVNULL)
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.wait()
 
 
 def save(url, path):

@@ -105,6 +105,11 @@ def token_header(service, slug):
     return path
 
 
+def grant_id(service, slug):
+    """The grant of that dataset."""
+    return json.loads((service.folder / "data" / "holder.json").read_text(encoding="ascii"))["grants"][slug]
+
+
 def operator_header(service):
     """The header of the operator."""
     return {"Authorization": api.log_in_operator(service.url).session.headers["Authorization"]}

@@ -4,9 +4,11 @@ import os
 import time
 
 import prepared
-from clients import wrk
+import requests
+from clients import wrk, wrk_beside
 from common import Failure
 from crowd import add_datasets
+from ending import Switch, asking, downloading, paging
 from measure import Row, alternate, at_least, at_most
 from servers import Qingdan, run_command
 
@@ -73,6 +75,32 @@ def _syncs(path):
         return SYNCS / (time.perf_counter() - began)
     finally:
         os.close(descriptor)
+
+
+def revocation(run):
+    """Milliseconds from the order to suspend a grant until nothing more is answered, while others read what is open."""
+    prepared.with_big_files(run.binary, run.big_bytes, run.folder)
+    rows = []
+    with Qingdan(run.binary, run.folder, **prepared.SETTINGS) as service:
+        header = prepared.token_header(service, prepared.BIG_GRANTED)
+        staff = prepared.operator_header(service)
+        base = f"{service.url}/api/v1/datasets/{prepared.BIG_GRANTED}"
+        token = dict([header.read_text(encoding="ascii").strip().split(": ", 1)])
+        # Made before it is measured.
+        requests.get(f"{base}/download", headers={**token, "Range": "bytes=0-0"}, timeout=900).raise_for_status()
+        switch = Switch(service.url, prepared.grant_id(service, prepared.BIG_GRANTED), staff)
+        ways = [
+            ("token: the first byte of a file, again and again", lambda stop: asking(f"{base}/download", {**token, "Range": "bytes=0-0"}, stop)),
+            ("cursor: page after page of rows", lambda stop: paging(f"{base}/rows?limit=10", token, stop)),
+            ("running download of a file", lambda stop: downloading(f"{base}/download", token, stop)),
+        ]
+        with wrk_beside(f"{service.url}/api/v1/datasets"):
+            for what, reading in ways:
+                taken = sorted(switch.measure(reading) for _ in range(run.revocations))
+                p99 = taken[-(len(taken) // 100) - 1]
+                rows.append(Row("revocation", f"{what}: median of {len(taken)}", "ms", taken, None))
+                rows.append(Row("revocation", f"{what}: p99 of {len(taken)}", "ms", [p99], at_most(1000)))
+    return rows
 
 
 def start(run):
