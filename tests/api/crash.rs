@@ -1,6 +1,7 @@
 //! `kill -9` in the middle of an upload, an intake and an export: what was told is kept, the work goes on, nothing half made is served.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use reqwest::Method;
 use serde_json::json;
@@ -171,4 +172,59 @@ async fn a_collection_is_taken_in_anew() {
     }
     process.service.get("/api/v1/datasets/notes/files/old.txt").await.problem(404, "not-found");
     assert_eq!(process.service.get("/api/v1/datasets/notes/files/old.txt?version=1").await.expect(200).text(), "old");
+}
+
+#[tokio::test]
+async fn no_read_that_was_answered_is_missing_in_the_ledger() {
+    const READERS: usize = 32;
+    let dir = tempfile::tempdir().unwrap();
+    let database = TestDatabase::create(dir.path());
+    let shipped = crate::support::shipped();
+    let start = || {
+        Process::serve(
+            dir.path(),
+            &database,
+            &["--datasets-dir", shipped.to_str().unwrap(), "--limits-firm-per-second", "100000", "--limits-firm-burst", "100000"],
+        )
+    };
+    let process = start();
+    let firm = process.service.firm().await;
+    let grant = process.service.grant(&firm).await;
+    let path = "/api/v1/datasets/community-health-visits/download";
+    // The first read makes the release, should no job have made it.
+    process.service.get_as(path, &grant.token).await.expect(200);
+    let answered = AtomicUsize::new(1);
+    let reader = async || {
+        let client = reqwest::Client::new();
+        loop {
+            let request = client.get(format!("{}{path}", process.service.url)).bearer_auth(&grant.token).header("range", "bytes=0-0");
+            let Ok(answer) = request.send().await else { return };
+            assert_eq!(answer.status(), 206);
+            answered.fetch_add(1, Ordering::Relaxed);
+        }
+    };
+    let killer = async {
+        while answered.load(Ordering::Relaxed) < 1500 {
+            tokio::task::yield_now().await;
+        }
+        process.signal("KILL");
+    };
+    futures::future::join(futures::future::join_all((0..READERS).map(|_| reader())), killer).await;
+    let answered = answered.load(Ordering::Relaxed);
+    assert!(!process.wait().success());
+    ledger_holds(dir.path(), &database);
+
+    let process = start();
+    let operator = process.service.operator().await.token;
+    let (mut written, mut cursor) = (0, String::new());
+    loop {
+        let page = process.service.get_as(&format!("/api/v1/ledger/entries?limit=1000{cursor}"), &operator).await.expect(200).json();
+        written += page["items"].as_array().unwrap().iter().filter(|entry| entry["kind"] == "read.allowed").count();
+        match page["next_cursor"].as_str() {
+            Some(next) => cursor = format!("&cursor={next}"),
+            None => break,
+        }
+    }
+    // An entry may stand there whose answer the reader did not live to see.
+    assert!((answered..=answered + READERS).contains(&written), "{answered} answers, {written} entries");
 }
