@@ -40,8 +40,8 @@ pub struct Allowed {
 /// Who reads what.
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct Reading {
-    /// The client and the grant of its token; nobody for what everybody may read.
-    holder: Option<(String, String)>,
+    /// The token, by its own name, with its client and its grant; nobody for what everybody may read.
+    holder: Option<(String, String, String)>,
     slug: String,
     version: Option<i32>,
 }
@@ -81,7 +81,7 @@ impl App {
     /// When the caller may not, or there is no such version; whether a collection has the files that are asked for is not looked at.
     pub async fn release(&self, caller: &Caller, slug: &str, read: Read) -> Result<Allowed> {
         let holder = match &caller.identity {
-            Identity::Client(client) => client.grant_id.clone().map(|grant| (client.client_id.clone(), grant)),
+            Identity::Client(client) => client.grant_id.clone().map(|grant| (client.jti.clone(), client.client_id.clone(), grant)),
             Identity::Anonymous | Identity::Person(_) => None,
         };
         let reading = Reading { holder, slug: slug.to_owned(), version: read.version };

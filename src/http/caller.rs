@@ -24,7 +24,7 @@ use super::portal;
 use super::problem::{Language, respond};
 use crate::app::App;
 use crate::error::{Error, Result};
-use crate::identity::dpop::{self, Demand};
+use crate::identity::dpop::{self, Demand, Possession};
 use crate::identity::{Caller, Identity, people};
 use crate::limits::{LimitKey, Standing, Tier};
 use crate::settings::{ForwardedHeader, Settings};
@@ -149,16 +149,17 @@ async fn answer(
     let address = address(request.peer_addr().map(|peer| peer.ip()), request.headers(), &app.settings);
     let resolved = match request.path() {
         // They read their Authorization header themselves (RFC 6749 §2.3.1), and answer in their own shape.
-        path if path.starts_with(CLIENT_ENDPOINTS) => Ok(Caller { address, identity: Identity::Anonymous }),
+        path if path.starts_with(CLIENT_ENDPOINTS) => Ok((Caller { address, identity: Identity::Anonymous }, None)),
         _ => identify(&app, &request, address).await,
     };
     // A token that does not hold counts against the address that it came from.
-    let key = resolved.as_ref().map_or_else(|_| LimitKey::for_address(address), limit_key);
+    let key = resolved.as_ref().map_or_else(|_| LimitKey::for_address(address), |(caller, _)| limit_key(caller));
     let (standing, counted) = app.limits.request(&key);
-    let who = resolved.as_ref().map_or_else(|_| "refused".to_owned(), Caller::actor);
+    let who = resolved.as_ref().map_or_else(|_| "refused".to_owned(), |(caller, _)| caller.actor());
     let refused = match counted {
         Err(limited) => Some(limited),
-        Ok(()) => match resolved {
+        // That a proof was used is written down only for a request that is within its limits.
+        Ok(()) => match admit(&app, resolved).await {
             Ok(caller) => {
                 request.extensions_mut().insert(caller);
                 None
@@ -239,9 +240,24 @@ fn decorate(headers: &mut HeaderMap, refused: bool, id: &str, standing: Option<S
     headers.insert(HeaderName::from_static("referrer-policy"), HeaderValue::from_static("same-origin"));
 }
 
-async fn identify(app: &Arc<App>, request: &ServiceRequest, address: IpAddr) -> Result<Caller> {
+/// The caller, and the proof of possession that the request came with.
+type Resolved = Result<(Caller, Option<Possession>)>;
+
+/// The caller of a request within its limits, whose proof was not used before.
+async fn admit(app: &Arc<App>, resolved: Resolved) -> Result<Caller> {
+    let (caller, proof) = resolved?;
+    let Some(proof) = proof else { return Ok(caller) };
+    if app.db.write(move |conn| dpop::remember(conn, &proof)).await? {
+        return Ok(caller);
+    }
+    Err(Error::Unauthenticated("DPoP: the proof's jti was used already; make a new proof for each request".to_owned()))
+}
+
+async fn identify(app: &Arc<App>, request: &ServiceRequest, address: IpAddr) -> Resolved {
     let headers = request.headers();
-    let Some(value) = headers.get(AUTHORIZATION) else { return Ok(Caller { address, identity: Identity::Anonymous }) };
+    let Some(value) = headers.get(AUTHORIZATION) else {
+        return Ok((Caller { address, identity: Identity::Anonymous }, None));
+    };
     let text = value.to_str().unwrap_or_default();
     let (scheme, token) = text.split_once(' ').unwrap_or((text, ""));
     let bound = scheme.eq_ignore_ascii_case("dpop");
@@ -253,24 +269,25 @@ async fn identify(app: &Arc<App>, request: &ServiceRequest, address: IpAddr) -> 
     let token = token.trim().to_owned();
     if token.starts_with("qds_") && !bound {
         let person = app.db.read(move |conn| people::resume_session(conn, &token)).await?;
-        return Ok(Caller { address, identity: Identity::Person(person) });
+        return Ok((Caller { address, identity: Identity::Person(person) }, None));
     }
     let client = app.tokens.client(&app.db, &app.follower, &app.keys, &app.issuer, &token).await?;
-    match (&client.jkt, bound) {
-        (None, false) => {}
+    let proof = match (&client.jkt, bound) {
+        (None, false) => None,
         (Some(_), false) => {
             return Err(Error::Unauthenticated(
                 "this token is bound to a key: send Authorization: DPoP with it, and a proof in the header DPoP".to_owned(),
             ));
         }
         (None, true) => return Err(Error::Unauthenticated("this token is bound to no key: send Authorization: Bearer with it".to_owned())),
-        (Some(jkt), true) => prove(app, request, &token, jkt).await?,
-    }
-    Ok(Caller { address, identity: Identity::Client(client) })
+        (Some(jkt), true) => Some(prove(app, request, &token, jkt)?),
+    };
+    Ok((Caller { address, identity: Identity::Client(client) }, proof))
 }
 
-/// Checks that the request shows the possession of the key to which its token is bound (RFC 9449 §7).
-async fn prove(app: &Arc<App>, request: &ServiceRequest, token: &str, jkt: &str) -> Result<()> {
+/// Checks that the request shows the possession of the key to which its token is bound (RFC 9449 §7). Whether the proof was used before is for
+/// [`admit`].
+fn prove(app: &App, request: &ServiceRequest, token: &str, jkt: &str) -> Result<Possession> {
     let refuse = |reason: String| Error::Unauthenticated(format!("DPoP: {reason}"));
     let proof = dpop_header(request.headers()).map_err(refuse)?;
     let proof =
@@ -282,10 +299,7 @@ async fn prove(app: &Arc<App>, request: &ServiceRequest, token: &str, jkt: &str)
     if shown.jkt != jkt {
         return Err(refuse("the proof is made with another key than the token is bound to".to_owned()));
     }
-    if app.db.write(move |conn| dpop::remember(conn, &shown)).await? {
-        return Ok(());
-    }
-    Err(refuse("the proof's jti was used already; make a new proof for each request".to_owned()))
+    Ok(shown)
 }
 
 /// The one proof of possession of a request.

@@ -15,7 +15,7 @@ use utoipa::ToSchema;
 
 use crate::access::grants;
 use crate::app::App;
-use crate::db::Conn;
+use crate::db::{Conn, lock_ledger};
 use crate::error::Error;
 use crate::http::caller::dpop_header;
 use crate::identity::Caller;
@@ -201,6 +201,8 @@ type Refusable<T> = Result<Result<T, OauthError>, Error>;
 
 /// The client that proves itself. A refusal is a value here, so that its ledger entry stays when the transaction ends.
 fn authenticated(conn: &mut Conn, app: &App, path: &str, proof: &Proof) -> Refusable<Client> {
+    // One after the other: of two that send the same assertion at once, one finds it used.
+    lock_ledger(conn)?;
     let issuer = &app.issuer;
     let audiences = [issuer.clone(), format!("{issuer}/oauth2/token"), format!("{issuer}{path}")];
     Ok(tokens::authenticate(conn, &audiences, proof)?.map_err(|reason| OauthError::new("invalid_client", reason)))

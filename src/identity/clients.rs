@@ -10,8 +10,8 @@ use super::firms;
 use super::jwk::PublicKey;
 use crate::clock::now_naive;
 use crate::crypto::{random_token, sha256_hex};
-use crate::db::Conn;
 use crate::db::schema::clients;
+use crate::db::{Conn, lock_ledger};
 use crate::error::{Error, Result};
 use crate::ledger::{self, Kind};
 
@@ -29,7 +29,7 @@ pub struct Client {
     /// Its public key.
     #[schema(value_type = Option<Object>)]
     pub public_jwk: Option<serde_json::Value>,
-    /// `active` or `revoked`.
+    /// `active`, `suspended` or `revoked`.
     pub status: String,
     /// When it was registered.
     #[schema(value_type = String, format = DateTime)]
@@ -157,12 +157,30 @@ pub fn secret_sha256(conn: &mut Conn, id: &str) -> Result<Option<String>> {
     Ok(clients::table.find(id).select(clients::secret_sha256).first::<Option<String>>(conn).optional()?.flatten())
 }
 
+/// Keeps a client from acting for a while, or lets it act again: its tokens stop at the next request, and hold again as long as they last.
+///
+/// # Errors
+/// When it is not in the state that the step starts from.
+pub fn suspend(conn: &mut Conn, actor: &str, id: &str, suspended: bool, reason: &str) -> Result<Client> {
+    let (from, to, kind) = match suspended {
+        true => ("active", "suspended", Kind::ClientSuspended),
+        false => ("suspended", "active", Kind::ClientResumed),
+    };
+    let client = find(conn, id)?;
+    let changed = diesel::update(clients::table.find(id).filter(clients::status.eq(from))).set(clients::status.eq(to)).execute(conn)?;
+    if changed == 0 {
+        return Err(Error::Conflict(format!("the client is {}, not {from}", client.status)));
+    }
+    ledger::append_with_reason(conn, kind, actor, &format!("client:{id}"), json!({ "firm": client.firm_id }), reason)?;
+    find(conn, id)
+}
+
 /// Ends a client: its tokens stop at the next request.
 ///
 /// # Errors
 /// When it has ended already.
 pub fn revoke(conn: &mut Conn, actor: &str, id: &str) -> Result<Client> {
-    let changed = diesel::update(clients::table.find(id).filter(clients::status.eq("active")))
+    let changed = diesel::update(clients::table.find(id).filter(clients::status.ne("revoked")))
         .set((clients::status.eq("revoked"), clients::revoked_at.eq(now_naive())))
         .execute(conn)?;
     let client = find(conn, id)?;
@@ -178,8 +196,10 @@ pub fn revoke(conn: &mut Conn, actor: &str, id: &str) -> Result<Client> {
 /// # Errors
 /// When there is no such client.
 pub fn end_tokens(conn: &mut Conn, actor: &str, id: &str) -> Result<Client> {
-    // Tokens know whole seconds: one of this very second counts as issued before.
-    let from = now_naive() + Duration::seconds(1);
+    // Nobody issues one between the moment and its being written down.
+    lock_ledger(conn)?;
+    // Tokens know whole seconds, and the clocks of replicas differ a little: one of these seconds counts as issued before.
+    let from = now_naive() + Duration::seconds(5);
     let client = find(conn, id)?;
     diesel::update(clients::table.find(id)).set(clients::tokens_from.eq(from)).execute(conn)?;
     ledger::append(conn, Kind::ClientTokensEnded, actor, &format!("client:{id}"), &json!({ "firm": client.firm_id }))?;
@@ -191,7 +211,7 @@ pub fn end_tokens(conn: &mut Conn, actor: &str, id: &str) -> Result<Client> {
 /// # Errors
 /// When either may not.
 pub fn require_active(conn: &mut Conn, id: &str) -> Result<Client> {
-    let refused = || Error::Unauthenticated("the client or its firm is unknown, revoked, or not approved".to_owned());
+    let refused = || Error::Unauthenticated("the client or its firm is unknown, suspended, revoked, or not approved".to_owned());
     let Ok(client) = find(conn, id) else { return Err(refused()) };
     let firm = firms::find(conn, &client.firm_id)?;
     if client.status == "active" && firm.status == firms::APPROVED { Ok(client) } else { Err(refused()) }

@@ -114,7 +114,6 @@ fn same_address(one: &str, other: &str) -> bool {
 /// When the database does not answer.
 pub fn remember(conn: &mut Conn, proof: &Possession) -> Result<bool> {
     let at = now();
-    diesel::delete(assertions::table.filter(assertions::expires_at.lt(at.naive_utc()))).execute(conn)?;
     let key = sha256_hex(format!("dpop\n{}\n{}", proof.jkt, proof.jti).as_bytes());
     let known: i64 = assertions::table.find(&key).count().get_result(conn)?;
     if known > 0 {

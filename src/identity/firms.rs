@@ -28,7 +28,7 @@ pub struct Firm {
     pub contact_email: String,
     /// That person's telephone number.
     pub contact_phone: Option<String>,
-    /// `pending`, `approved`, `refused` or `revoked`.
+    /// `pending`, `approved`, `suspended`, `refused` or `revoked`.
     pub status: String,
     /// Why the operator decided so.
     pub status_reason: Option<String>,
@@ -44,6 +44,12 @@ pub struct Firm {
 
 /// The state of a firm that may act.
 pub const APPROVED: &str = "approved";
+
+/// The state of a firm that waits for its approval.
+const PENDING: &str = "pending";
+
+/// The state of a firm that may not act for a while.
+const SUSPENDED: &str = "suspended";
 
 /// What a firm says of itself.
 pub struct NewFirm {
@@ -71,7 +77,7 @@ pub fn register(conn: &mut Conn, new: NewFirm) -> Result<Firm> {
         contact_name: new.contact_name,
         contact_email: new.contact_email,
         contact_phone: new.contact_phone,
-        status: "pending".to_owned(),
+        status: PENDING.to_owned(),
         status_reason: None,
         created_at: now_naive(),
         decided_at: None,
@@ -125,7 +131,11 @@ pub enum FirmStep {
     Approve,
     /// From `pending` to `refused`.
     Refuse,
-    /// From `approved` to `revoked`: its tokens stop at the next request.
+    /// From `approved` to `suspended`: its tokens stop at the next request, until it is resumed.
+    Suspend,
+    /// From `suspended` to `approved`.
+    Resume,
+    /// From `approved` or `suspended` to `revoked`: its tokens stop at the next request.
     Revoke,
 }
 
@@ -135,16 +145,18 @@ pub enum FirmStep {
 /// When the firm is not in the state that the step starts from.
 pub fn step(conn: &mut Conn, actor: &str, id: &str, step: FirmStep, reason: Option<&str>) -> Result<Firm> {
     let (from, to, kind) = match step {
-        FirmStep::Approve => ("pending", APPROVED, Kind::FirmApproved),
-        FirmStep::Refuse => ("pending", "refused", Kind::FirmRefused),
-        FirmStep::Revoke => (APPROVED, "revoked", Kind::FirmRevoked),
+        FirmStep::Approve => (vec![PENDING], APPROVED, Kind::FirmApproved),
+        FirmStep::Refuse => (vec![PENDING], "refused", Kind::FirmRefused),
+        FirmStep::Suspend => (vec![APPROVED], SUSPENDED, Kind::FirmSuspended),
+        FirmStep::Resume => (vec![SUSPENDED], APPROVED, Kind::FirmResumed),
+        FirmStep::Revoke => (vec![APPROVED, SUSPENDED], "revoked", Kind::FirmRevoked),
     };
     let firm = find(conn, id)?;
-    let changed = diesel::update(firms::table.find(id).filter(firms::status.eq(from)))
+    let changed = diesel::update(firms::table.find(id).filter(firms::status.eq_any(&from)))
         .set((firms::status.eq(to), firms::status_reason.eq(reason), firms::decided_at.eq(now_naive())))
         .execute(conn)?;
     if changed == 0 {
-        return Err(Error::Conflict(format!("the firm is {}, not {from}", firm.status)));
+        return Err(Error::Conflict(format!("the firm is {}, not {}", firm.status, from.join(" or "))));
     }
     let subject = format!("firm:{id}");
     match reason {

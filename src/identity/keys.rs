@@ -38,7 +38,8 @@ pub struct KeyRing {
 
 struct Held {
     kid: String,
-    signing: EncodingKey,
+    /// Of those that sign now or will.
+    signing: Option<EncodingKey>,
     verifying: DecodingKey,
     published: Jwk,
     signs_from: NaiveDateTime,
@@ -82,10 +83,16 @@ impl KeyRing {
     /// # Errors
     /// When a key was sealed under another master key.
     pub fn load(conn: &mut Conn, master: &MasterKey) -> Result<Self> {
+        let (now, rows) = (now_naive(), rows(conn)?);
+        let begun = |row: &KeyRow| row.signs_from.unwrap_or(row.created_at) <= now;
+        // The private halves of those that only verify stay sealed.
+        let signs = rows.iter().find(|row| begun(row)).or(rows.last()).map(|row| row.kid.clone());
         let held = |row: KeyRow| {
             let published: Jwk = serde_json::from_str(&row.public_jwk_json)?;
+            let opened = !begun(&row) || signs.as_deref() == Some(row.kid.as_str());
+            let private = opened.then(|| master.open(&label(&row.kid), &row.sealed_private)).transpose()?;
             Ok(Held {
-                signing: EncodingKey::from_ed_der(&master.open(&label(&row.kid), &row.sealed_private)?),
+                signing: private.map(|private| EncodingKey::from_ed_der(&private)),
                 verifying: DecodingKey::from_jwk(&published).map_err(Error::internal)?,
                 published,
                 signs_from: row.signs_from.unwrap_or(row.created_at),
@@ -93,7 +100,7 @@ impl KeyRing {
                 kid: row.kid,
             })
         };
-        Ok(KeyRing { keys: rows(conn)?.into_iter().map(held).collect::<Result<Vec<_>>>()? })
+        Ok(KeyRing { keys: rows.into_iter().map(held).collect::<Result<Vec<_>>>()? })
     }
 
     /// The key that signs at this moment, with its name.
@@ -102,14 +109,21 @@ impl KeyRing {
     /// When there is none.
     pub fn signing(&self) -> Result<(&str, &EncodingKey)> {
         let now = now_naive();
-        let key = self.keys.iter().find(|key| key.is_in_use() && key.signs_from <= now);
-        let key = key.ok_or_else(|| Error::internal(anyhow::anyhow!("no key signs tokens at this moment")))?;
-        Ok((&key.kid, &key.signing))
+        let in_use = || self.keys.iter().filter(|key| key.is_in_use()).filter_map(|key| Some((key, key.signing.as_ref()?)));
+        // A clock that was set back must not leave the service without a key.
+        let key = in_use().find(|(key, _)| key.signs_from <= now).or_else(|| in_use().last());
+        let (key, signing) = key.ok_or_else(|| Error::internal(anyhow::anyhow!("no key signs tokens at this moment")))?;
+        Ok((&key.kid, signing))
     }
 
     /// The key of that name.
     pub fn verifying(&self, kid: &str) -> Option<&DecodingKey> {
         self.keys.iter().find(|key| key.kid == kid && key.is_in_use()).map(|key| &key.verifying)
+    }
+
+    /// Until when the key of that name verifies, in seconds since 1970; `None` without an end.
+    pub fn until(&self, kid: &str) -> Option<i64> {
+        self.keys.iter().find(|key| key.kid == kid)?.retires_at.map(|at| at.and_utc().timestamp())
     }
 
     /// The public halves, as a JWK set: also that of a key which will sign soon.
@@ -175,13 +189,22 @@ pub struct Rotation {
 pub fn rotate(conn: &mut Conn, master: &MasterKey, actor: &str, emergency: bool) -> Result<Rotation> {
     lock_ledger(conn)?;
     let now = now_naive();
-    let signs_from = if emergency { now } else { now + Duration::seconds(PUBLISHED_SECONDS) };
-    // A token may be taken a little after its end.
-    let others_until = if emergency { now } else { signs_from + Duration::seconds(ACCESS_TOKEN_SECONDS + 60) };
+    let others_in_use = !rows(conn)?.is_empty();
+    let (signs_from, others_until) = if emergency || !others_in_use {
+        // Also by a clock that is behind this one.
+        let past = now - Duration::seconds(PUBLISHED_SECONDS);
+        (past, past)
+    } else {
+        // With a minute for clocks, and for what was read just before.
+        let signs_from = now + Duration::seconds(PUBLISHED_SECONDS + 60);
+        (signs_from, signs_from + Duration::seconds(ACCESS_TOKEN_SECONDS + 60))
+    };
     let others = signing_keys::table.filter(signing_keys::purpose.eq(TOKENS));
     diesel::update(others.filter(signing_keys::retired_at.is_null().or(signing_keys::retired_at.gt(others_until))))
         .set(signing_keys::retired_at.eq(others_until))
         .execute(conn)?;
+    let gone = signing_keys::table.filter(signing_keys::purpose.eq(TOKENS)).filter(signing_keys::retired_at.le(now));
+    diesel::update(gone).set(signing_keys::sealed_private.eq(Vec::<u8>::new())).execute(conn)?;
     let row = make(conn, master, TOKENS, None)?;
     diesel::update(signing_keys::table.find(&row.kid)).set(signing_keys::signs_from.eq(signs_from)).execute(conn)?;
     let detail = json!({ "emergency": emergency });
@@ -189,11 +212,25 @@ pub fn rotate(conn: &mut Conn, master: &MasterKey, actor: &str, emergency: bool)
     Ok(Rotation { kid: row.kid, signs_from, others_until })
 }
 
+/// Whether tokens of the key of that name are taken.
+///
+/// # Errors
+/// When the database does not answer.
+pub fn is_in_use(conn: &mut Conn, kid: &str) -> Result<bool> {
+    let in_use = signing_keys::retired_at.is_null().or(signing_keys::retired_at.gt(now_naive()));
+    let known: i64 = signing_keys::table
+        .filter(signing_keys::kid.eq(kid).and(signing_keys::purpose.eq(TOKENS)))
+        .filter(in_use)
+        .count()
+        .get_result(conn)?;
+    Ok(known > 0)
+}
+
 /// The keys for tokens, newest first, also those that are retired since: their end is a moment.
 fn rows(conn: &mut Conn) -> Result<Vec<KeyRow>> {
     let of_tokens = signing_keys::table.filter(signing_keys::purpose.eq(TOKENS));
     let in_use = signing_keys::retired_at.is_null().or(signing_keys::retired_at.gt(now_naive()));
-    Ok(of_tokens.filter(in_use).order((signing_keys::created_at.desc(), signing_keys::kid)).load(conn)?)
+    Ok(of_tokens.filter(in_use).order((signing_keys::created_at.desc(), signing_keys::kid.desc())).load(conn)?)
 }
 
 fn label(kid: &str) -> String {

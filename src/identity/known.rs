@@ -24,7 +24,7 @@ pub struct KnownTokens {
 #[derive(Clone)]
 struct Known {
     identity: ClientIdentity,
-    /// When the token ends, in seconds since 1970.
+    /// When the token ends, or the key that signed it, in seconds since 1970.
     expires_at: i64,
     /// The marks of firms and of keys (see `ledger::Marks`) under which it was found to hold.
     marks: (i64, i64),
@@ -45,7 +45,8 @@ impl KnownTokens {
             return Ok(identity.clone());
         }
         // Whatever was known of it: a key may have been taken out of use.
-        let claims = tokens::verify_access(&*keys.ring(db, follower).await?, issuer, token)?;
+        let ring = keys.ring(db, follower).await?;
+        let claims = tokens::verify_access(&ring, issuer, token)?;
         let (client_id, jti, issued_at) = (claims.client_id.clone(), claims.jti.clone(), claims.issued_at());
         let client = db
             .read(move |conn| {
@@ -58,8 +59,10 @@ impl KnownTokens {
             .await?;
         let (grant_id, jkt) = (claims.grant().map(str::to_owned), claims.jkt().map(str::to_owned));
         let (jti, issued_at) = (claims.jti.clone(), claims.issued_at());
-        let identity = ClientIdentity { client_id: client.id, firm_id: client.firm_id, grant_id, jkt, jti, issued_at };
-        self.keep(digest, Known { identity: identity.clone(), expires_at: claims.exp, marks });
+        let kid = claims.kid.clone();
+        let identity = ClientIdentity { client_id: client.id, firm_id: client.firm_id, grant_id, jkt, jti, issued_at, kid };
+        let expires_at = ring.until(&claims.kid).map_or(claims.exp, |until| until.min(claims.exp));
+        self.keep(digest, Known { identity: identity.clone(), expires_at, marks });
         Ok(identity)
     }
 
@@ -94,6 +97,7 @@ mod tests {
             jkt: None,
             jti: "a".to_owned(),
             issued_at: 0,
+            kid: "a".to_owned(),
         };
         Known { identity, expires_at, marks: (1, 1) }
     }

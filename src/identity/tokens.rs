@@ -7,13 +7,14 @@ use jsonwebtoken::{Algorithm, Header, Validation, dangerous, decode, decode_head
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use super::ClientIdentity;
 use super::clients::{self, Client};
 use super::jwk::PublicKey;
-use super::keys::KeyRing;
+use super::keys::{self, KeyRing};
 use crate::clock::now;
 use crate::crypto::sha256_hex;
-use crate::db::Conn;
 use crate::db::schema::{assertions, ended_tokens};
+use crate::db::{Conn, lock_ledger};
 use crate::error::{Error, Result};
 use crate::ledger::{self, Kind};
 
@@ -64,6 +65,9 @@ pub struct AccessClaims {
     /// The key to which it is bound (RFC 9449 §6.1).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     cnf: Option<Confirmation>,
+    /// The key that signed it, by its header.
+    #[serde(skip)]
+    pub kid: String,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -108,7 +112,8 @@ pub fn issue(
     detail: Option<AuthorizationDetail>,
     jkt: Option<String>,
 ) -> Result<AccessToken> {
-    let at = now().timestamp();
+    // Tokens of before the moment from which they hold are over: this one is of after it.
+    let at = now().timestamp().max(client.tokens_from.map_or(0, |from| from.and_utc().timestamp()));
     let (kid, key) = keys.signing()?;
     let claims = AccessClaims {
         iss: issuer.to_owned(),
@@ -121,6 +126,7 @@ pub fn issue(
         exp: at + ACCESS_TOKEN_SECONDS,
         authorization_details: detail.map(|detail| vec![detail]),
         cnf: jkt.map(|jkt| Confirmation { jkt }),
+        kid: kid.to_owned(),
     };
     let mut header = Header::new(Algorithm::EdDSA);
     header.typ = Some("at+jwt".to_owned());
@@ -144,7 +150,8 @@ pub fn verify_access(keys: &KeyRing, issuer: &str, token: &str) -> Result<Access
     if !typed || header.crit.is_some() {
         return Err(refused());
     }
-    let key = header.kid.as_deref().and_then(|kid| keys.verifying(kid)).ok_or_else(refused)?;
+    let kid = header.kid.ok_or_else(refused)?;
+    let key = keys.verifying(&kid).ok_or_else(refused)?;
     let mut validation = validation(Algorithm::EdDSA);
     validation.set_issuer(&[issuer]);
     validation.set_audience(&[issuer]);
@@ -157,10 +164,23 @@ pub fn verify_access(keys: &KeyRing, issuer: &str, token: &str) -> Result<Access
             _ => refused(),
         })?
         .claims;
-    if claims.iat > now().timestamp() + LEEWAY_SECONDS as i64 || claims.sub != claims.client_id {
+    // None of ours lasts longer.
+    let too_long = claims.exp - claims.iat > ACCESS_TOKEN_SECONDS;
+    if too_long || claims.iat > now().timestamp() + LEEWAY_SECONDS as i64 || claims.sub != claims.client_id {
         return Err(refused());
     }
-    Ok(claims)
+    Ok(AccessClaims { kid, ..claims })
+}
+
+/// Checks that a token which was valid when it came still is: neither it nor all of its client's were ended, and its key is in use.
+///
+/// # Errors
+/// When it is over.
+pub fn require_held(conn: &mut Conn, client: &Client, token: &ClientIdentity) -> Result<()> {
+    if is_ended(conn, client, &token.jti, token.issued_at)? || !keys::is_in_use(conn, &token.kid)? {
+        return Err(Error::Unauthenticated("the access token was ended before its time; take a new one".to_owned()));
+    }
+    Ok(())
 }
 
 /// Whether a token that is valid by itself was ended before its time, with its own name or with all of its client's.
@@ -180,13 +200,13 @@ pub fn is_ended(conn: &mut Conn, client: &Client, jti: &str, issued_at: i64) -> 
 /// # Errors
 /// When the database does not answer.
 pub fn end(conn: &mut Conn, keys: &KeyRing, issuer: &str, client: &Client, token: &str) -> Result<()> {
+    lock_ledger(conn)?;
     let Ok(claims) = verify_access(keys, issuer, token) else { return Ok(()) };
     if claims.client_id != client.id || is_ended(conn, client, &claims.jti, claims.iat)? {
         return Ok(());
     }
-    let at = now().naive_utc();
-    diesel::delete(ended_tokens::table.filter(ended_tokens::expires_at.lt(at))).execute(conn)?;
-    let until = DateTime::<Utc>::from_timestamp(claims.exp, 0).unwrap_or_else(now) + Duration::seconds(LEEWAY_SECONDS as i64 + 1);
+    // An answer that was begun with it may take longer than the token lasts.
+    let until = DateTime::<Utc>::from_timestamp(claims.exp, 0).unwrap_or_else(now) + Duration::days(2);
     diesel::insert_into(ended_tokens::table)
         .values((ended_tokens::jti.eq(&claims.jti), ended_tokens::expires_at.eq(until.naive_utc())))
         .execute(conn)?;
@@ -332,7 +352,6 @@ fn assertion_fault(cause: &jsonwebtoken::errors::Error, audience: &str) -> Strin
 /// Writes down that an assertion was used; `false` when it was used before.
 fn remember(conn: &mut Conn, client_id: &str, claims: &AssertionClaims) -> Result<bool> {
     let at = now();
-    diesel::delete(assertions::table.filter(assertions::expires_at.lt(at.naive_utc()))).execute(conn)?;
     let key = sha256_hex(format!("{client_id}\n{}", claims.jti).as_bytes());
     let known: i64 = assertions::table.find(&key).count().get_result(conn)?;
     if known > 0 {
@@ -350,4 +369,15 @@ fn remember(conn: &mut Conn, client_id: &str, claims: &AssertionClaims) -> Resul
         }
         Err(other) => Err(other.into()),
     }
+}
+
+/// Forgets assertions, proofs and ended tokens whose time is over.
+///
+/// # Errors
+/// When the database does not answer.
+pub fn forget_expired(conn: &mut Conn) -> Result<()> {
+    let at = now().naive_utc();
+    diesel::delete(assertions::table.filter(assertions::expires_at.lt(at))).execute(conn)?;
+    diesel::delete(ended_tokens::table.filter(ended_tokens::expires_at.lt(at))).execute(conn)?;
+    Ok(())
 }

@@ -29,8 +29,9 @@ struct CheckpointRow {
 /// # Errors
 /// When the database does not answer.
 pub fn fresh(conn: &mut Conn) -> Result<Option<String>> {
-    let size = tree::size(conn)?;
+    // In this order: a later checkpoint that somebody signs meanwhile is over entries that are there by then.
     let last: Option<CheckpointRow> = checkpoints::table.order(checkpoints::size.desc()).first(conn).optional()?;
+    let size = tree::size(conn)?;
     let Some(last) = last else { return Ok(None) };
     if last.size.unsigned_abs() > size {
         // To sign a shorter tree would be to deny what was signed.

@@ -43,12 +43,12 @@ impl Marks {
 
     /// Whether nothing has changed between these and the others.
     pub fn same(self, other: Marks) -> bool {
-        (self.list, self.firms, self.grants) == (other.list, other.firms, other.grants)
+        (self.list, self.firms, self.grants, self.keys) == (other.list, other.firms, other.grants, other.keys)
     }
 
     /// The last entry that changed anything.
     pub(super) fn newest(self) -> i64 {
-        self.list.max(self.firms).max(self.grants)
+        self.list.max(self.firms).max(self.grants).max(self.keys)
     }
 }
 

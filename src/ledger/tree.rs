@@ -164,21 +164,20 @@ fn missing(conn: &mut Conn, level: u32, wanted: u64) -> Result<Vec<u64>> {
     Ok((0..wanted).filter(is_missing).collect())
 }
 
-/// Whether hashes are kept of subtrees that a ledger of so many entries does not have.
-pub(super) fn has_more(conn: &mut Conn, size: u64) -> Result<bool> {
-    let mut level = STEP;
+/// How many entries a ledger has at least by the hashes that are kept of it.
+pub(super) fn reach(conn: &mut Conn) -> Result<u64> {
+    let (mut reach, mut level) = (0, STEP);
     while level < u64::BITS {
-        let positions: i64 = ledger_nodes::table
+        let last: Option<i64> = ledger_nodes::table
             .filter(ledger_nodes::level.eq(level.cast_signed()))
-            .filter(ledger_nodes::position.ge(signed(size >> level)?))
-            .count()
-            .get_result(conn)?;
-        if positions > 0 {
-            return Ok(true);
+            .select(diesel::dsl::max(ledger_nodes::position))
+            .first(conn)?;
+        if let Some(last) = last {
+            reach = reach.max(last.unsigned_abs().saturating_add(1).saturating_mul(1 << level));
         }
         level += STEP;
     }
-    Ok(false)
+    Ok(reach)
 }
 
 /// The kept hashes that were made when entry number `size` came, by level.

@@ -13,8 +13,8 @@ use utoipa::ToSchema;
 
 use super::{Kind, LedgerEntry, append};
 use crate::crypto::{hex, random_bytes, sha256_hex, unhex};
-use crate::db::Conn;
 use crate::db::schema::{applications, datasets, firms, grants, ledger, ledger_words, versions};
+use crate::db::{Conn, lock_ledger};
 use crate::error::{Error, Result};
 
 /// What is shown in their place.
@@ -138,6 +138,7 @@ fn forget(conn: &mut Conn, subject: &str, words: &str) -> Result<()> {
 /// # Errors
 /// When there is no such entry, or it has no words.
 pub fn redact(conn: &mut Conn, actor: &str, seq: i64, reason: &str) -> Result<LedgerEntry> {
+    lock_ledger(conn)?;
     let subject: Option<String> = ledger::table.find(seq).select(ledger::subject).first(conn).optional()?;
     let subject = subject.ok_or_else(|| Error::not_found("ledger entry", seq.to_string()))?;
     let said: Vec<WordsRow> = ledger_words::table.filter(ledger_words::seq.eq(seq)).load(conn)?;

@@ -11,3 +11,6 @@ ALTER TABLE clients ADD COLUMN dpop_bound BOOLEAN NOT NULL DEFAULT FALSE;
 
 -- A new key is published before it signs, so that whoever keeps the published keys for a while knows it by then.
 ALTER TABLE signing_keys ADD COLUMN signs_from TIMESTAMP;
+
+-- What is over is forgotten by its time.
+CREATE INDEX assertions_expires_at ON assertions (expires_at);

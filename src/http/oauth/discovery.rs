@@ -63,7 +63,7 @@ pub async fn find_protected_resource(app: web::Data<App>) -> web::Json<Value> {
 
 /// List the service's public keys
 ///
-/// RFC 7517; access tokens are verified with them. A new key stands here five minutes before it signs. They may be kept for that long.
+/// RFC 7517; access tokens are verified with them. A new key stands here six minutes before it signs; they may be kept for five.
 #[utoipa::path(tag = "oauth2", responses((status = OK, body = Object)))]
 #[get("/.well-known/jwks.json")]
 pub async fn list_keys(app: web::Data<App>) -> Result<HttpResponse, Error> {
