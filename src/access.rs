@@ -235,9 +235,7 @@ fn decide_conditional(conn: &mut Conn, caller: &Caller, dataset: &Dataset) -> Re
         Identity::Client(client) => client,
     };
     let registered = clients::require_active(conn, &client.client_id)?;
-    if tokens::is_ended(conn, &registered, &client.jti, client.issued_at)? {
-        return Err(Error::Unauthenticated("the access token was ended before its time; take a new one".to_owned()));
-    }
+    tokens::require_held(conn, &registered, client)?;
     let Some(id) = &client.grant_id else {
         return Err(Error::Forbidden("this token is not for a grant: ask for one with authorization_details".to_owned()));
     };

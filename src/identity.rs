@@ -53,6 +53,8 @@ pub struct ClientIdentity {
     pub jti: String,
     /// When the token was issued, in seconds since 1970.
     pub issued_at: i64,
+    /// The key that signed it.
+    pub kid: String,
 }
 
 /// A person of the public body, or of a firm.

@@ -55,8 +55,12 @@ pub enum Kind {
     FirmRegistered,
     FirmApproved,
     FirmRefused,
+    FirmSuspended,
+    FirmResumed,
     FirmRevoked,
     ClientRegistered,
+    ClientSuspended,
+    ClientResumed,
     ClientRevoked,
     ClientTokensEnded,
     TokenIssued,
@@ -69,6 +73,8 @@ pub enum Kind {
     AgreementDrawn,
     AgreementSigned,
     GrantCreated,
+    GrantSuspended,
+    GrantResumed,
     GrantRevoked,
     ReadAllowed,
     ReadRefused,
@@ -92,7 +98,7 @@ enum Topic {
 
 impl Kind {
     /// Every kind.
-    const ALL: [Kind; 36] = [
+    const ALL: [Kind; 42] = [
         Kind::ServiceInitialized,
         Kind::DatasetCreated,
         Kind::DatasetUpdated,
@@ -111,8 +117,12 @@ impl Kind {
         Kind::FirmRegistered,
         Kind::FirmApproved,
         Kind::FirmRefused,
+        Kind::FirmSuspended,
+        Kind::FirmResumed,
         Kind::FirmRevoked,
         Kind::ClientRegistered,
+        Kind::ClientSuspended,
+        Kind::ClientResumed,
         Kind::ClientRevoked,
         Kind::ClientTokensEnded,
         Kind::TokenIssued,
@@ -125,6 +135,8 @@ impl Kind {
         Kind::AgreementDrawn,
         Kind::AgreementSigned,
         Kind::GrantCreated,
+        Kind::GrantSuspended,
+        Kind::GrantResumed,
         Kind::GrantRevoked,
         Kind::ReadAllowed,
         Kind::ReadRefused,
@@ -150,13 +162,17 @@ impl Kind {
             Kind::FirmRegistered
             | Kind::FirmApproved
             | Kind::FirmRefused
+            | Kind::FirmSuspended
+            | Kind::FirmResumed
             | Kind::FirmRevoked
             | Kind::ClientRegistered
+            | Kind::ClientSuspended
+            | Kind::ClientResumed
             | Kind::ClientRevoked
             | Kind::ClientTokensEnded
             | Kind::TokenRevoked => Topic::Firms,
             Kind::KeysRotated => Topic::Keys,
-            Kind::GrantCreated | Kind::GrantRevoked => Topic::Grants,
+            Kind::GrantCreated | Kind::GrantSuspended | Kind::GrantResumed | Kind::GrantRevoked => Topic::Grants,
             Kind::ServiceInitialized
             | Kind::PersonCreated
             | Kind::PersonRevoked
@@ -198,8 +214,12 @@ impl Kind {
             Kind::FirmRegistered => "firm.registered",
             Kind::FirmApproved => "firm.approved",
             Kind::FirmRefused => "firm.refused",
+            Kind::FirmSuspended => "firm.suspended",
+            Kind::FirmResumed => "firm.resumed",
             Kind::FirmRevoked => "firm.revoked",
             Kind::ClientRegistered => "client.registered",
+            Kind::ClientSuspended => "client.suspended",
+            Kind::ClientResumed => "client.resumed",
             Kind::ClientRevoked => "client.revoked",
             Kind::ClientTokensEnded => "client.tokens_ended",
             Kind::TokenIssued => "token.issued",
@@ -212,6 +232,8 @@ impl Kind {
             Kind::AgreementDrawn => "agreement.drawn",
             Kind::AgreementSigned => "agreement.signed",
             Kind::GrantCreated => "grant.created",
+            Kind::GrantSuspended => "grant.suspended",
+            Kind::GrantResumed => "grant.resumed",
             Kind::GrantRevoked => "grant.revoked",
             Kind::ReadAllowed => "read.allowed",
             Kind::ReadRefused => "read.refused",

@@ -35,7 +35,7 @@ pub struct Grant {
     pub policy: Policy,
     /// In which ways.
     pub modes: Vec<Mode>,
-    /// `active` or `revoked`; an active one may still have expired.
+    /// `active`, `suspended` or `revoked`; an active one may still have expired.
     pub status: String,
     /// From when.
     #[schema(value_type = String, format = DateTime)]
@@ -49,7 +49,7 @@ pub struct Grant {
     #[schema(value_type = Option<String>, format = DateTime)]
     #[serde(serialize_with = "crate::clock::serialize_option")]
     pub revoked_at: Option<NaiveDateTime>,
-    /// Why it was revoked.
+    /// Why it was suspended, resumed or revoked last.
     pub reason: Option<String>,
 }
 
@@ -184,6 +184,29 @@ pub fn require_in_force(grant: &Grant) -> Result<()> {
     Ok(())
 }
 
+/// Keeps a grant from giving anything for a while, or lets it give again: its tokens stop at the next request, and answers that are being
+/// sent break off.
+///
+/// # Errors
+/// When the caller may not, or it is not in the state that the step starts from.
+pub fn suspend(conn: &mut Conn, caller: &Caller, id: &str, suspended: bool, reason: &str) -> Result<Grant> {
+    caller.with_role(&[Role::Operator, Role::Reviewer])?;
+    let (from, to, kind) = match suspended {
+        true => ("active", "suspended", Kind::GrantSuspended),
+        false => ("suspended", "active", Kind::GrantResumed),
+    };
+    let grant = find(conn, id)?;
+    let changed = diesel::update(grants::table.find(id).filter(grants::status.eq(from)))
+        .set((grants::status.eq(to), grants::reason.eq(reason)))
+        .execute(conn)?;
+    if changed == 0 {
+        return Err(Error::Conflict(format!("the grant is {}, not {from}", grant.status)));
+    }
+    let detail = json!({ "firm": grant.firm_id, "dataset": grant.dataset });
+    ledger::append_with_reason(conn, kind, &caller.actor(), &format!("grant:{id}"), detail, reason)?;
+    find(conn, id)
+}
+
 /// Ends a grant before its term: its tokens stop at the next request.
 ///
 /// # Errors
@@ -191,7 +214,7 @@ pub fn require_in_force(grant: &Grant) -> Result<()> {
 pub fn revoke(conn: &mut Conn, caller: &Caller, id: &str, reason: &str) -> Result<Grant> {
     caller.with_role(&[Role::Operator, Role::Reviewer])?;
     let grant = find(conn, id)?;
-    let changed = diesel::update(grants::table.find(id).filter(grants::status.eq("active")))
+    let changed = diesel::update(grants::table.find(id).filter(grants::status.ne("revoked")))
         .set((grants::status.eq("revoked"), grants::revoked_at.eq(now_naive()), grants::reason.eq(reason)))
         .execute(conn)?;
     if changed == 0 {

@@ -12,6 +12,7 @@ use super::App;
 use crate::access::grants;
 use crate::catalog;
 use crate::error::{Error, Result};
+use crate::identity::tokens;
 use crate::intake::{FileFault, Step, uploads};
 use crate::jobs::{self, Job, JobFault, JobKind, JobProblem, Outcome, Progress};
 use crate::ledger;
@@ -80,11 +81,12 @@ pub(super) async fn tidy(app: Arc<App>) {
     }
 }
 
-/// Keeps the tree over the ledger, and signs a checkpoint each minute in which something was written.
+/// Each minute: forgets what is over of tokens, keeps the tree over the ledger, and signs a checkpoint when something was written.
 pub(super) async fn grow(app: Arc<App>) {
     loop {
         let signer = Arc::clone(&app);
         let grown = async {
+            app.db.write(tokens::forget_expired).await?;
             while app.db.write(ledger::tree::grow).await? {}
             app.db.write(move |conn| ledger::checkpoint::sign(conn, &signer.log_key)).await
         };

@@ -13,7 +13,7 @@ use crate::settings::Settings;
 pub(super) fn command() -> Command {
     Command::new("keys").about("Look after the keys that sign tokens, while the service is stopped").subcommand_required(true).subcommand(
         Command::new("rotate")
-            .about("Make a new key; it signs five minutes later, and the keys before it verify until their last token has ended")
+            .about("Make a new key; it signs six minutes later, and the keys before it verify until their last token has ended")
             .arg(
                 Arg::new("emergency")
                     .long("emergency")

@@ -65,6 +65,8 @@ const EXPECTED: &[Line] = &[
     ("sign_agreement", [401, 200, 403, 404, 200, 403, 403, 403, 403]),
     ("list_grants", [401, 200, 403, 200, 200, 403, 200, 200, 200]),
     ("find_grant", [401, 200, 403, 404, 200, 403, 200, 200, 200]),
+    ("suspend_grant", [401, 403, 403, 403, 403, 403, 200, 200, 403]),
+    ("resume_grant", [401, 403, 403, 403, 403, 403, 200, 200, 403]),
     ("revoke_grant", [401, 403, 403, 403, 403, 403, 200, 200, 403]),
     ("list_ledger_entries", [401, 403, 403, 403, 403, 403, 403, 200, 200]),
     // An entry without words: 409 means that the caller got that far.
@@ -91,7 +93,11 @@ const EXPECTED: &[Line] = &[
     ("collect_orphans", [401, 403, 403, 403, 403, 403, 403, 202, 403]),
     ("list_firms", [401, 403, 403, 403, 403, 403, 403, 200, 200]),
     ("decide_firm", [401, 403, 403, 403, 403, 403, 403, 200, 403]),
+    ("suspend_firm", [401, 403, 403, 403, 403, 403, 403, 200, 403]),
+    ("resume_firm", [401, 403, 403, 403, 403, 403, 403, 200, 403]),
     ("revoke_firm", [401, 403, 403, 403, 403, 403, 403, 200, 403]),
+    ("suspend_client", [401, 403, 403, 403, 403, 403, 403, 200, 403]),
+    ("resume_client", [401, 403, 403, 403, 403, 403, 403, 200, 403]),
     ("revoke_client", [401, 403, 403, 403, 403, 403, 403, 200, 403]),
     ("end_client_tokens", [401, 403, 403, 403, 403, 403, 403, 200, 403]),
     ("rotate_keys", [401, 403, 403, 403, 403, 403, 403, 201, 403]),
@@ -139,15 +145,31 @@ impl World {
             "find_agreement" => self.agreement.clone(),
             "find_grant" => self.grant.clone(),
             "decide_application" => app.apply(&self.firm.token).await,
-            "revoke_grant" => app.grant(&self.firm).await.id,
+            "revoke_grant" | "suspend_grant" => app.grant(&self.firm).await.id,
+            "resume_grant" => {
+                let id = app.grant(&self.firm).await.id;
+                app.suspend(&format!("/api/v1/grants/{id}")).await;
+                id
+            }
             "decide_firm" => app.pending_firm().await.0,
-            "revoke_firm" => {
+            "resume_firm" => {
+                let (id, _) = app.pending_firm().await;
+                app.approve_firm(&id).await;
+                app.suspend(&format!("/api/v1/admin/firms/{id}")).await;
+                id
+            }
+            "resume_client" => {
+                let id = app.register_client(&self.firm.person, &KeyPair::ed25519()).await;
+                app.suspend(&format!("/api/v1/admin/clients/{id}")).await;
+                id
+            }
+            "revoke_firm" | "suspend_firm" => {
                 let (id, _) = app.pending_firm().await;
                 app.approve_firm(&id).await;
                 id
             }
             "revoke_person" => app.new_person(&["auditor"], None).await.0,
-            "revoke_my_client" | "revoke_client" | "end_my_client_tokens" | "end_client_tokens" => {
+            "revoke_my_client" | "revoke_client" | "suspend_client" | "end_my_client_tokens" | "end_client_tokens" => {
                 app.register_client(&self.firm.person, &KeyPair::ed25519()).await
             }
             "find_upload" | "append_upload" | "remove_upload" | "find_job" | "follow_job" | "cancel_job" | "retry_job" => "none".to_owned(),
@@ -186,7 +208,16 @@ impl World {
             "create_client" => Some(json!({ "name": "for the matrix" })),
             "create_application" => Some(app.application()),
             "decide_application" | "decide_firm" => Some(decision),
-            "revoke_grant" | "revoke_firm" | "revoke_person" | "redact_ledger_entry" => Some(json!({ "reason": "for the matrix" })),
+            "revoke_grant"
+            | "revoke_firm"
+            | "revoke_person"
+            | "redact_ledger_entry"
+            | "suspend_grant"
+            | "resume_grant"
+            | "suspend_firm"
+            | "resume_firm"
+            | "suspend_client"
+            | "resume_client" => Some(json!({ "reason": "for the matrix" })),
             "rotate_keys" => Some(json!({})),
             "publish_version" => Some(json!({ "upload": "none" })),
             "resolve_version" => Some(json!({ "publish": true, "reason": "for the matrix" })),

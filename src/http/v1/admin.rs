@@ -45,6 +45,33 @@ pub async fn decide_firm(
     Ok(web::Json(app.db.write(move |conn| firms::step(conn, &caller.actor(), &id, step, Some(&reason))).await?))
 }
 
+/// Suspend a firm
+///
+/// By an operator. Every token of every client of the firm stops at the next request and running answers break off, until it is resumed.
+#[utoipa::path(tag = "administration", params(IdPath), security(("session" = [])), responses((status = OK, body = Firm)))]
+#[post("/admin/firms/{id}/suspension")]
+pub async fn suspend_firm(
+    caller: Caller,
+    app: web::Data<App>,
+    path: web::Path<IdPath>,
+    body: web::Json<Reason>,
+) -> Result<web::Json<Firm>> {
+    caller.with_role(&[Role::Operator])?;
+    let (id, reason) = (path.into_inner().id, body.checked()?);
+    Ok(web::Json(app.db.write(move |conn| firms::step(conn, &caller.actor(), &id, FirmStep::Suspend, Some(&reason))).await?))
+}
+
+/// Resume a suspended firm
+///
+/// By an operator. Tokens that were taken before hold again as long as they last.
+#[utoipa::path(tag = "administration", params(IdPath), security(("session" = [])), responses((status = OK, body = Firm)))]
+#[post("/admin/firms/{id}/resumption")]
+pub async fn resume_firm(caller: Caller, app: web::Data<App>, path: web::Path<IdPath>, body: web::Json<Reason>) -> Result<web::Json<Firm>> {
+    caller.with_role(&[Role::Operator])?;
+    let (id, reason) = (path.into_inner().id, body.checked()?);
+    Ok(web::Json(app.db.write(move |conn| firms::step(conn, &caller.actor(), &id, FirmStep::Resume, Some(&reason))).await?))
+}
+
 /// Revoke a firm
 ///
 /// By an operator. Every token of every client of the firm stops at the next request.
@@ -54,6 +81,38 @@ pub async fn revoke_firm(caller: Caller, app: web::Data<App>, path: web::Path<Id
     caller.with_role(&[Role::Operator])?;
     let (id, reason) = (path.into_inner().id, body.checked()?);
     Ok(web::Json(app.db.write(move |conn| firms::step(conn, &caller.actor(), &id, FirmStep::Revoke, Some(&reason))).await?))
+}
+
+/// Suspend a client
+///
+/// By an operator. Its tokens stop at the next request and running answers break off, until it is resumed.
+#[utoipa::path(tag = "administration", params(IdPath), security(("session" = [])), responses((status = OK, body = Client)))]
+#[post("/admin/clients/{id}/suspension")]
+pub async fn suspend_client(
+    caller: Caller,
+    app: web::Data<App>,
+    path: web::Path<IdPath>,
+    body: web::Json<Reason>,
+) -> Result<web::Json<Client>> {
+    caller.with_role(&[Role::Operator])?;
+    let (id, reason) = (path.into_inner().id, body.checked()?);
+    Ok(web::Json(app.db.write(move |conn| clients::suspend(conn, &caller.actor(), &id, true, &reason)).await?))
+}
+
+/// Resume a suspended client
+///
+/// By an operator. Tokens that were taken before hold again as long as they last.
+#[utoipa::path(tag = "administration", params(IdPath), security(("session" = [])), responses((status = OK, body = Client)))]
+#[post("/admin/clients/{id}/resumption")]
+pub async fn resume_client(
+    caller: Caller,
+    app: web::Data<App>,
+    path: web::Path<IdPath>,
+    body: web::Json<Reason>,
+) -> Result<web::Json<Client>> {
+    caller.with_role(&[Role::Operator])?;
+    let (id, reason) = (path.into_inner().id, body.checked()?);
+    Ok(web::Json(app.db.write(move |conn| clients::suspend(conn, &caller.actor(), &id, false, &reason)).await?))
 }
 
 /// Revoke a client
@@ -89,7 +148,7 @@ pub struct RotationRequest {
 
 /// Rotate the signing key
 ///
-/// By an operator. The new key is published at once and signs tokens five minutes later, when whoever keeps `/.well-known/jwks.json` for its `max-age` knows
+/// By an operator. The new key is published at once and signs tokens six minutes later, when whoever keeps `/.well-known/jwks.json` for its `max-age` knows
 /// it; the keys before it verify until the last token that they signed has ended. `qingdan keys rotate` does the same while the service is stopped.
 #[utoipa::path(tag = "administration", security(("session" = [])), responses((status = CREATED, body = Rotation)))]
 #[post("/admin/keys/rotation")]

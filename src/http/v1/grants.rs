@@ -31,6 +31,36 @@ pub async fn find_grant(caller: Caller, app: web::Data<App>, path: web::Path<IdP
     Ok(web::Json(app.db.read(move |conn| grants::find_for(conn, &caller, &id)).await?))
 }
 
+/// Suspend a grant
+///
+/// By an operator or a reviewer. Its tokens stop at the next request and running answers break off, until it is resumed; its term goes on.
+#[utoipa::path(tag = "access", params(IdPath), security(("session" = [])), responses((status = OK, body = Grant)))]
+#[post("/grants/{id}/suspension")]
+pub async fn suspend_grant(
+    caller: Caller,
+    app: web::Data<App>,
+    path: web::Path<IdPath>,
+    body: web::Json<Reason>,
+) -> Result<web::Json<Grant>> {
+    let (id, reason) = (path.into_inner().id, body.checked()?);
+    Ok(web::Json(app.db.write(move |conn| grants::suspend(conn, &caller, &id, true, &reason)).await?))
+}
+
+/// Resume a suspended grant
+///
+/// By an operator or a reviewer. Tokens that were taken before hold again as long as they last.
+#[utoipa::path(tag = "access", params(IdPath), security(("session" = [])), responses((status = OK, body = Grant)))]
+#[post("/grants/{id}/resumption")]
+pub async fn resume_grant(
+    caller: Caller,
+    app: web::Data<App>,
+    path: web::Path<IdPath>,
+    body: web::Json<Reason>,
+) -> Result<web::Json<Grant>> {
+    let (id, reason) = (path.into_inner().id, body.checked()?);
+    Ok(web::Json(app.db.write(move |conn| grants::suspend(conn, &caller, &id, false, &reason)).await?))
+}
+
 /// Revoke a grant
 ///
 /// By an operator or a reviewer. Its tokens stop at the next request.

@@ -158,6 +158,12 @@ impl Service {
         self.post_as(&format!("/api/v1/admin/firms/{id}/decision"), &operator.token, &body).await.expect(200);
     }
 
+    /// Suspends a firm, a client or a grant at that address.
+    pub async fn suspend(&self, path: &str) {
+        let operator = self.operator().await;
+        self.post_as(&format!("{path}/suspension"), &operator.token, &json!({ "reason": "an incident" })).await.expect(200);
+    }
+
     pub async fn firm(&self) -> Firm {
         let (id, person) = self.pending_firm().await;
         self.approve_firm(&id).await;
