@@ -111,7 +111,7 @@ impl KeyRing {
         let now = now_naive();
         let in_use = || self.keys.iter().filter(|key| key.is_in_use()).filter_map(|key| Some((key, key.signing.as_ref()?)));
         // A clock that was set back must not leave the service without a key.
-        let key = in_use().find(|(key, _)| key.signs_from <= now).or_else(|| in_use().last());
+        let key = in_use().find(|(key, _)| key.signs_from <= now).or_else(|| in_use().next_back());
         let (key, signing) = key.ok_or_else(|| Error::internal(anyhow::anyhow!("no key signs tokens at this moment")))?;
         Ok((&key.kid, signing))
     }
