@@ -67,8 +67,12 @@ class Reader:
 def asking(url, headers, good):
     """Asks again and again, until the answer is a refusal."""
     with requests.Session() as session:
-        while (answer := session.get(url, headers=headers, timeout=60)).ok:
-            good()
+        try:
+            while (answer := session.get(url, headers=headers, timeout=60)).ok:
+                good()
+        except requests.exceptions.ChunkedEncodingError:
+            # Allowed when it was asked, and suspended before its bytes left.
+            return
         if answer.status_code not in (401, 403):
             raise Failure(f"{answer.status_code} {answer.text[:200]}")
 

@@ -23,8 +23,8 @@ IMPORT_SECONDS = 1800
 SETTINGS = {
     "--operator-password": OPERATOR_PASSWORD,
     "--limits-login-per-minute": "1000000",
-    **{f"--limits-{tier}-per-second": "1000000" for tier in ("anonymous", "firm")},
-    **{f"--limits-{tier}-burst": "1000000" for tier in ("anonymous", "firm")},
+    **{f"--limits-{tier}-per-second": "1000000" for tier in ("anonymous", "firm", "staff")},
+    **{f"--limits-{tier}-burst": "1000000" for tier in ("anonymous", "firm", "staff")},
     **{f"--limits-{tier}-bytes-per-day": "1000000000000000" for tier in ("anonymous", "firm")},
     **{f"--limits-{tier}-queries": "10000" for tier in ("anonymous", "firm")},
     **{f"--limits-{tier}-query-seconds": "600" for tier in ("anonymous", "firm")},
