@@ -174,6 +174,50 @@ async fn a_collection_is_taken_in_anew() {
     assert_eq!(process.service.get("/api/v1/datasets/notes/files/old.txt?version=1").await.expect(200).text(), "old");
 }
 
+/// How many reads the ledger says were allowed.
+async fn reads_written(process: &Process) -> usize {
+    let operator = process.service.operator().await.token;
+    let (mut written, mut cursor) = (0, String::new());
+    loop {
+        let page = process.service.get_as(&format!("/api/v1/ledger/entries?limit=1000{cursor}"), &operator).await.expect(200).json();
+        written += page["items"].as_array().unwrap().iter().filter(|entry| entry["kind"] == "read.allowed").count();
+        match page["next_cursor"].as_str() {
+            Some(next) => cursor = format!("&cursor={next}"),
+            None => return written,
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_read_waits_until_its_entry_is_on_the_disk() {
+    let dir = tempfile::tempdir().unwrap();
+    let database = TestDatabase::create(dir.path());
+    let shipped = crate::support::shipped();
+    let start = || Process::serve(dir.path(), &database, &["--datasets-dir", shipped.to_str().unwrap()]);
+    let process = start();
+    let firm = process.service.firm().await;
+    let grant = process.service.grant(&firm).await;
+    let path = "/api/v1/datasets/community-health-visits/download";
+    let client = reqwest::Client::new();
+    let ask = || client.get(format!("{}{path}", process.service.url)).bearer_auth(&grant.token).send();
+    // What a later read is decided on is known after these.
+    for _ in 0..2 {
+        assert_eq!(ask().await.unwrap().status(), 200);
+    }
+    let before = reads_written(&process).await;
+    let held = database.hold_ledger();
+    let mut read = Box::pin(ask());
+    for _ in 0..100 {
+        assert!(futures::poll!(read.as_mut()).is_pending(), "a read was answered before its entry was written");
+        process.service.get("/healthz").await.expect(200);
+    }
+    process.signal("KILL");
+    assert!(read.await.is_err());
+    assert!(!process.wait().success());
+    drop(held);
+    assert_eq!(reads_written(&start()).await, before);
+}
+
 #[tokio::test]
 async fn no_read_that_was_answered_is_missing_in_the_ledger() {
     const READERS: usize = 32;
@@ -215,16 +259,7 @@ async fn no_read_that_was_answered_is_missing_in_the_ledger() {
     ledger_holds(dir.path(), &database);
 
     let process = start();
-    let operator = process.service.operator().await.token;
-    let (mut written, mut cursor) = (0, String::new());
-    loop {
-        let page = process.service.get_as(&format!("/api/v1/ledger/entries?limit=1000{cursor}"), &operator).await.expect(200).json();
-        written += page["items"].as_array().unwrap().iter().filter(|entry| entry["kind"] == "read.allowed").count();
-        match page["next_cursor"].as_str() {
-            Some(next) => cursor = format!("&cursor={next}"),
-            None => break,
-        }
-    }
+    let written = reads_written(&process).await;
     // An entry may stand there whose answer the reader did not live to see.
     assert!((answered..=answered + READERS).contains(&written), "{answered} answers, {written} entries");
 }

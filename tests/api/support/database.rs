@@ -25,6 +25,22 @@ impl TestDatabase {
         }
     }
 
+    /// Keeps everybody from writing into the ledger for as long as the answer lives.
+    pub fn hold_ledger(&self) -> Box<dyn std::any::Any> {
+        match self.url.strip_prefix("sqlite:") {
+            Some(path) => {
+                let mut held = diesel::SqliteConnection::establish(path).unwrap();
+                held.batch_execute("PRAGMA busy_timeout = 10000; BEGIN IMMEDIATE").unwrap();
+                Box::new(held)
+            }
+            None => {
+                let mut held = PgConnection::establish(&self.url).unwrap();
+                held.batch_execute("BEGIN; LOCK TABLE ledger IN EXCLUSIVE MODE").unwrap();
+                Box::new(held)
+            }
+        }
+    }
+
     /// Runs SQL behind the service's back.
     pub fn tamper(url: &str, sql: &str) {
         match url.strip_prefix("sqlite:") {
