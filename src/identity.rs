@@ -6,6 +6,7 @@ pub mod firms;
 pub mod jwk;
 pub mod keys;
 mod known;
+mod once;
 pub mod password;
 pub mod people;
 pub mod tokens;

@@ -1,16 +1,15 @@
 //! Proofs of possession (DPoP, RFC 9449): a token is bound to a key of the client's, and each request shows that it has the private half.
 
-use diesel::prelude::*;
 use jsonwebtoken::{Validation, decode};
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::jwk::PublicKey;
+use super::once;
 use crate::clock::now;
-use crate::crypto::{base64url, sha256, sha256_hex, unbase64url};
+use crate::crypto::{base64url, sha256, unbase64url};
 use crate::db::Conn;
-use crate::db::schema::assertions;
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 /// How old a proof may be, and how far ahead the client's clock may be.
 const SECONDS: i64 = 60;
@@ -113,24 +112,9 @@ fn same_address(one: &str, other: &str) -> bool {
 /// # Errors
 /// When the database does not answer.
 pub fn remember(conn: &mut Conn, proof: &Possession) -> Result<bool> {
-    let at = now();
-    let key = sha256_hex(format!("dpop\n{}\n{}", proof.jkt, proof.jti).as_bytes());
-    let known: i64 = assertions::table.find(&key).count().get_result(conn)?;
-    if known > 0 {
-        return Ok(false);
-    }
     // As long as a proof of now could be valid, and one whose clock was ahead.
-    let until = at + chrono::Duration::seconds(2 * SECONDS + 1);
-    let inserted = diesel::insert_into(assertions::table)
-        .values((assertions::jti_sha256.eq(key), assertions::expires_at.eq(until.naive_utc())))
-        .execute(conn);
-    match inserted {
-        Ok(_) => Ok(true),
-        Err(diesel::result::Error::DatabaseError(diesel::result::DatabaseErrorKind::UniqueViolation, _)) => {
-            Err(Error::Unauthenticated("this proof is being used at this moment".to_owned()))
-        }
-        Err(other) => Err(other.into()),
-    }
+    let until = now() + chrono::Duration::seconds(2 * SECONDS + 1);
+    once::remember(conn, &format!("dpop\n{}\n{}", proof.jkt, proof.jti), until)
 }
 
 #[cfg(test)]

@@ -11,9 +11,10 @@ use super::ClientIdentity;
 use super::clients::{self, Client};
 use super::jwk::PublicKey;
 use super::keys::{self, KeyRing};
+use super::once;
 use crate::clock::now;
 use crate::crypto::sha256_hex;
-use crate::db::schema::{assertions, ended_tokens};
+use crate::db::schema::ended_tokens;
 use crate::db::{Conn, lock_ledger};
 use crate::error::{Error, Result};
 use crate::ledger::{self, Kind};
@@ -351,24 +352,8 @@ fn assertion_fault(cause: &jsonwebtoken::errors::Error, audience: &str) -> Strin
 
 /// Writes down that an assertion was used; `false` when it was used before.
 fn remember(conn: &mut Conn, client_id: &str, claims: &AssertionClaims) -> Result<bool> {
-    let at = now();
-    let key = sha256_hex(format!("{client_id}\n{}", claims.jti).as_bytes());
-    let known: i64 = assertions::table.find(&key).count().get_result(conn)?;
-    if known > 0 {
-        return Ok(false);
-    }
-    let until = DateTime::<Utc>::from_timestamp(claims.exp as i64 + 1, 0).unwrap_or(at) + Duration::seconds(LEEWAY_SECONDS as i64 + 1);
-    let inserted = diesel::insert_into(assertions::table)
-        .values((assertions::jti_sha256.eq(key), assertions::expires_at.eq(until.naive_utc())))
-        .execute(conn);
-    match inserted {
-        Ok(_) => Ok(true),
-        // Another replica was first: the transaction ends here, and the caller with it.
-        Err(diesel::result::Error::DatabaseError(diesel::result::DatabaseErrorKind::UniqueViolation, _)) => {
-            Err(Error::Conflict("client_assertion: this jti is being used at this moment".to_owned()))
-        }
-        Err(other) => Err(other.into()),
-    }
+    let ends = DateTime::<Utc>::from_timestamp(claims.exp as i64 + 1, 0).unwrap_or_else(now);
+    once::remember(conn, &format!("{client_id}\n{}", claims.jti), ends + Duration::seconds(LEEWAY_SECONDS as i64 + 1))
 }
 
 /// Forgets assertions, proofs and ended tokens whose time is over.
@@ -376,8 +361,7 @@ fn remember(conn: &mut Conn, client_id: &str, claims: &AssertionClaims) -> Resul
 /// # Errors
 /// When the database does not answer.
 pub fn forget_expired(conn: &mut Conn) -> Result<()> {
-    let at = now().naive_utc();
-    diesel::delete(assertions::table.filter(assertions::expires_at.lt(at))).execute(conn)?;
-    diesel::delete(ended_tokens::table.filter(ended_tokens::expires_at.lt(at))).execute(conn)?;
+    once::forget_expired(conn)?;
+    diesel::delete(ended_tokens::table.filter(ended_tokens::expires_at.lt(now().naive_utc()))).execute(conn)?;
     Ok(())
 }
