@@ -17,7 +17,7 @@ use super::problem::Problem;
     info(
         title = "qingdan",
         description = "清单: a district's open-data list, and the lawful release of its sensitive datasets to registered AI firms.\n\n\
-            Errors are `application/problem+json` (RFC 9457) with a stable `type`; those of `/oauth2/token` have the shape of RFC 6749 §5.2. \
+            Errors are `application/problem+json` (RFC 9457) with a stable `type`; those of `/oauth2/…` have the shape of RFC 6749 §5.2. \
             Lists answer `{items, total, next_cursor}`. Moments are UTC, in RFC 3339. \
             Every counted answer carries `RateLimit` and `RateLimit-Policy`; a refusal by limit is 429 with `Retry-After` in seconds.",
         license(name = "Apache-2.0", identifier = "Apache-2.0")
@@ -82,7 +82,7 @@ fn finish(path: &str, method: &str, operation: &mut Operation) {
         // The same handler answers GET; ids must differ.
         operation.operation_id = operation.operation_id.take().map(|id| format!("head_{id}"));
     }
-    let oauth = path == "/oauth2/token";
+    let oauth = path.starts_with("/oauth2/");
     let mut error = |status: &str, description: &str| {
         let schema = RefOr::Ref(Ref::from_schema_name("Problem"));
         let mut response = ResponseBuilder::new().description(description);
