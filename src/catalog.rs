@@ -3,6 +3,7 @@
 
 mod check;
 mod collection;
+mod condition;
 mod entry;
 mod folder;
 mod members;
@@ -11,6 +12,7 @@ mod store;
 mod versions;
 
 pub use collection::files_leave;
+pub use condition::{MAX_CHARS as MAX_CONDITION_CHARS, MAX_DEPTH as MAX_CONDITION_DEPTH, condition, unknown as unknown_field};
 pub use entry::{DatasetKind, Entry, Field, FieldType, OpenType, ReleaseRule, Sensitivity, Text, UpdateFrequency, with_types};
 pub use folder::{Folder, FolderEntry, Mistake, read_folder};
 pub use members::{MEMBERS_AT_ONCE, find_member, is_member, members_after, members_of, new_set, put_members, remove_orphan_sets};

@@ -9,10 +9,11 @@ use datafusion::sql::sqlparser::tokenizer::Token;
 use std::ops::ControlFlow;
 
 use super::encode::field_type;
-use super::filter::{MAX_CHARS, MAX_DEPTH, unknown};
 use super::sql::functions;
 use super::terms;
-use crate::catalog::{Field, ReleaseRule, Sensitivity, Text};
+use crate::catalog::{
+    Field, MAX_CONDITION_CHARS as MAX_CHARS, MAX_CONDITION_DEPTH as MAX_DEPTH, ReleaseRule, Sensitivity, Text, unknown_field,
+};
 use crate::error::{Error, Result};
 
 /// The most columns of an answer that are computed.
@@ -119,7 +120,7 @@ pub fn check_names(parameter: &'static str, ast: &Ast, fields: &[Field]) -> Resu
     // Breaking is how the visit tells what it found.
     let _ = ast.visit(&mut names);
     match names.unknown {
-        Some(name) => Err(Error::invalid(parameter, unknown(&name, fields))),
+        Some(name) => Err(Error::invalid(parameter, unknown_field(&name, fields))),
         None => Ok(()),
     }
 }
