@@ -429,7 +429,11 @@ JSON
   show_refusal
   new=$(new_password)
   change_password reviewer "$one_time" "$new"
-  say 'The password is changed. The decision again:'
+  say 'The password is changed. What an approval would release, on the real rows:'
+  call_json 201 reviewer POST "/api/v1/applications/$application/reports" <<<'{}'
+  report=$(json sha256)
+  json rows | show
+  say 'The decision again, which names that report:'
   decide 200
   call 200 firm GET "/api/v1/applications/$application"
   agreement=$(json agreement_id)
@@ -438,7 +442,7 @@ JSON
 
 decide() {
   call_json "$1" reviewer POST "/api/v1/applications/$application/decision" <<JSON
-{"approve": true, "reason": "用途明确，安全措施适当。The purpose is definite and the safeguards fit."}
+{"approve": true, "reason": "用途明确，安全措施适当。The purpose is definite and the safeguards fit.", "report_sha256": "${report:-}"}
 JSON
 }
 

@@ -6,6 +6,7 @@
 pub mod agreements;
 pub mod applications;
 pub mod grants;
+pub mod reports;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -18,6 +19,13 @@ use crate::error::{Error, Result};
 use crate::identity::{Caller, ClientIdentity, Identity, Role, clients, tokens};
 use crate::ledger::{self, Draft, Kind, Marks};
 use grants::Grant;
+
+/// What the service's settings say of applications and agreements.
+#[derive(Debug, Clone)]
+pub struct Terms {
+    /// The share of rows that a grant's release leaves out where the dataset's entry says nothing of it.
+    pub fingerprint_share: f64,
+}
 
 /// In which way data is handed over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -265,7 +273,7 @@ fn require_files(grant: &Grant, dataset: &Dataset) -> Result<()> {
     if dataset.entry.kind != DatasetKind::Collection {
         return Err(Error::not_found("collection of files", &dataset.slug));
     }
-    if catalog::files_leave(grant.policy.fields.iter().map(|field| (field.name.as_str(), field.rule))) {
+    if catalog::files_leave(grant.policy.fields.iter().map(|field| (field.name.as_str(), &field.rule))) {
         return Ok(());
     }
     Err(Error::Forbidden("the grant covers what the manifest says of the files, and not the files themselves".to_owned()))

@@ -16,6 +16,7 @@ use actix_web::dev::{Server, ServerHandle};
 use anyhow::{Context, anyhow};
 use tokio::sync::{Notify, Semaphore};
 
+use crate::access::Terms;
 use crate::access::grants::Grant;
 use crate::crypto::{MasterKey, hex, random_bytes};
 use crate::db::Db;
@@ -127,6 +128,11 @@ impl Parts {
 }
 
 impl App {
+    /// What the settings say of applications and agreements.
+    pub fn terms(&self) -> Terms {
+        Terms { fingerprint_share: self.settings.fingerprint_share }
+    }
+
     fn build(settings: Settings, parts: &Parts, issuer: String) -> anyhow::Result<Self> {
         let ring = parts.db.write_now(|conn| KeyRing::load_or_make(conn, &parts.master)).context("cannot load the signing keys")?;
         let keys = Keys::new(parts.master.clone(), ring);

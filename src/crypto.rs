@@ -187,7 +187,14 @@ impl std::fmt::Debug for HmacKey {
 impl HmacKey {
     /// HMAC-SHA-256 of `text`, in lower-case hexadecimal.
     pub fn hex(&self, text: &[u8]) -> String {
-        hex(hmac::sign(&self.0, text).as_ref())
+        hex(&self.tag(text))
+    }
+
+    /// HMAC-SHA-256 of `text`.
+    pub fn tag(&self, text: &[u8]) -> [u8; 32] {
+        let mut tag = [0; 32];
+        tag.copy_from_slice(hmac::sign(&self.0, text).as_ref());
+        tag
     }
 }
 

@@ -70,6 +70,8 @@ fn routes(config: &mut ServiceConfig<'_>) {
                 .service(v1::applications::list_applications)
                 .service(v1::applications::find_application)
                 .service(v1::applications::decide_application)
+                .service(v1::applications::create_application_report)
+                .service(v1::applications::list_application_reports)
                 .service(v1::agreements::find_agreement)
                 .service(v1::agreements::sign_agreement)
                 .service(v1::grants::list_grants)

@@ -46,6 +46,7 @@ pub enum Kind {
     VersionHeld,
     VersionRefused,
     ReleaseMade,
+    ReleaseTried,
     PersonCreated,
     PersonRevoked,
     PasswordChanged,
@@ -98,7 +99,7 @@ enum Topic {
 
 impl Kind {
     /// Every kind.
-    const ALL: [Kind; 42] = [
+    const ALL: [Kind; 43] = [
         Kind::ServiceInitialized,
         Kind::DatasetCreated,
         Kind::DatasetUpdated,
@@ -108,6 +109,7 @@ impl Kind {
         Kind::VersionHeld,
         Kind::VersionRefused,
         Kind::ReleaseMade,
+        Kind::ReleaseTried,
         Kind::PersonCreated,
         Kind::PersonRevoked,
         Kind::PasswordChanged,
@@ -182,6 +184,7 @@ impl Kind {
             | Kind::SessionEnded
             | Kind::TokenIssued
             | Kind::TokenRefused
+            | Kind::ReleaseTried
             | Kind::ApplicationSubmitted
             | Kind::ApplicationApproved
             | Kind::ApplicationRefused
@@ -205,6 +208,7 @@ impl Kind {
             Kind::VersionHeld => "version.held",
             Kind::VersionRefused => "version.refused",
             Kind::ReleaseMade => "release.made",
+            Kind::ReleaseTried => "release.tried",
             Kind::PersonCreated => "person.created",
             Kind::PersonRevoked => "person.revoked",
             Kind::PasswordChanged => "person.password_changed",

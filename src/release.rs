@@ -3,14 +3,20 @@
 //! Policy is applied here, when a release is made, and never when it is read. An unconditional dataset has one public
 //! release for each version, which shares the version's file; a conditional one has a release for each grant and version.
 
+mod groups;
 mod layout;
 mod materialise;
+mod plan;
 mod publish;
+mod report;
 mod store;
+mod transform;
 
-pub use materialise::materialise;
+pub use groups::{Bar, LeastValues, Sizes};
+pub use materialise::Maker;
 pub use publish::{
     Outcome, PublishMode, Published, Refusal, Report, Settle, Source, Stage, Tools, Watcher, import_folder, open_findings, publish_file,
     resolve_version, unwatched,
 };
+pub use report::{FieldReport, GroupsReport, ReleaseReport, Risk, RowsReport};
 pub use store::{Found, Release, exists, find_for};

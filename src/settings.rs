@@ -58,6 +58,12 @@ pub const KEYS: &[Key] = &[
         "12 to 200 characters, without the word operator",
         "password of the operator made at the first start; by default one is made and printed once",
     ),
+    key(
+        "fingerprint_share",
+        "0.005",
+        "a share from 0 to 0.1",
+        "the share of rows that each grant's release leaves out, so that a leaked copy can be traced; entries may say another",
+    ),
     key("upload_max_bytes", "53687091200", "1 to 1099511627776", "the most bytes of one uploaded file"),
     key(
         "upload_quota_bytes",
@@ -198,6 +204,8 @@ pub struct Settings {
     pub workers: usize,
     /// Memory of all queries together.
     pub query_memory_bytes: usize,
+    /// The share of rows that a grant's release leaves out.
+    pub fingerprint_share: f64,
     /// The most bytes of one uploaded file.
     pub upload_max_bytes: u64,
     /// The most bytes of all uploads of one person.
@@ -243,6 +251,11 @@ impl Values {
             [low, high] if value < *low || value > *high => Err(self.wrong(name)),
             _ => Ok(value),
         }
+    }
+
+    fn share(&self, name: &str) -> Result<f64> {
+        let share: f64 = self.parse(name)?;
+        if (0.0..=0.1).contains(&share) { Ok(share) } else { Err(self.wrong(name)) }
     }
 
     fn small(&self, name: &str) -> Result<u32> {
@@ -319,6 +332,7 @@ impl Settings {
             accel_prefix: accel_prefix(values)?,
             workers: values.size("workers")?,
             query_memory_bytes: values.size("query_memory_bytes")?,
+            fingerprint_share: values.share("fingerprint_share")?,
             upload_max_bytes: values.number("upload_max_bytes")?,
             upload_quota_bytes: values.number("upload_quota_bytes")?,
             jobs_at_once: values.size("jobs_at_once")?,

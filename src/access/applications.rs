@@ -6,8 +6,8 @@ use serde::Serialize;
 use serde_json::json;
 use utoipa::ToSchema;
 
-use super::Mode;
 use super::agreements::{self, Agreement};
+use super::{Mode, Terms, reports};
 use crate::catalog::{self, Dataset, OpenType, Policy};
 use crate::clock::now_naive;
 use crate::db::Conn;
@@ -137,7 +137,7 @@ fn check(dataset: &Dataset, new: &NewApplication) -> Result<()> {
     if new.modes.is_empty() || new.modes.len() > 2 || (new.modes.len() == 2 && new.modes[0] == new.modes[1]) {
         fault("/modes", "give download, api, or both, each once".to_owned());
     }
-    match Policy::for_fields(&dataset.entry, &new.fields) {
+    match Policy::for_fields(&dataset.entry, &new.fields, 0.0) {
         Err(Error::Invalid(more)) => faults.extend(more),
         Err(other) => return Err(other),
         Ok(_) => {}
@@ -215,17 +215,34 @@ pub fn list_for(conn: &mut Conn, caller: &Caller, after: Option<&str>, limit: i6
     Ok((items, total))
 }
 
+/// What a reviewer decides.
+pub struct NewDecision {
+    /// Whether the firm gets what it asks for.
+    pub approve: bool,
+    /// Why.
+    pub reason: String,
+    /// The report that an approval is based on.
+    pub report_sha256: Option<String>,
+}
+
 /// Decides an application: an approval draws up the agreement.
 ///
 /// # Errors
-/// When the caller is no reviewer or is the dataset's steward (four eyes), or it is decided already.
-pub fn decide(conn: &mut Conn, caller: &Caller, id: &str, approve: bool, reason: &str) -> Result<(Application, Option<Agreement>)> {
+/// When the caller is no reviewer or is the dataset's steward (four eyes), it is decided already, or an approval names no report of what
+/// it would do.
+pub fn decide(conn: &mut Conn, caller: &Caller, id: &str, new: &NewDecision, terms: &Terms) -> Result<(Application, Option<Agreement>)> {
+    let (approve, reason) = (new.approve, new.reason.as_str());
     let reviewer = caller.with_role(&[Role::Reviewer])?;
     let application = find(conn, id)?;
     let dataset = catalog::find(conn, &application.dataset)?;
     check_four_eyes(reviewer, &dataset)?;
+    require_open(&application)?;
+    let mut policy = None;
     if approve {
         require_approvable(conn, &application, &dataset)?;
+        let agreed = reports::policy_for(&application, &dataset, terms)?;
+        reports::require_seen(conn, &application, &dataset, &agreed, new.report_sha256.as_deref())?;
+        policy = Some(agreed);
     }
     let (status, kind) = if approve { ("approved", Kind::ApplicationApproved) } else { ("refused", Kind::ApplicationRefused) };
     // The condition on the state makes the second of two simultaneous decisions fail.
@@ -240,15 +257,21 @@ pub fn decide(conn: &mut Conn, caller: &Caller, id: &str, approve: bool, reason:
     if changed == 0 {
         return Err(Error::Conflict("the application is decided already".to_owned()));
     }
-    let detail = json!({ "firm": application.firm_id, "dataset": application.dataset });
+    let mut detail = json!({ "firm": application.firm_id, "dataset": application.dataset });
+    if let Some(sha256) = new.report_sha256.as_ref().filter(|_| approve) {
+        detail["report_sha256"] = json!(sha256);
+    }
     ledger::append_with_reason(conn, kind, &caller.actor(), &format!("application:{id}"), detail, reason)?;
-    let agreement = if approve {
-        let policy = Policy::for_fields(&dataset.entry, &application.fields)?;
-        Some(agreements::draw(conn, &application, &dataset, &policy)?)
-    } else {
-        None
-    };
+    let agreement = policy.map(|policy| agreements::draw(conn, &application, &dataset, &policy)).transpose()?;
     Ok((find(conn, id)?, agreement))
+}
+
+/// Whether an application waits for a decision.
+pub(super) fn require_open(application: &Application) -> Result<()> {
+    if application.status == "submitted" {
+        return Ok(());
+    }
+    Err(Error::Conflict("the application is decided already".to_owned()))
 }
 
 /// What was true when the application came has to be true when it is approved.

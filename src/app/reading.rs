@@ -8,12 +8,13 @@ use anyhow::anyhow;
 
 use super::App;
 use crate::access::grants::Grant;
+use crate::access::reports::{self, FiledReport};
 use crate::access::{self, Pass, Read};
 use crate::catalog::Version;
 use crate::error::{Error, Result};
 use crate::identity::{Caller, Identity};
 use crate::ledger::Marks;
-use crate::release::{self, Found, Release};
+use crate::release::{self, Found, Maker, Release};
 
 /// How many reads are known before all of them are forgotten.
 const MOST: usize = 2000;
@@ -136,6 +137,27 @@ impl App {
         }
     }
 
+    /// Tries out what an approval of an application would release of the dataset's newest version, and puts the report on file.
+    ///
+    /// # Errors
+    /// When the caller is no reviewer, the application is decided, or the policy does not fit the version.
+    pub async fn report(&self, caller: &Caller, application: &str) -> Result<FiledReport> {
+        let (who, id, terms) = (caller.clone(), application.to_owned(), self.terms());
+        let (slug, policy, version) = self.db.read(move |conn| reports::to_try(conn, &who, &id, &terms)).await?;
+        let number = version.number;
+        let report = {
+            let _turn = self.making.lock().await;
+            self.maker().try_out(&slug, &policy, &format!("application:{application}"), version).await?
+        };
+        let (caller, id) = (caller.clone(), application.to_owned());
+        let (reached, report) = (report.reached, serde_json::to_value(report)?);
+        self.db.write(move |conn| reports::put(conn, &caller, &id, number, &policy, reached, &report)).await
+    }
+
+    fn maker(&self) -> Maker<'_> {
+        Maker { db: &self.db, storage: &self.storage, engine: &self.engine, master: &self.master }
+    }
+
     /// Makes a grant's release, one at a time, unless somebody else has made it meanwhile.
     pub(super) async fn make_release(&self, grant: &Grant, version: Version) -> Result<()> {
         let _turn = self.making.lock().await;
@@ -143,6 +165,6 @@ impl App {
         if self.db.read(move |conn| release::exists(conn, &version_id, &id)).await? {
             return Ok(());
         }
-        release::materialise(&self.db, &self.storage, &self.engine, &self.master, grant, version).await
+        self.maker().make(grant, version).await
     }
 }

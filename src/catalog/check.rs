@@ -1,7 +1,8 @@
 //! What an entry must hold, beyond its shape: one rule, one sentence.
 
-use super::entry::{Entry, Field, FieldType, OpenType, ReleaseRule, Sensitivity, Text};
-use super::policy::may_leave;
+mod policy;
+
+use super::entry::{Entry, Field, FieldType, OpenType, Text};
 use super::store::{Publisher, Theme};
 
 type Faults = Vec<(String, String)>;
@@ -20,6 +21,7 @@ pub fn check_entry(entry: &Entry, publishers: &[Publisher], themes: &[Theme]) ->
     check_data(entry, &mut faults);
     check_layout(entry, &mut faults);
     super::collection::check(entry, &mut faults);
+    policy::check(entry, &mut faults);
     for (at, field) in entry.fields.iter().enumerate() {
         check_field(entry, at, field, &mut faults);
     }
@@ -128,26 +130,5 @@ fn check_field(entry: &Entry, at: usize, field: &Field, faults: &mut Faults) {
         (Some(FieldType::Decimal), Some(_)) | (_, None) => {}
         (_, Some(_)) => fault("scale", "only a decimal has a scale"),
     }
-    match entry.open_type {
-        OpenType::Conditional => {
-            if field.sensitivity == Sensitivity::Direct && !matches!(field.release, ReleaseRule::Drop | ReleaseRule::Pseudonym) {
-                fault("release", "a direct identifier never leaves as it is: choose drop or pseudonym");
-            }
-            if field.release == ReleaseRule::Year && field.field_type != Some(FieldType::Date) {
-                fault("release", "only a field declared as date can be cut to its year");
-            }
-            if at == 0 && !entry.fields.iter().any(may_leave) {
-                fault("release", "at least one field of the dataset has to leave");
-            }
-        }
-        OpenType::Unconditional => {
-            if matches!(field.sensitivity, Sensitivity::Direct | Sensitivity::Sensitive) {
-                fault("sensitivity", "a dataset with such a field cannot be open to everybody");
-            }
-            if field.release != ReleaseRule::Keep {
-                fault("release", "only a conditional dataset has rules for releases");
-            }
-        }
-        OpenType::Closed => {}
-    }
+    policy::check_field(entry, at, field, faults);
 }

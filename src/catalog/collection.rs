@@ -49,7 +49,8 @@ fn standard_field(standard: &(&str, FieldType, &str, &str, bool), open_type: Ope
         description: None,
         unit: (*name == SIZE).then(|| "B".to_owned()),
         sensitivity: Sensitivity::None,
-        release: if kept { ReleaseRule::Keep } else { ReleaseRule::Drop },
+        release: if kept { ReleaseRule::default() } else { ReleaseRule::DROP },
+        coarser: Vec::new(),
         cleared: None,
     }
 }
@@ -77,7 +78,7 @@ pub(super) fn check(entry: &Entry, faults: &mut Vec<(String, String)>) {
 
 /// Whether the files themselves leave with these fields, and not only what the manifest says of them: where path and digest stay as they
 /// are. Whoever may have a file's digest may have the file.
-pub fn files_leave<'f>(fields: impl Iterator<Item = (&'f str, ReleaseRule)>) -> bool {
-    let kept: Vec<&str> = fields.filter(|(_, rule)| *rule == ReleaseRule::Keep).map(|(name, _)| name).collect();
+pub fn files_leave<'f>(fields: impl Iterator<Item = (&'f str, &'f ReleaseRule)>) -> bool {
+    let kept: Vec<&str> = fields.filter(|(_, rule)| rule.is_keep()).map(|(name, _)| name).collect();
     [PATH, SHA256].iter().all(|name| kept.contains(name))
 }

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+pub use super::transform::ReleaseRule;
 pub use crate::intake::FieldType;
 
 /// A text in both languages of the service.
@@ -55,10 +56,11 @@ pub enum UpdateFrequency {
 }
 
 /// What a field says about a person.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Sensitivity {
     /// Nothing.
+    #[default]
     None,
     /// With other fields it may single somebody out. 准标识符
     Quasi,
@@ -68,19 +70,17 @@ pub enum Sensitivity {
     Sensitive,
 }
 
-/// What happens to a field when a release is made for a grant.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum ReleaseRule {
-    /// It stays as it is.
-    #[default]
-    Keep,
-    /// It is left out.
-    Drop,
-    /// It becomes a keyed hash; each grant has its own key, so that it links no two releases.
-    Pseudonym,
-    /// Of a date, the year stays.
-    Year,
+impl Sensitivity {
+    /// The one of two that asks for more care, where the entry and a version say different things.
+    pub fn stricter(self, other: Sensitivity) -> Self {
+        let care = |sensitivity: Sensitivity| match sensitivity {
+            Sensitivity::None => 0,
+            Sensitivity::Sensitive => 1,
+            Sensitivity::Quasi => 2,
+            Sensitivity::Direct => 3,
+        };
+        if care(other) > care(self) { other } else { self }
+    }
 }
 
 /// A column of a dataset. 数据项
@@ -108,6 +108,9 @@ pub struct Field {
     /// What happens to it in a release for a grant.
     #[serde(default)]
     pub release: ReleaseRule,
+    /// What may happen to it instead where groups of people would be too small, from the mildest rule to the coarsest; `drop` may be the last.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub coarser: Vec<ReleaseRule>,
     /// Why what the scan finds in this column is no personal data, in a curator's words. Without it, a finding holds an unconditional
     /// dataset's version back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -124,6 +127,41 @@ pub struct Keywords {
     /// English.
     #[serde(default)]
     pub en: Vec<String>,
+}
+
+/// What a release for a grant may hold of the rows of a conditional dataset, as a curator writes it. 脱敏策略
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RowPolicy {
+    /// Only rows that this condition holds for leave; it is written as the `where` of a row query, without functions.
+    #[serde(rename = "where", default, skip_serializing_if = "Option::is_none")]
+    pub condition: Option<String>,
+    /// The share of subjects, or of rows where no subject is named, that leaves: above 0, at most 1. Each grant has a sample of its own. 抽样
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sample: Option<f64>,
+    /// The field whose values name the persons or firms that rows are about: groups are counted in them. Without it rows are counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject: Option<String>,
+    /// The least number of subjects that are alike in all quasi-identifiers of a release (k-anonymity), 1 to 1000. By default 5 where a
+    /// quasi-identifier leaves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub k: Option<u32>,
+    /// The least number of values that each sensitive field has in each such group (distinct l-diversity), 1 to 100; by default 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub l: Option<u32>,
+    /// The share of rows, from 0 to 1, that may be left out to reach k and l before fields are made coarser instead; by default 0.05.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_suppressed_share: Option<f64>,
+    /// The share of rows, from 0 to 0.1, that each grant's release leaves out so that a leaked copy can be traced; by default what the
+    /// service is set to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub leave_out_share: Option<f64>,
+}
+
+impl RowPolicy {
+    fn is_default(&self) -> bool {
+        *self == RowPolicy::default()
+    }
 }
 
 /// What a dataset consists of.
@@ -166,6 +204,9 @@ pub struct Entry {
     /// The longest term of a grant, in days.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_term_days: Option<u32>,
+    /// What of its rows a release for a grant may hold; given for conditional entries.
+    #[serde(default, skip_serializing_if = "RowPolicy::is_default")]
+    pub policy: RowPolicy,
     /// How often new data is promised.
     pub update_frequency: UpdateFrequency,
     /// The licence: an SPDX identifier or an address.

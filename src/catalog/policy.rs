@@ -1,19 +1,26 @@
 //! The policy of a conditional dataset: what may leave a version for a receiver, and how. 脱敏策略
-//!
-//! The families of transforms follow GB/T 37964-2019: suppression (`drop`), pseudonymisation by a keyed hash (`pseudonym`)
-//! and generalisation (`year`).
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::entry::{Entry, Field, FieldType, ReleaseRule, Sensitivity};
+use super::entry::{Entry, Field, FieldType, Sensitivity};
+use super::transform::{ReleaseRule, Transform};
 use crate::error::{Error, Fault, Result};
 
-/// What leaves a version, field by field. A field that is not named stays behind.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+/// The k where quasi-identifiers leave and the curator says nothing of it.
+const DEFAULT_K: u32 = 5;
+
+/// The share of rows that may be left out to reach k where the curator says nothing of it.
+const DEFAULT_SUPPRESSED: f64 = 0.05;
+
+/// What leaves a version. A field that is not named stays behind.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Policy {
     /// The fields that leave, in the version's order.
     pub fields: Vec<PolicyField>,
+    /// Which rows leave.
+    #[serde(flatten)]
+    pub rows: Rows,
 }
 
 /// One field that leaves.
@@ -23,14 +30,95 @@ pub struct PolicyField {
     pub name: String,
     /// How it leaves; never `drop`.
     pub rule: ReleaseRule,
+    /// How it leaves where groups would be too small otherwise, from the mildest rule to the coarsest.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub coarser: Vec<ReleaseRule>,
+    /// What it says about a person.
+    #[serde(default)]
+    pub sensitivity: Sensitivity,
+}
+
+/// Which rows leave.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(default)]
+pub struct Rows {
+    /// Only rows that this condition holds for.
+    #[serde(rename = "where", skip_serializing_if = "Option::is_none")]
+    pub condition: Option<String>,
+    /// The share of subjects, or of rows where no subject is named.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sample: Option<f64>,
+    /// The field whose values name the subjects; groups are counted in them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub subject: Option<String>,
+    /// The least number of subjects, or of rows where no subject is named, that are alike in all quasi-identifiers.
+    pub k: u32,
+    /// The least number of values of each sensitive field in each such group.
+    pub l: u32,
+    /// The share of rows that may be left out to reach k and l.
+    pub max_suppressed_share: f64,
+    /// The share of rows that each grant's release leaves out, so that a leaked copy can be traced.
+    pub leave_out_share: f64,
+}
+
+impl Default for Rows {
+    /// Every row, as in the first agreements.
+    fn default() -> Self {
+        Rows { condition: None, sample: None, subject: None, k: 1, l: 1, max_suppressed_share: 0.0, leave_out_share: 0.0 }
+    }
+}
+
+impl Rows {
+    fn of(entry: &Entry, fields: &[PolicyField], leave_out_share: f64) -> Self {
+        let told = &entry.policy;
+        let quasi = fields.iter().any(PolicyField::is_grouped);
+        Rows {
+            condition: told.condition.clone(),
+            sample: told.sample.filter(|share| *share < 1.0),
+            subject: told.subject.clone(),
+            k: told.k.unwrap_or(if quasi { DEFAULT_K } else { 1 }),
+            l: told.l.unwrap_or(1),
+            max_suppressed_share: told.max_suppressed_share.unwrap_or(DEFAULT_SUPPRESSED),
+            leave_out_share: told.leave_out_share.unwrap_or(leave_out_share),
+        }
+    }
+
+    /// Whether rows that leave by these rules may leave by `now` too.
+    fn as_strict_as(&self, now: &Rows) -> bool {
+        let condition = now.condition.is_none() || self.condition == now.condition;
+        let counted = now.k <= 1 && now.l <= 1 || self.subject == now.subject;
+        condition && counted && self.sample.unwrap_or(1.0) <= now.sample.unwrap_or(1.0) && self.k >= now.k && self.l >= now.l
+    }
+}
+
+impl PolicyField {
+    /// Whether its values, as they leave, tell people apart: groups are made of those that are alike in all such fields. A keyed hash and a
+    /// value that was moved away from the true one are known to nobody outside.
+    pub fn is_grouped(&self) -> bool {
+        let tells = match self.sensitivity {
+            Sensitivity::Quasi | Sensitivity::Direct => true,
+            Sensitivity::None | Sensitivity::Sensitive => false,
+        };
+        tells && !self.rule.is_keyed()
+    }
+
+    /// Whether it is sensitive and leaves as something that means what it says.
+    pub fn is_sensitive(&self) -> bool {
+        self.sensitivity == Sensitivity::Sensitive && !self.rule.is_keyed()
+    }
+
+    /// The rules by which it may leave, from the mildest to the coarsest.
+    pub fn levels(&self) -> impl Iterator<Item = &ReleaseRule> {
+        std::iter::once(&self.rule).chain(&self.coarser)
+    }
 }
 
 impl Policy {
-    /// The policy for a receiver who asked for `wanted` fields.
+    /// The policy for a receiver who asked for `wanted` fields; `leave_out_share` is the service's own where the entry says nothing of it.
     ///
     /// # Errors
     /// When a field is unknown, asked for twice, or may not leave; each is named with its place in the request.
-    pub fn for_fields(entry: &Entry, wanted: &[String]) -> Result<Self> {
+    pub fn for_fields(entry: &Entry, wanted: &[String], leave_out_share: f64) -> Result<Self> {
         let mut faults = Vec::new();
         if wanted.len() > entry.fields.len() {
             return Err(Error::invalid("/fields", format!("the dataset has {} fields; this names {}", entry.fields.len(), wanted.len())));
@@ -54,57 +142,84 @@ impl Policy {
             return Err(Error::Invalid(faults));
         }
         let fields = entry.fields.iter().filter(|field| wanted.contains(&field.name));
-        Ok(Policy { fields: fields.map(|field| PolicyField { name: field.name.clone(), rule: field.release }).collect() })
+        let fields: Vec<PolicyField> = fields.map(leaving_field).collect();
+        Ok(Policy { rows: Rows::of(entry, &fields, leave_out_share), fields })
     }
 
-    /// Whether the dataset's entry, as it stands now, still lets every field leave as this policy says.
+    /// Whether the dataset's entry, as it stands now, still lets everything leave as this policy says.
     ///
     /// # Errors
-    /// When a field is gone, may not leave any more, or leaves only under a stricter rule than this policy's.
+    /// When a field is gone, may not leave any more, or leaves only under a stricter rule than this policy's, and when fewer rows leave now.
     pub fn require_allowed(&self, entry: &Entry) -> Result<()> {
         for leaving in &self.fields {
             let allowed = entry.field(&leaving.name).is_some_and(|field| {
-                let as_strict = field.release == leaving.rule || field.release == ReleaseRule::Keep;
-                let direct = field.sensitivity == Sensitivity::Direct && leaving.rule != ReleaseRule::Pseudonym;
-                may_leave(field) && as_strict && !direct
+                let as_strict = field.release == leaving.rule || field.release.is_keep();
+                may_leave(field) && as_strict && leaving.rule.lets_leave(field.sensitivity)
             });
             if !allowed {
                 let reason = format!("the dataset's policy no longer lets the field `{}` leave in this way; apply again", leaving.name);
                 return Err(Error::Forbidden(reason));
             }
         }
+        let now: Vec<PolicyField> = self.fields.iter().filter_map(|leaving| entry.field(&leaving.name)).map(leaving_field).collect();
+        if !self.rows.as_strict_as(&Rows::of(entry, &now, 0.0)) {
+            return Err(Error::Forbidden("the dataset's policy lets fewer rows leave now than was agreed; apply again".to_owned()));
+        }
         Ok(())
     }
 
-    /// The columns of a release under this policy, from those of its version.
+    /// The same policy, with what was said of its fields in the version where that is stricter.
     ///
     /// # Errors
-    /// When a field is missing in the version, or was declared a direct identifier in it and would leave as it is.
-    pub fn release_fields(&self, version: &[Field]) -> Result<Vec<Field>> {
-        self.fields
-            .iter()
-            .map(|leaving| {
-                let field = version
-                    .iter()
-                    .find(|field| field.name == leaving.name)
-                    .ok_or_else(|| Error::Conflict(format!("this version has no field `{}` any more; apply again", leaving.name)))?;
-                let direct = field.sensitivity == Sensitivity::Direct && leaving.rule != ReleaseRule::Pseudonym;
-                if direct || leaving.rule == ReleaseRule::Drop {
+    /// When a field is missing in the version, was declared a direct identifier in it and would leave as it is, or has a type that its
+    /// rule is not for.
+    pub fn for_version(&self, version: &[Field]) -> Result<Self> {
+        let field = |name: &str| {
+            let found = version.iter().find(|field| field.name == name);
+            found.ok_or_else(|| Error::Conflict(format!("this version has no field `{name}` any more; apply again")))
+        };
+        if let Some(subject) = &self.rows.subject {
+            field(subject)?;
+        }
+        let mut policy = self.clone();
+        for leaving in &mut policy.fields {
+            let known = field(&leaving.name)?;
+            leaving.sensitivity = leaving.sensitivity.stricter(known.sensitivity);
+            for rule in leaving.levels() {
+                if !rule.is_drop() && !rule.lets_leave(leaving.sensitivity) || leaving.rule.is_drop() {
                     return Err(Error::Conflict(format!("the field `{}` may not leave as the policy says", leaving.name)));
                 }
-                Ok(released(field, leaving.rule))
-            })
-            .collect()
+                let output = rule.output(known.field_type.unwrap_or(FieldType::String), known.scale);
+                output
+                    .map_err(|cause| Error::Conflict(format!("the field `{}`: {cause}; have the dataset's entry mended", leaving.name)))?;
+            }
+            for subject in subjects_of(&leaving.rule) {
+                field(subject)?;
+            }
+        }
+        Ok(policy)
+    }
+
+    /// The columns of a release under this policy, from those of its version, when each field leaves by the rule at its place in `rules`.
+    pub fn release_fields(&self, version: &[Field], rules: &[&ReleaseRule]) -> Vec<Field> {
+        let known = |leaving: &PolicyField| version.iter().find(|field| field.name == leaving.name);
+        let leaving = self.fields.iter().zip(rules).filter(|(_, rule)| !rule.is_drop());
+        leaving.filter_map(|(leaving, rule)| Some(released(known(leaving)?, rule))).collect()
     }
 }
 
 /// Whether a field may leave at all.
 pub fn may_leave(field: &Field) -> bool {
-    match field.release {
-        ReleaseRule::Drop => false,
-        ReleaseRule::Keep | ReleaseRule::Year => field.sensitivity != Sensitivity::Direct,
-        ReleaseRule::Pseudonym => true,
-    }
+    field.release.lets_leave(field.sensitivity)
+}
+
+/// The fields by whose values a rule tells subjects apart.
+pub(super) fn subjects_of(rule: &ReleaseRule) -> impl Iterator<Item = &str> {
+    rule.steps().iter().filter_map(|step| if let Transform::ShiftDays { subject, .. } = step { Some(subject.as_str()) } else { None })
+}
+
+fn leaving_field(field: &Field) -> PolicyField {
+    PolicyField { name: field.name.clone(), rule: field.release.clone(), coarser: field.coarser.clone(), sensitivity: field.sensitivity }
 }
 
 fn leaving(entry: &Entry) -> Vec<&str> {
@@ -116,17 +231,16 @@ fn fault(pointer: &str, detail: String) -> Fault {
 }
 
 /// A field as it looks once the rule is applied.
-fn released(field: &Field, rule: ReleaseRule) -> Field {
-    let mut released = field.clone();
-    released.release = rule;
-    match rule {
-        ReleaseRule::Keep | ReleaseRule::Drop => {}
-        ReleaseRule::Pseudonym => {
-            released.field_type = Some(FieldType::String);
-            released.scale = None;
-            released.sensitivity = Sensitivity::Quasi;
-        }
-        ReleaseRule::Year => released.field_type = Some(FieldType::Integer),
+fn released(field: &Field, rule: &ReleaseRule) -> Field {
+    let mut released = Field { release: rule.clone(), coarser: Vec::new(), ..field.clone() };
+    let from = field.field_type.unwrap_or(FieldType::String);
+    let to = rule.output(from, field.scale).unwrap_or(from);
+    released.field_type = Some(to);
+    if to != FieldType::Decimal {
+        released.scale = None;
+    }
+    if field.sensitivity == Sensitivity::Direct {
+        released.sensitivity = Sensitivity::Quasi;
     }
     released
 }

@@ -257,6 +257,21 @@ diesel::table! {
         size_bytes -> BigInt,
         row_count -> BigInt,
         created_at -> Timestamp,
+        report_json -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    release_reports (id) {
+        id -> Text,
+        application_id -> Text,
+        version -> Integer,
+        policy_json -> Text,
+        reached -> Bool,
+        report_json -> Text,
+        sha256 -> Text,
+        created_by -> Text,
+        created_at -> Timestamp,
     }
 }
 
@@ -340,6 +355,7 @@ diesel::joinable!(grants -> firms (firm_id));
 diesel::joinable!(grants -> datasets (dataset_id));
 diesel::joinable!(releases -> datasets (dataset_id));
 diesel::joinable!(releases -> versions (version_id));
+diesel::joinable!(release_reports -> applications (application_id));
 diesel::joinable!(exports -> releases (release_id));
 
 diesel::allow_tables_to_appear_in_same_query!(
@@ -362,6 +378,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     agreements,
     grants,
     releases,
+    release_reports,
     exports,
     ledger,
     ledger_nodes,

@@ -100,13 +100,9 @@ impl Words {
         }
     }
 
-    fn rule(&self, rule: &ReleaseRule) -> &'static str {
-        match rule {
-            ReleaseRule::Keep => self.t("原样", "As it is"),
-            ReleaseRule::Drop => self.t("不提供", "Left out"),
-            ReleaseRule::Pseudonym => self.t("假名", "Pseudonym"),
-            ReleaseRule::Year => self.t("仅年份", "Year only"),
-        }
+    fn rule(&self, rule: &ReleaseRule) -> String {
+        let words = rule.words();
+        self.text(&words).to_owned()
     }
 
     /// A moment as people in Shanghai read it.

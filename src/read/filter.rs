@@ -71,7 +71,8 @@ mod tests {
             description: None,
             unit: None,
             sensitivity: Sensitivity::None,
-            release: ReleaseRule::Keep,
+            release: ReleaseRule::default(),
+            coarser: Vec::new(),
             cleared: None,
         };
         vec![

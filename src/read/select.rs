@@ -207,7 +207,8 @@ pub fn output_fields(schema: &Schema, parameter: &'static str) -> Result<Vec<Fie
             description: None,
             unit: None,
             sensitivity: Sensitivity::None,
-            release: ReleaseRule::Keep,
+            release: ReleaseRule::default(),
+            coarser: Vec::new(),
             cleared: None,
         })
     };

@@ -1,23 +1,24 @@
-//! Makes the release of a version for a grant: one engine plan that keeps, hashes and generalises as the policy says.
+//! Makes the release of a version for a grant: the rows that its policy lets leave, as one file; or finds out what they would be.
 
 use std::sync::Arc;
 
-use datafusion::arrow::array::{Array, ArrayRef, AsArray, StringArray};
+use datafusion::arrow::array::AsArray;
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::DataType;
 use datafusion::dataframe::DataFrame;
-use datafusion::functions::datetime::expr_fn::date_part;
-use datafusion::logical_expr::{ColumnarValue, Expr, ScalarUDF, Volatility, cast as cast_expr, create_udf, ident, lit};
 use datafusion::parquet::arrow::ArrowWriter;
 use datafusion::parquet::file::metadata::KeyValue;
 use datafusion::parquet::file::properties::WriterProperties;
 use futures::StreamExt;
 
+use super::plan::{Plan, Planned};
+use super::report::ReleaseReport;
 use super::store::{self, NewRelease};
+use super::transform::Keys;
 use crate::access::grants::Grant;
-use crate::catalog::{self, Field, FieldType, MEMBERS_AT_ONCE, Part, Policy, PolicyField, ReleaseRule, Version};
-use crate::crypto::{HmacKey, MasterKey, hex};
-use crate::db::Db;
+use crate::catalog::{self, Field, FieldType, MEMBERS_AT_ONCE, Part, Policy, Version};
+use crate::crypto::MasterKey;
+use crate::db::{Conn, Db};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::intake::collection::PATH;
@@ -25,49 +26,79 @@ use crate::intake::geometry::{Extent, geoparquet};
 use crate::intake::{Declared, properties_for};
 use crate::storage::{Scratch, Storage};
 
-/// Hexadecimal digits of a whole hash.
-const HASH_CHARS: usize = 64;
+/// What releases are made with.
+pub struct Maker<'a> {
+    /// The database.
+    pub db: &'a Db,
+    /// Where files lie.
+    pub storage: &'a Storage,
+    /// What reads and computes.
+    pub engine: &'a Arc<Engine>,
+    /// The key from which those of each receiver come.
+    pub master: &'a MasterKey,
+}
 
-/// Hexadecimal digits of a pseudonym: 128 bits, so that two values practically never meet.
-const PSEUDONYM_CHARS: usize = 32;
+impl Maker<'_> {
+    /// Makes the release of `version` for a grant, and writes it down. Gives nobody anything: reading it takes a pass.
+    ///
+    /// # Errors
+    /// When the policy does not fit the version, its k cannot be reached, or making it fails; then nothing is written down.
+    pub async fn make(&self, grant: &Grant, version: Version) -> Result<()> {
+        let policy = grant.policy.for_version(&version.fields)?;
+        let keys = Keys::of(self.master, &grant.id);
+        let (engine, storage, slug, of) = (Arc::clone(self.engine), self.storage.clone(), grant.dataset.clone(), version.clone());
+        let planning = async move {
+            let plan = Plan { engine: &engine, storage: &storage, slug: &slug, version: &of, policy: &policy, keys: &keys };
+            let Planned { rows, fields, report, base } = plan.make().await?;
+            require_reached(&report)?;
+            let paths = hands_out_files(&policy, &of).then(Vec::new);
+            let (layout, geo) = layout_of(&fields);
+            let written = write(rows, storage.scratch()?, layout, geo, paths).await?;
+            drop(base);
+            Ok((written, fields, report))
+        };
+        let (Written { scratch, row_count, paths }, fields, report) = self.engine.run(None, planning).await?;
+        let object = self.storage.keep(scratch, "parquet").await?;
+        let members = match paths {
+            Some(paths) => Some(copy_members(self.db, &version, paths).await?),
+            None => None,
+        };
+        let (slug, receiver) = (grant.dataset.clone(), grant.id.clone());
+        let write_down = move |conn: &mut Conn| {
+            let parts = [Part { object, row_count, members }];
+            let new = NewRelease { version: &version, receiver: &receiver, fields: &fields, parts: &parts, report: Some(&report) };
+            store::add(conn, &slug, &new)
+        };
+        self.db.write(write_down).await
+    }
 
-/// Makes the release of `version` for a grant, and writes it down. Gives nobody anything: reading it takes a pass.
-///
-/// # Errors
-/// When the version lacks a field of the policy, or making it fails; then nothing is written down.
-pub async fn materialise(
-    db: &Db,
-    storage: &Storage,
-    engine: &Arc<Engine>,
-    master: &MasterKey,
-    grant: &Grant,
-    version: Version,
-) -> Result<()> {
-    let fields = grant.policy.release_fields(&version.fields)?;
-    // The key is of this grant alone: the pseudonyms of two grants share no value.
-    let key = master.derive(&format!("pseudonym:{}", grant.id));
-    let table = engine.table(&version.objects()).await?;
-    let plan = apply(table, &grant.policy, &key, master.derive(&format!("order:{}", grant.id)))?;
-    let scratch = storage.scratch()?;
-    let paths = hands_out_files(&grant.policy, &version).then(Vec::new);
-    let (layout, geo) = layout_of(&fields);
-    let Written { scratch, row_count, paths } = engine.run(None, write(plan, scratch, layout, geo, paths)).await?;
-    let object = storage.keep(scratch, "parquet").await?;
-    let members = match paths {
-        Some(paths) => Some(copy_members(db, &version, paths).await?),
-        None => None,
-    };
-    let (slug, receiver) = (grant.dataset.clone(), grant.id.clone());
-    db.write(move |conn| {
-        let new = NewRelease { version: &version, receiver: &receiver, fields: &fields, parts: &[Part { object, row_count, members }] };
-        store::add(conn, &slug, &new)
-    })
-    .await
+    /// Finds out what a release of `version` under a policy would be for a receiver who does not have it yet. Nothing of it is kept.
+    ///
+    /// # Errors
+    /// When the policy does not fit the version, or its rows cannot be read. That k is not reached is said in the report.
+    pub async fn try_out(&self, slug: &str, policy: &Policy, receiver: &str, version: Version) -> Result<ReleaseReport> {
+        let policy = policy.for_version(&version.fields)?;
+        let keys = Keys::of(self.master, receiver);
+        let (engine, storage, slug) = (Arc::clone(self.engine), self.storage.clone(), slug.to_owned());
+        let planning = async move {
+            let plan = Plan { engine: &engine, storage: &storage, slug: &slug, version: &version, policy: &policy, keys: &keys };
+            Ok(plan.make().await?.report)
+        };
+        self.engine.run(None, planning).await
+    }
+}
+
+/// No release is made whose groups are too small.
+fn require_reached(report: &ReleaseReport) -> Result<()> {
+    if report.reached {
+        return Ok(());
+    }
+    Err(Error::Conflict(report.shortfall()))
 }
 
 /// Whether the release of a collection hands out the files, and not only what the manifest says of them.
 fn hands_out_files(policy: &Policy, version: &Version) -> bool {
-    let leaving = policy.fields.iter().map(|field| (field.name.as_str(), field.rule));
+    let leaving = policy.fields.iter().map(|field| (field.name.as_str(), &field.rule));
     version.parts.iter().any(|part| part.members.is_some()) && catalog::files_leave(leaving)
 }
 
@@ -87,73 +118,6 @@ async fn copy_members(db: &Db, version: &Version, mut paths: Vec<String>) -> Res
         .await?;
     }
     Ok(set)
-}
-
-/// The name of a column that no field has, since names of fields have no spaces around them.
-const ORDER: &str = " order ";
-
-/// The rows in an order of this grant's own: in the version's order, two releases could be joined row by row.
-fn apply(table: DataFrame, policy: &Policy, key: &HmacKey, order: HmacKey) -> Result<DataFrame> {
-    let columns: Vec<Expr> = table.schema().fields().iter().map(|field| as_text(field.name(), field.data_type())).collect();
-    let schema = table.schema().clone();
-    let typed = |field: &PolicyField| expression(field, schema.field_with_unqualified_name(&field.name)?.data_type(), key);
-    let mut expressions = policy.fields.iter().map(typed).collect::<Result<Vec<_>>>()?;
-    expressions.push(keyed_hash("order_hash", order, columns.len(), HASH_CHARS).call(columns).alias(ORDER));
-    let names: Vec<Expr> = policy.fields.iter().map(|field| ident(&field.name)).collect();
-    Ok(table.select(expressions)?.sort(vec![ident(ORDER).sort(true, false)])?.select(names)?)
-}
-
-/// A column as the text that is hashed; of shapes, their bytes in hexadecimal.
-fn as_text(name: &str, data_type: &DataType) -> Expr {
-    if !data_type.is_binary() {
-        return cast_expr(ident(name), DataType::Utf8);
-    }
-    let to_hex = |arguments: &[ColumnarValue]| {
-        let arrays = ColumnarValue::values_to_arrays(arguments)?;
-        let texts: StringArray = match arrays.first() {
-            Some(bytes) => cast(bytes, &DataType::Binary)?.as_binary::<i32>().iter().map(|bytes| bytes.map(hex)).collect(),
-            None => StringArray::from(Vec::<String>::new()),
-        };
-        Ok(ColumnarValue::Array(Arc::new(texts) as ArrayRef))
-    };
-    create_udf("hex_of_bytes", vec![DataType::Binary], DataType::Utf8, Volatility::Immutable, Arc::new(to_hex))
-        .call(vec![cast_expr(ident(name), DataType::Binary)])
-}
-
-fn expression(field: &PolicyField, data_type: &DataType, key: &HmacKey) -> Result<Expr> {
-    let column = ident(&field.name);
-    let expression = match field.rule {
-        ReleaseRule::Keep => column,
-        ReleaseRule::Pseudonym => keyed_hash("pseudonym", key.clone(), 1, PSEUDONYM_CHARS).call(vec![as_text(&field.name, data_type)]),
-        ReleaseRule::Year => cast_expr(date_part(lit("year"), column), DataType::Int64),
-        ReleaseRule::Drop => return Err(Error::internal(anyhow::anyhow!("a dropped field in a policy"))),
-    };
-    Ok(expression.alias(&field.name))
-}
-
-/// A function that answers the keyed hash of its arguments; of one that is missing, a missing value.
-fn keyed_hash(name: &str, key: HmacKey, arguments: usize, chars: usize) -> ScalarUDF {
-    let hash = move |arguments: &[ColumnarValue]| {
-        let arrays = ColumnarValue::values_to_arrays(arguments)?;
-        let columns = arrays.iter().map(|array| cast(array, &DataType::Utf8)).collect::<Result<Vec<_>, _>>()?;
-        let columns: Vec<&StringArray> = columns.iter().map(|column| column.as_string::<i32>()).collect();
-        let rows = columns.first().map_or(0, |column| column.len());
-        let hashed: StringArray = (0..rows).map(|row| hash_row(&key, &columns, row).map(|hash| hash[..chars].to_owned())).collect();
-        Ok(ColumnarValue::Array(Arc::new(hashed) as ArrayRef))
-    };
-    create_udf(name, vec![DataType::Utf8; arguments], DataType::Utf8, Volatility::Immutable, Arc::new(hash))
-}
-
-/// One value is hashed as it is; several with their lengths before them, so that no two rows run into the same text.
-fn hash_row(key: &HmacKey, columns: &[&StringArray], row: usize) -> Option<String> {
-    if let [column] = columns {
-        return column.is_valid(row).then(|| key.hex(column.value(row).as_bytes()));
-    }
-    let text = columns.iter().fold(String::new(), |text, column| match column.is_valid(row) {
-        true => format!("{text}{}:{}", column.value(row).len(), column.value(row)),
-        false => text + "-",
-    });
-    Some(key.hex(text.as_bytes()))
 }
 
 /// The file of a release, and the paths of its rows where they were asked for.

@@ -460,5 +460,5 @@ fn release_public(conn: &mut Conn, slug: &str) -> Result<()> {
         return Ok(());
     }
     let Version { fields, parts, .. } = &version;
-    store::add(conn, slug, &NewRelease { version: &version, receiver: "public", fields, parts })
+    store::add(conn, slug, &NewRelease { version: &version, receiver: "public", fields, parts, report: None })
 }

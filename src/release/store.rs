@@ -4,6 +4,7 @@ use chrono::NaiveDateTime;
 use diesel::prelude::*;
 use serde_json::json;
 
+use super::report::ReleaseReport;
 use crate::access::grants::Grant;
 use crate::access::{Pass, Receiver};
 use crate::catalog::{self, Dataset, Field, Part, Version};
@@ -102,6 +103,7 @@ struct ReleaseRow {
     size_bytes: i64,
     row_count: i64,
     created_at: NaiveDateTime,
+    report_json: Option<String>,
 }
 
 /// The release that a pass opens, of the newest version or of one by number.
@@ -159,6 +161,8 @@ pub(super) struct NewRelease<'a> {
     pub receiver: &'a str,
     pub fields: &'a [Field],
     pub parts: &'a [Part],
+    /// What the policy did, where there was one.
+    pub report: Option<&'a ReleaseReport>,
 }
 
 /// Writes a release down, with its ledger entry. One that exists already stays as it is.
@@ -178,6 +182,7 @@ pub(super) fn add(conn: &mut Conn, slug: &str, new: &NewRelease<'_>) -> Result<(
         size_bytes: new.parts.iter().map(|part| part.object.size_bytes as i64).sum(),
         row_count: new.parts.iter().map(|part| part.row_count).sum(),
         created_at: now_naive(),
+        report_json: new.report.map(serde_json::to_string).transpose()?,
     };
     diesel::insert_into(releases::table).values(&row).execute(conn)?;
     catalog::put_parts(conn, &row.id, new.parts)?;

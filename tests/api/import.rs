@@ -118,7 +118,7 @@ async fn an_entry_that_could_leak_is_refused() {
         ("open-direct", entry("x", &[]) + &field("id", "sensitivity = \"direct\""), "cannot be open to everybody"),
         ("open-sensitive", entry("x", &[]) + &field("id", "sensitivity = \"sensitive\""), "cannot be open to everybody"),
         ("nothing", conditional(&field("id", "sensitivity = \"direct\"\nrelease = \"drop\"")), "at least one field"),
-        ("year", conditional(&field("id", "sensitivity = \"quasi\"\nrelease = \"year\"")), "only a field declared as date"),
+        ("year", conditional(&field("id", "sensitivity = \"quasi\"\nrelease = \"year\"")), "declared as a date"),
         ("closed-data", entry("x", &["id"]).replace("unconditional", "closed"), "a closed entry has no data file"),
     ];
     for (slug, text, _) in &cases {

@@ -25,6 +25,7 @@ mod oauth;
 mod openapi;
 mod pages;
 mod people;
+mod policy;
 mod problems;
 mod process;
 mod publishing;

@@ -54,6 +54,17 @@ impl TestApp {
         Self::start(None, &[]).await
     }
 
+    /// An application with a folder's datasets.
+    pub async fn with_datasets(folder: &Path) -> Self {
+        Self::start(Some(folder), &[]).await
+    }
+
+    /// Imports a folder once more.
+    pub async fn import(&self, folder: &Folder) {
+        let report = import_folder(&self.app.tools(), folder.path(), "service", unwatched).await.unwrap();
+        assert!(report.mistakes.is_empty(), "{:?}", report.mistakes);
+    }
+
     /// An application with the shipped datasets.
     pub async fn spawn() -> Self {
         Self::start(Some(&shipped()), &[]).await
@@ -94,6 +105,8 @@ pub fn generous() -> BTreeMap<String, String> {
         ("operator_password", OPERATOR_PASSWORD),
         ("workers", "2"),
         ("shutdown_seconds", "5"),
+        // Which rows a release leaves out is by chance; the tests of that say another share.
+        ("fingerprint_share", "0"),
         ("limits_login_per_minute", "100000"),
         ("limits_anonymous_per_second", "100000"),
         ("limits_anonymous_burst", "100000"),

@@ -156,7 +156,8 @@ class Firm:
     def obtain_grant(self, reviewer, client, fields):
         """Goes the whole way to a grant: application, approval, signature."""
         application = self.apply(fields)
-        decision = {"approve": True, "reason": "The purpose is definite."}
+        report = reviewer.post(f"/api/v1/applications/{application['id']}/reports", {}, 201)
+        decision = {"approve": True, "reason": "The purpose is definite.", "report_sha256": report["sha256"]}
         decided = reviewer.post(f"/api/v1/applications/{application['id']}/decision", decision, 200)
         agreement = decided["agreement"]
         signature = client.key.sign_detached(agreement["sha256"].encode())

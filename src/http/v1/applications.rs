@@ -4,10 +4,11 @@ use actix_web::{HttpResponse, get, post, web};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Decision, IdPath, check_text};
+use super::{IdPath, check_text};
 use crate::access::Mode;
 use crate::access::agreements::Agreement;
-use crate::access::applications::{self, Application, NewApplication};
+use crate::access::applications::{self, Application, NewApplication, NewDecision};
+use crate::access::reports::{self, FiledReport};
 use crate::app::App;
 use crate::error::Result;
 use crate::http::page::{Page, PageQuery};
@@ -35,6 +36,26 @@ pub struct ApplicationRequest {
     /// How the firm keeps the data safe, in 10 to 4000 characters.
     #[schema(min_length = 10, max_length = 4000)]
     safeguards: String,
+}
+
+/// What a reviewer decides.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ApplicationDecision {
+    /// `true` approves, `false` refuses.
+    approve: bool,
+    /// The reason, in 3 to 2000 characters.
+    #[schema(min_length = 3, max_length = 2000)]
+    reason: String,
+    /// The `sha256` of the report that the reviewer looked at; needed for an approval.
+    report_sha256: Option<String>,
+}
+
+/// Reports of an application.
+#[derive(Serialize, ToSchema)]
+pub struct FiledReports {
+    /// The newest 20, the newest first.
+    items: Vec<FiledReport>,
 }
 
 /// A decided application.
@@ -93,17 +114,40 @@ pub async fn find_application(caller: Caller, app: web::Data<App>, path: web::Pa
 
 /// Decide an application
 ///
-/// By a reviewer who is not the dataset's steward. An approval draws up the agreement.
+/// By a reviewer who is not the dataset's steward. An approval names the report that was looked at, and draws up the agreement.
 #[utoipa::path(tag = "access", params(IdPath), security(("session" = [])), responses((status = OK, body = DecidedApplication)))]
 #[post("/applications/{id}/decision")]
 pub async fn decide_application(
     caller: Caller,
     app: web::Data<App>,
     path: web::Path<IdPath>,
-    body: web::Json<Decision>,
+    body: web::Json<ApplicationDecision>,
 ) -> Result<web::Json<DecidedApplication>> {
     let reason = check_text("/reason", &body.reason, 3, 2000)?;
-    let (id, approve) = (path.into_inner().id, body.approve);
-    let (application, agreement) = app.db.write(move |conn| applications::decide(conn, &caller, &id, approve, &reason)).await?;
+    let (id, body, terms) = (path.into_inner().id, body.into_inner(), app.terms());
+    let new = NewDecision { approve: body.approve, reason, report_sha256: body.report_sha256 };
+    let (application, agreement) = app.db.write(move |conn| applications::decide(conn, &caller, &id, &new, &terms)).await?;
     Ok(web::Json(DecidedApplication { application, agreement }))
+}
+
+/// Try out an application
+///
+/// Finds out what an approval would release of the dataset's newest version, on the real rows, without showing any: rows filtered, left out and
+/// suppressed, what each field becomes, the groups of people who are alike before and after, and the risk. By a reviewer.
+#[utoipa::path(tag = "access", params(IdPath), security(("session" = [])), responses((status = CREATED, body = FiledReport)))]
+#[post("/applications/{id}/reports")]
+pub async fn create_application_report(caller: Caller, app: web::Data<App>, path: web::Path<IdPath>) -> Result<HttpResponse> {
+    let report = app.report(&caller, &path.id).await?;
+    Ok(HttpResponse::Created().json(report))
+}
+
+/// List the reports of an application
+///
+/// To reviewers and auditors.
+#[utoipa::path(tag = "access", params(IdPath), security(("session" = [])), responses((status = OK, body = FiledReports)))]
+#[get("/applications/{id}/reports")]
+pub async fn list_application_reports(caller: Caller, app: web::Data<App>, path: web::Path<IdPath>) -> Result<web::Json<FiledReports>> {
+    let id = path.into_inner().id;
+    let items = app.db.read(move |conn| reports::list(conn, &caller, &id)).await?;
+    Ok(web::Json(FiledReports { items }))
 }

@@ -212,14 +212,29 @@ impl Service {
     /// Approves an application; answers the agreement.
     pub async fn approve(&self, application: &str) -> Value {
         let reviewer = self.staff(&["reviewer"], None).await;
-        let body = json!({ "approve": true, "reason": "purpose and safeguards are sound" });
+        let body = self.approval(&reviewer, application).await;
         let path = format!("/api/v1/applications/{application}/decision");
         self.post_as(&path, &reviewer.token, &body).await.expect(200).json()["agreement"].clone()
     }
 
+    /// What a reviewer says who approves an application, after a look at what that would release.
+    pub async fn approval(&self, reviewer: &Person, application: &str) -> Value {
+        let report = self.report(reviewer, application).await.expect(201).json();
+        json!({ "approve": true, "reason": "purpose and safeguards are sound", "report_sha256": report["sha256"] })
+    }
+
+    /// Has a reviewer try out an application.
+    pub async fn report(&self, reviewer: &Person, application: &str) -> Answer {
+        self.post_as(&format!("/api/v1/applications/{application}/reports"), &reviewer.token, &json!({})).await
+    }
+
     pub async fn drawn_agreement(&self, firm: &Firm) -> Value {
-        let application = self.apply(&firm.token).await;
-        self.approve(&application).await
+        self.drawn_agreement_for(firm, &self.application()).await
+    }
+
+    pub async fn drawn_agreement_for(&self, firm: &Firm, application: &Value) -> Value {
+        let application = self.post_as("/api/v1/applications", &firm.token, application).await.expect(201).json();
+        self.approve(application["id"].as_str().unwrap()).await
     }
 
     pub async fn sign(&self, firm: &Firm, agreement: &Value) -> Answer {
@@ -234,8 +249,7 @@ impl Service {
 
     /// The same with an application of its own.
     pub async fn grant_for(&self, firm: &Firm, application: &Value) -> GrantOf {
-        let application = self.post_as("/api/v1/applications", &firm.token, application).await.expect(201).json();
-        let agreement = self.approve(application["id"].as_str().unwrap()).await;
+        let agreement = self.drawn_agreement_for(firm, application).await;
         let signed = self.sign(firm, &agreement).await.expect(200).json();
         let id = signed["grant"]["id"].as_str().unwrap().to_owned();
         let token = self.client_token(&firm.client_id, &firm.key, Some(&id)).await;

@@ -1,0 +1,299 @@
+//! Groups of people who are alike in a release: k-anonymity over its quasi-identifiers, with distinct l-diversity of its sensitive fields.
+//!
+//! Fields are made coarser for all rows alike, so that a column means one thing, and as little as possible: of all ways to put the coarser rules
+//! together, the first that reaches k and l is taken, in the order of their loss. The loss is that of L. Sweeney, "Achieving k-anonymity privacy
+//! protection using generalization and suppression" (2002): the mean over the fields of how far up its rules each one is taken, 0 to 1.
+//! Rows of groups that are still too small are left out, as many as the policy allows. Making a field coarser only joins groups, so
+//! that what is finer than a way that fails is not tried.
+
+use datafusion::arrow::array::AsArray;
+use datafusion::arrow::datatypes::{DataType, Int64Type};
+use datafusion::common::JoinType;
+use datafusion::dataframe::DataFrame;
+use datafusion::functions_aggregate::expr_fn::{count, count_distinct, max, min, sum};
+use datafusion::logical_expr::{Expr, cast as cast_expr, ident, lit, when};
+use datafusion::scalar::ScalarValue;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::transform::{self, Keys};
+use crate::catalog::{Field, Policy, PolicyField, ReleaseRule};
+use crate::error::{Error, Result};
+
+/// The column with what is alike in a group.
+pub(super) const GROUP: &str = " group ";
+
+const SUBJECT: &str = " subject ";
+const ROWS: &str = " rows ";
+const SUBJECTS: &str = " subjects ";
+const FAILS: &str = " fails ";
+
+/// The least numbers of subjects of the lines of a histogram.
+const STEPS: [i64; 7] = [1, 2, 5, 10, 20, 50, 100];
+
+/// How large groups are.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct Sizes {
+    /// How many groups there are.
+    pub groups: i64,
+    /// How many rows they have.
+    pub rows: i64,
+    /// The subjects of all groups added up; one that is in two groups counts twice.
+    pub subjects: i64,
+    /// The subjects of the smallest group.
+    pub smallest: i64,
+    /// The fewest values that each sensitive field has in a group.
+    pub least_values: Vec<LeastValues>,
+    /// How many groups, with how many subjects, are of which size.
+    pub histogram: Vec<Bar>,
+}
+
+/// How few values a sensitive field has in a group.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct LeastValues {
+    /// The field.
+    pub field: String,
+    /// The fewest values in one group.
+    pub values: i64,
+}
+
+/// Groups of about the same size.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct Bar {
+    /// The fewest subjects of such a group; the most is one less than this of the next line.
+    pub from: i64,
+    /// How many groups.
+    pub groups: i64,
+    /// The subjects of these groups added up.
+    pub subjects: i64,
+}
+
+/// What groups are made of.
+pub(super) struct Grouping<'a> {
+    pub policy: &'a Policy,
+    pub version: &'a [Field],
+    pub columns: Vec<(String, DataType)>,
+    pub keys: &'a Keys,
+}
+
+/// The way that was taken: how far up its rules each field of the policy is, and what came of it.
+pub(super) struct Way {
+    pub levels: Vec<usize>,
+    /// What is left, without the groups that are too small.
+    pub kept: Sizes,
+    /// The rows of groups that are too small.
+    pub suppressed: i64,
+    /// Whether k and l are reached with so few rows left out.
+    pub reached: bool,
+}
+
+struct Measured {
+    kept: Sizes,
+    suppressed: i64,
+    rows: i64,
+}
+
+impl Grouping<'_> {
+    /// The fields that groups are made of.
+    pub fn fields(&self) -> impl Iterator<Item = &PolicyField> {
+        self.policy.fields.iter().filter(|field| field.is_grouped())
+    }
+
+    /// Whether rows may have to be left out at all.
+    pub fn is_needed(&self) -> bool {
+        self.policy.rows.k > 1 || self.policy.rows.l > 1
+    }
+
+    /// The first way to reach k and l, in the order of loss; or, where none does, the coarsest one.
+    ///
+    /// # Errors
+    /// When the rows cannot be read.
+    pub async fn search(&self, base: &DataFrame) -> Result<Way> {
+        let mut failed: Vec<Vec<usize>> = Vec::new();
+        let mut coarsest = None;
+        for levels in self.ways() {
+            let finer = |failed: &Vec<usize>| levels.iter().zip(failed).all(|(level, failed)| level <= failed);
+            if failed.iter().any(finer) {
+                continue;
+            }
+            let measured = self.measure(base, &levels).await?;
+            let allowed = (measured.rows as f64 * self.policy.rows.max_suppressed_share).floor() as i64;
+            let reached = measured.suppressed <= allowed && (measured.kept.groups > 0 || measured.rows == 0);
+            let way = Way { levels: levels.clone(), kept: measured.kept, suppressed: measured.suppressed, reached };
+            if reached {
+                return Ok(way);
+            }
+            failed.push(levels);
+            coarsest = Some(way);
+        }
+        coarsest.ok_or_else(|| Error::internal(anyhow::anyhow!("there is no way to make groups")))
+    }
+
+    /// The groups of the fields as they are in the version.
+    ///
+    /// # Errors
+    /// When the rows cannot be read.
+    pub async fn untouched(&self, base: &DataFrame) -> Result<Sizes> {
+        let keep = ReleaseRule::default();
+        let rules: Vec<&ReleaseRule> = self.policy.fields.iter().map(|_| &keep).collect();
+        Ok(self.measure_rules(base, &rules, 1, 1).await?.kept)
+    }
+
+    /// How many subjects are in more than one group: whoever knows several of their rows may tell them apart better than k says.
+    ///
+    /// # Errors
+    /// When the rows cannot be read.
+    pub async fn linked(&self, released: &DataFrame, rules: &[&ReleaseRule]) -> Result<Option<i64>> {
+        let Some(subject) = &self.policy.rows.subject else { return Ok(None) };
+        let pairs = released.clone().select(vec![self.key(rules)?.alias(GROUP), self.text(subject)?.alias(SUBJECT)])?;
+        let counted = pairs.aggregate(vec![ident(SUBJECT)], vec![count_distinct(ident(GROUP)).alias(ROWS)])?;
+        let linked = counted.filter(ident(SUBJECT).is_not_null().and(ident(ROWS).gt(lit(1i64))))?;
+        Ok(Some(numbers(linked.aggregate(vec![], vec![count(lit(1i64))])?, 1).await?[0]))
+    }
+
+    /// How far the fields are taken up by a way, 0 to 1.
+    pub fn loss(&self, levels: &[usize]) -> f64 {
+        let grouped: Vec<f64> = self
+            .policy
+            .fields
+            .iter()
+            .zip(levels)
+            .filter(|(field, _)| field.is_grouped() && !field.coarser.is_empty())
+            .map(|(field, level)| *level as f64 / field.coarser.len() as f64)
+            .collect();
+        if grouped.is_empty() { 0.0 } else { grouped.iter().sum::<f64>() / grouped.len() as f64 }
+    }
+
+    /// The rules of a way, one for each field of the policy.
+    pub fn rules(&self, levels: &[usize]) -> Vec<&ReleaseRule> {
+        self.policy.fields.iter().zip(levels).map(|(field, level)| field.levels().nth(*level).unwrap_or(&field.rule)).collect()
+    }
+
+    /// Those of the rows that belong to no group of `base` that is too small.
+    ///
+    /// # Errors
+    /// When the engine does not take it.
+    pub fn without_small_groups(&self, rows: DataFrame, base: &DataFrame, levels: &[usize]) -> Result<DataFrame> {
+        let rules = self.rules(levels);
+        let grouped = self.groups(base, &rules, i64::from(self.policy.rows.k), i64::from(self.policy.rows.l))?;
+        let small = grouped.filter(ident(FAILS))?.select(vec![ident(GROUP).alias(" small ")])?;
+        let rows = rows.with_column(GROUP, self.key(&rules)?)?;
+        Ok(rows.join_on(small, JoinType::LeftAnti, [ident(GROUP).eq(ident(" small "))])?)
+    }
+
+    /// Every way to put the rules together, the mildest first.
+    fn ways(&self) -> Vec<Vec<usize>> {
+        let mut ways = vec![Vec::new()];
+        for field in &self.policy.fields {
+            let levels = if field.is_grouped() { field.coarser.len() + 1 } else { 1 };
+            ways = ways.into_iter().flat_map(|way| (0..levels).map(move |level| [way.as_slice(), &[level]].concat())).collect();
+        }
+        ways.sort_by(|one, other| self.loss(one).total_cmp(&self.loss(other)).then_with(|| one.cmp(other)));
+        ways
+    }
+
+    fn text(&self, name: &str) -> Result<Expr> {
+        let known = self.columns.iter().find(|(column, _)| column == name);
+        let (_, data_type) = known.ok_or_else(|| Error::Conflict(format!("this version has no field `{name}`")))?;
+        Ok(transform::group_key(&[(ident(name), data_type.clone())]))
+    }
+
+    /// What is alike in a group.
+    fn key(&self, rules: &[&ReleaseRule]) -> Result<Expr> {
+        let grouped = self.policy.fields.iter().zip(rules).filter(|(field, rule)| field.is_grouped() && !rule.is_drop());
+        let values = grouped.map(|(field, rule)| self.value(field, rule)).collect::<Result<Vec<_>>>()?;
+        // With nothing to tell people apart by, all are one group.
+        Ok(if values.is_empty() { lit("") } else { transform::group_key(&values) })
+    }
+
+    fn value(&self, field: &PolicyField, rule: &ReleaseRule) -> Result<(Expr, DataType)> {
+        let known = self.version.iter().find(|known| known.name == field.name);
+        let known = known.ok_or_else(|| Error::Conflict(format!("this version has no field `{}`", field.name)))?;
+        transform::expression(known, rule, &self.columns, self.keys)
+    }
+
+    async fn measure(&self, base: &DataFrame, levels: &[usize]) -> Result<Measured> {
+        let rules = self.rules(levels);
+        self.measure_rules(base, &rules, i64::from(self.policy.rows.k), i64::from(self.policy.rows.l)).await
+    }
+
+    fn sensitive(&self) -> Vec<&PolicyField> {
+        self.policy.fields.iter().filter(|field| field.is_sensitive()).collect()
+    }
+
+    /// One row for each group: its rows, its subjects, the values of each sensitive field, and whether it is too small.
+    fn groups(&self, base: &DataFrame, rules: &[&ReleaseRule], k: i64, l: i64) -> Result<DataFrame> {
+        let subject = self.policy.rows.subject.as_deref().map(|name| self.text(name)).transpose()?;
+        let mut columns = vec![self.key(rules)?.alias(GROUP)];
+        let counted = if subject.is_some() { count_distinct(ident(SUBJECT)) } else { count(lit(1i64)) };
+        columns.extend(subject.map(|subject| subject.alias(SUBJECT)));
+        let mut totals = vec![count(lit(1i64)).alias(ROWS), counted.alias(SUBJECTS)];
+        let mut fails = ident(SUBJECTS).lt(lit(k));
+        for (at, field) in self.sensitive().into_iter().enumerate() {
+            let name = format!(" values {at} ");
+            let rule = self.policy.fields.iter().zip(rules).find(|(one, _)| one.name == field.name).map_or(&field.rule, |(_, rule)| *rule);
+            columns.push(transform::group_key(&[self.value(field, rule)?]).alias(&name));
+            totals.push(count_distinct(ident(&name)).alias(&name));
+            fails = fails.or(ident(&name).lt(lit(l)));
+        }
+        Ok(base.clone().select(columns)?.aggregate(vec![ident(GROUP)], totals)?.with_column(FAILS, fails)?)
+    }
+
+    async fn measure_rules(&self, base: &DataFrame, rules: &[&ReleaseRule], k: i64, l: i64) -> Result<Measured> {
+        let groups = self.groups(base, rules, k, l)?;
+        let kept =
+            |value: Expr| Ok::<Expr, Error>(when(Expr::Not(Box::new(ident(FAILS))), value).otherwise(lit(ScalarValue::Int64(None)))?);
+        let mut totals = vec![
+            count(kept(lit(1i64))?),
+            sum(ident(ROWS)),
+            sum(kept(ident(ROWS))?),
+            sum(kept(ident(SUBJECTS))?),
+            min(kept(ident(SUBJECTS))?),
+            max(kept(ident(SUBJECTS))?),
+        ];
+        for (at, from) in STEPS.iter().enumerate() {
+            let below = STEPS.get(at + 1).copied().unwrap_or(i64::MAX);
+            let within = ident(SUBJECTS).gt_eq(lit(*from)).and(ident(SUBJECTS).lt(lit(below)));
+            let within = |value: Expr| Ok::<Expr, Error>(when(within.clone(), value).otherwise(lit(ScalarValue::Int64(None)))?);
+            totals.push(count(within(kept(lit(1i64))?)?));
+            totals.push(sum(within(kept(ident(SUBJECTS))?)?));
+        }
+        let sensitive = self.sensitive();
+        for at in 0..sensitive.len() {
+            totals.push(min(kept(ident(format!(" values {at} ")))?));
+        }
+        let named = totals.into_iter().enumerate().map(|(at, total)| total.alias(format!(" total {at} "))).collect();
+        let found = numbers(groups.aggregate(vec![], named)?, 6 + STEPS.len() * 2 + sensitive.len()).await?;
+        let bars = STEPS.iter().zip(found[6..].chunks(2));
+        let bars = bars.map(|(from, counts)| Bar { from: *from, groups: counts[0], subjects: counts[1] });
+        let values = sensitive.iter().zip(&found[6 + STEPS.len() * 2..]);
+        let sizes = Sizes {
+            groups: found[0],
+            rows: found[2],
+            subjects: found[3],
+            smallest: found[4],
+            least_values: values.map(|(field, values)| LeastValues { field: field.name.clone(), values: *values }).collect(),
+            histogram: bars.filter(|bar| bar.groups > 0).collect(),
+        };
+        Ok(Measured { suppressed: found[1] - found[2], rows: found[1], kept: sizes })
+    }
+}
+
+/// The one row of a result, in whole numbers; a missing one is 0.
+pub(super) async fn numbers(frame: DataFrame, wanted: usize) -> Result<Vec<i64>> {
+    let columns: Vec<Expr> = frame.schema().fields().iter().map(|field| cast_expr(ident(field.name()), DataType::Int64)).collect();
+    let columns: Vec<Expr> = columns.into_iter().enumerate().map(|(at, column)| column.alias(format!("n{at}"))).collect();
+    let batches = frame.select(columns)?.collect().await?;
+    let row = batches.iter().find(|batch| batch.num_rows() > 0);
+    let found: Vec<i64> = row.map_or_else(Vec::new, |row| {
+        let value = |column: &std::sync::Arc<dyn datafusion::arrow::array::Array>| {
+            let column = column.as_primitive::<Int64Type>();
+            column.iter().next().flatten().unwrap_or(0)
+        };
+        row.columns().iter().map(value).collect()
+    });
+    if found.len() != wanted {
+        return Err(Error::internal(anyhow::anyhow!("{} totals instead of {wanted}", found.len())));
+    }
+    Ok(found)
+}
