@@ -1,5 +1,6 @@
 //! Builds every part from the settings, once; binds, runs, stops.
 
+mod beside;
 mod collect;
 mod reading;
 mod receiving;
@@ -35,6 +36,7 @@ use crate::storage::{DataFolder, Storage};
 
 use reading::KnownReads;
 
+pub use beside::PartsBeside;
 pub use reading::Allowed;
 pub use receiving::{Receiving, UploadTurn};
 pub use watching::{Watch, watched};

@@ -2,6 +2,7 @@
 
 mod import;
 mod keys;
+mod lab;
 mod ledger;
 mod openapi;
 mod serve;
@@ -50,6 +51,7 @@ fn command() -> Command {
                 .about("Import a folder of datasets; the same input changes nothing")
                 .arg(Arg::new("DIR").required(true).value_parser(clap::value_parser!(PathBuf)).help("the folder, with publishers.toml, themes.toml and <slug>/dataset.toml")),
         )
+        .subcommand(lab::command())
         .subcommand(ledger::command())
         .subcommand(keys::command())
         .subcommand(user::command())
@@ -81,6 +83,10 @@ fn run(matches: &ArgMatches) -> Result<End> {
         Some(("import", matches)) => {
             let dir = matches.get_one::<PathBuf>("DIR").cloned().unwrap_or_default();
             import::import(&settings(matches)?, &dir)
+        }
+        Some(("lab", matches)) => {
+            let matches = matches.subcommand().map_or(matches, |(_, inner)| inner);
+            lab::trace(&settings(matches)?, matches)
         }
         Some(("ledger", matches)) => {
             let matches = matches.subcommand().map_or(matches, |(_, inner)| inner);

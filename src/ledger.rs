@@ -80,6 +80,7 @@ pub enum Kind {
     ReadAllowed,
     ReadRefused,
     EntryRedacted,
+    CopyTraced,
 }
 
 /// What an entry changes of the things that are kept in memory.
@@ -99,7 +100,7 @@ enum Topic {
 
 impl Kind {
     /// Every kind.
-    const ALL: [Kind; 43] = [
+    const ALL: [Kind; 44] = [
         Kind::ServiceInitialized,
         Kind::DatasetCreated,
         Kind::DatasetUpdated,
@@ -143,6 +144,7 @@ impl Kind {
         Kind::ReadAllowed,
         Kind::ReadRefused,
         Kind::EntryRedacted,
+        Kind::CopyTraced,
     ];
 
     /// The kind of that name.
@@ -192,7 +194,8 @@ impl Kind {
             | Kind::AgreementSigned
             | Kind::ReadAllowed
             | Kind::ReadRefused
-            | Kind::EntryRedacted => Topic::Other,
+            | Kind::EntryRedacted
+            | Kind::CopyTraced => Topic::Other,
         }
     }
 
@@ -242,6 +245,7 @@ impl Kind {
             Kind::ReadAllowed => "read.allowed",
             Kind::ReadRefused => "read.refused",
             Kind::EntryRedacted => "entry.redacted",
+            Kind::CopyTraced => "copy.traced",
         }
     }
 }

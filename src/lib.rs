@@ -4,6 +4,7 @@
 //!
 //! ```text
 //! cli · app · http        the surfaces
+//! lab                     what is found out about data: traces of leaked copies
 //! read                    the only readers of releases
 //! release                 policy, materialise, publish
 //! access                  check → Pass; applications, agreements, grants
@@ -31,6 +32,7 @@ pub mod http;
 pub mod identity;
 pub mod intake;
 pub mod jobs;
+pub mod lab;
 pub mod ledger;
 pub mod limits;
 pub mod read;

@@ -3,6 +3,7 @@
 //! Policy is applied here, when a release is made, and never when it is read. An unconditional dataset has one public
 //! release for each version, which shares the version's file; a conditional one has a release for each grant and version.
 
+mod candidates;
 mod groups;
 mod layout;
 mod materialise;
@@ -12,6 +13,7 @@ mod report;
 mod store;
 mod transform;
 
+pub use candidates::{Candidate, CandidateRows};
 pub use groups::{Bar, LeastValues, Sizes};
 pub use materialise::Maker;
 pub use publish::{
@@ -19,4 +21,4 @@ pub use publish::{
     resolve_version, unwatched,
 };
 pub use report::{FieldReport, GroupsReport, ReleaseReport, Risk, RowsReport};
-pub use store::{Found, Release, exists, find_for};
+pub use store::{Found, Release, exists, find_for, versions_of};

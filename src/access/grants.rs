@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use super::Mode;
 use super::agreements::Agreement;
 use super::applications;
-use crate::catalog::{self, Policy};
+use crate::catalog::{self, Dataset, Policy};
 use crate::clock::now_naive;
 use crate::db::Conn;
 use crate::db::schema::{datasets, grants};
@@ -133,6 +133,16 @@ pub fn find(conn: &mut Conn, id: &str) -> Result<Grant> {
         .first(conn)
         .optional()?;
     view(row.ok_or_else(|| Error::not_found("grant", id))?)
+}
+
+/// Every grant of a dataset that there ever was, oldest first.
+///
+/// # Errors
+/// When the database does not answer.
+pub fn of_dataset(conn: &mut Conn, dataset: &Dataset) -> Result<Vec<Grant>> {
+    let of_it = grants::table.inner_join(datasets::table).filter(grants::dataset_id.eq(&dataset.id));
+    let rows: Vec<(GrantRow, String)> = of_it.order(grants::id).select((GrantRow::as_select(), datasets::slug)).load(conn)?;
+    rows.into_iter().map(view).collect()
 }
 
 /// The grant, when the caller may see it.

@@ -155,6 +155,15 @@ pub fn exists(conn: &mut Conn, version_id: &str, receiver: &str) -> Result<bool>
     Ok(known > 0)
 }
 
+/// The versions, by number, of which a receiver has a release, the newest first.
+///
+/// # Errors
+/// When the database does not answer.
+pub fn versions_of(conn: &mut Conn, receiver: &str) -> Result<Vec<i32>> {
+    let made = releases::table.inner_join(versions::table).filter(releases::receiver.eq(receiver));
+    Ok(made.order(versions::number.desc()).select(versions::number).load(conn)?)
+}
+
 /// What makes a release.
 pub(super) struct NewRelease<'a> {
     pub version: &'a Version,

@@ -86,6 +86,47 @@ impl DataFolder {
     }
 }
 
+/// A data folder that another process may be using, with a place for files in the making that is removed with this.
+pub struct Beside {
+    path: PathBuf,
+    scratch: PathBuf,
+}
+
+impl Beside {
+    /// Makes the place for files.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn open(path: &Path) -> anyhow::Result<Self> {
+        let scratch = path.join("scratch").join(format!("beside-{}", uuid::Uuid::new_v4()));
+        create_private_dir(&scratch)?;
+        Ok(Beside { path: path.to_owned(), scratch })
+    }
+
+    /// The folder for files in the making.
+    pub fn scratch(&self) -> &Path {
+        &self.scratch
+    }
+
+    /// Reads a secret that is there.
+    ///
+    /// # Errors
+    /// When it is not there or cannot be read.
+    pub fn secret(&self, name: &str) -> anyhow::Result<String> {
+        let path = self.path.join("secrets").join(name);
+        let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        Ok(text.trim().to_owned())
+    }
+}
+
+impl Drop for Beside {
+    fn drop(&mut self) {
+        if let Err(cause) = fs::remove_dir_all(&self.scratch) {
+            tracing::warn!(error = %cause, path = %self.scratch.display(), "files in the making were not removed");
+        }
+    }
+}
+
 /// Makes a folder that only its owner can enter; one that exists is closed to others.
 pub(super) fn create_private_dir(path: &Path) -> anyhow::Result<()> {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(path).with_context(|| format!("cannot make the folder {}", path.display()))?;

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 const FLOORS: &[&[&str]] = &[
     &["main", "lib", "cli"],
     &["app", "http"],
+    &["lab"],
     &["read"],
     &["release"],
     &["access"],
