@@ -3,6 +3,7 @@
 mod collect;
 mod reading;
 mod receiving;
+mod signing_in;
 mod watching;
 mod work;
 
@@ -36,6 +37,7 @@ use reading::KnownReads;
 
 pub use reading::Allowed;
 pub use receiving::{Receiving, UploadTurn};
+pub use signing_in::Credentials;
 pub use watching::{Watch, watched};
 pub use work::{IntakeOrder, ReleaseOrder};
 
