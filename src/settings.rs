@@ -67,7 +67,12 @@ pub const KEYS: &[Key] = &[
     ),
     key("jobs_at_once", "1", "1 to 64", "how many jobs (intake of uploads, releases) are done at once"),
     key("orphan_hours", "24", "1 to 8760", "how old a file of the store must be that nothing points at, before it is removed"),
-    key("master_key", "", "64 hexadecimal characters", "seals signing keys and second factors, and keys pseudonyms; by default made once in DATA_DIR/secrets"),
+    key(
+        "master_key",
+        "",
+        "64 hexadecimal characters",
+        "seals signing keys and second factors, and keys pseudonyms; by default made once in DATA_DIR/secrets",
+    ),
     key("session_idle_minutes", "30", "a whole number from 1 to 10080", "after how long without a request a person's session ends"),
     key("session_hours", "12", "a whole number from 1 to 720", "how long a person's session lasts at the most"),
     key(

@@ -6,7 +6,7 @@ use askama::Template;
 use serde::Deserialize;
 
 use super::account::{Section, back, show_fault};
-use super::login::{LanguageQuery, explain};
+use super::login::{LanguageQuery, explain, with_wait};
 use super::{Words, private_page, see, words};
 use crate::app::App;
 use crate::error::{Error, Result};
@@ -82,21 +82,20 @@ pub async fn begin(
     }
 }
 
-/// The page with the secret that was begun, or the account's where there is none.
-async fn enrolment(app: &App, w: Words, person: PersonIdentity, error: Option<Error>) -> Result<HttpResponse> {
-    let (status, fault) = match error {
-        None => (StatusCode::OK, None),
-        Some(error) => match explain(w, &error) {
-            None => return Err(error),
-            fault => (error.kind().status(), fault),
-        },
-    };
+/// The page with the secret that was begun, or the account's where there is none; with what was wrong, in words.
+async fn enrolment(app: &App, w: Words, person: PersonIdentity, told: Option<(&Error, String)>) -> Result<HttpResponse> {
     let (id, master, issuer) = (person.id.clone(), app.master.clone(), app.issuer.clone());
     let Some(enrolment) = app.db.read(move |conn| second_factor::pending(conn, &master, &id, &issuer)).await? else {
         return Ok(see(&format!("/account?lang={}", w.short())));
     };
     let csrf = browser::csrf_token(app, &person.session);
-    private_page(w, status, &EnrolmentPage { w, csrf, enrolment, fault })
+    let (error, fault) = told.unzip();
+    let status = error.map_or(StatusCode::OK, |error| error.kind().status());
+    let page = private_page(w, status, &EnrolmentPage { w, csrf, enrolment, fault })?;
+    Ok(match error {
+        Some(error) => with_wait(page, error),
+        None => page,
+    })
 }
 
 #[get("/account/second-factor")]
@@ -127,7 +126,10 @@ pub async fn confirm(
             let page = private_page(w, StatusCode::OK, &CodesPage { w, codes: enrolled.codes.recovery_codes })?;
             Ok(browser::keep_renewed(page, enrolled.token.as_deref()))
         }
-        Err(error) => enrolment(&app, w, person, Some(error)).await,
+        Err(error) => match explain(w, &error) {
+            Some(text) => enrolment(&app, w, person, Some((&error, text))).await,
+            None => Err(error),
+        },
     }
 }
 

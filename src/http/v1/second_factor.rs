@@ -24,7 +24,7 @@ pub struct PasswordAgain {
 /// A code.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Code {
+pub struct SecondFactorCode {
     /// Six digits of the app; or, where a second factor is enrolled already, a recovery code.
     code: String,
 }
@@ -70,7 +70,7 @@ pub async fn begin_my_second_factor(caller: Caller, app: web::Data<App>, body: w
 /// By a code of the secret that was begun: from now on a log-in asks for one. Ends the person's other sessions, and answers ten recovery codes, shown this once.
 #[utoipa::path(tag = "people", security(("session" = [])), responses((status = OK, body = RecoveryCodes)))]
 #[post("/people/me/second-factor/confirmation")]
-pub async fn confirm_my_second_factor(caller: Caller, app: web::Data<App>, body: web::Json<Code>) -> Result<HttpResponse> {
+pub async fn confirm_my_second_factor(caller: Caller, app: web::Data<App>, body: web::Json<SecondFactorCode>) -> Result<HttpResponse> {
     let (person, master) = (caller.account()?.clone(), app.master.clone());
     let enrolled = app.db.write(move |conn| second_factor::enrol(conn, &master, &person, &body.code)).await??;
     Ok(browser::keep_renewed(HttpResponse::Ok().json(enrolled.codes), enrolled.token.as_deref()))
@@ -81,7 +81,7 @@ pub async fn confirm_my_second_factor(caller: Caller, app: web::Data<App>, body:
 /// By a code. Those until now are worth nothing from then on.
 #[utoipa::path(tag = "people", security(("session" = [])), responses((status = CREATED, body = RecoveryCodes)))]
 #[post("/people/me/second-factor/recovery-codes")]
-pub async fn create_my_recovery_codes(caller: Caller, app: web::Data<App>, body: web::Json<Code>) -> Result<HttpResponse> {
+pub async fn create_my_recovery_codes(caller: Caller, app: web::Data<App>, body: web::Json<SecondFactorCode>) -> Result<HttpResponse> {
     let (id, master) = (caller.account()?.id.clone(), app.master.clone());
     let codes = app.db.write(move |conn| second_factor::renew_recovery_codes(conn, &master, &id, &body.code)).await??;
     Ok(HttpResponse::Created().json(codes))

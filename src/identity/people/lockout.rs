@@ -114,10 +114,14 @@ pub fn clear(conn: &mut Conn, tried: &Tried) -> Result<()> {
 /// # Errors
 /// When the database does not answer.
 pub(super) fn forget(conn: &mut Conn) -> Result<()> {
+    forget_beyond(conn, MOST)
+}
+
+fn forget_beyond(conn: &mut Conn, most: i64) -> Result<()> {
     let now = now_naive();
     diesel::delete(lockouts::table.filter(lockouts::failed_at.lt(now - Duration::hours(FORGET_HOURS)))).execute(conn)?;
     let newest_beyond: Option<NaiveDateTime> =
-        lockouts::table.order(lockouts::failed_at.desc()).offset(MOST).limit(1).select(lockouts::failed_at).first(conn).optional()?;
+        lockouts::table.order(lockouts::failed_at.desc()).offset(most).limit(1).select(lockouts::failed_at).first(conn).optional()?;
     if let Some(newest) = newest_beyond {
         let free = lockouts::locked_until.is_null().or(lockouts::locked_until.lt(now));
         diesel::delete(lockouts::table.filter(lockouts::failed_at.le(newest)).filter(free)).execute(conn)?;
@@ -142,5 +146,32 @@ mod tests {
         let (login, session) = (Tried::login(&master, "anna"), Tried::session(&master, "anna"));
         assert_ne!(login.name, session.name);
         assert!(!login.name.contains("anna"));
+    }
+
+    #[test]
+    fn of_too_many_names_the_oldest_that_are_free_are_forgotten() {
+        let (dir, master) = (tempfile::tempdir().unwrap(), MasterKey::from_hex(&"07".repeat(32)).unwrap());
+        let db = crate::db::Db::open(&format!("sqlite:{}", dir.path().join("test.sqlite").display())).unwrap();
+        let names = ["locked", "oldest", "older", "newest"];
+        db.write_now(|conn| {
+            for (age, name) in names.iter().rev().enumerate() {
+                let tried = Tried::login(&master, name);
+                count(conn, &tried, None)?;
+                let at = now_naive() - Duration::minutes(i64::try_from(age).unwrap());
+                diesel::update(lockouts::table.find(&tried.name)).set(lockouts::failed_at.eq(at)).execute(conn)?;
+            }
+            let until = now_naive() + Duration::minutes(1);
+            let locked = lockouts::table.find(Tried::login(&master, "locked").name);
+            diesel::update(locked).set(lockouts::locked_until.eq(until)).execute(conn)?;
+            forget_beyond(conn, 4)?;
+            assert_eq!(lockouts::table.count().get_result::<i64>(conn)?, 4);
+            forget_beyond(conn, 2)?;
+            let mut left: Vec<String> = lockouts::table.order(lockouts::failed_at).select(lockouts::name_hmac).load(conn)?;
+            assert_eq!(left.remove(0), Tried::login(&master, "locked").name);
+            let wanted = ["older", "newest"].map(|name| Tried::login(&master, name).name);
+            assert_eq!(left, wanted);
+            Ok(())
+        })
+        .unwrap();
     }
 }
