@@ -4,6 +4,7 @@ mod beside;
 mod collect;
 mod reading;
 mod receiving;
+mod signing_in;
 mod watching;
 mod work;
 
@@ -39,6 +40,7 @@ use reading::KnownReads;
 pub use beside::PartsBeside;
 pub use reading::Allowed;
 pub use receiving::{Receiving, UploadTurn};
+pub use signing_in::Credentials;
 pub use watching::{Watch, watched};
 pub use work::{IntakeOrder, ReleaseOrder};
 

@@ -97,9 +97,8 @@ fn run(matches: &ArgMatches) -> Result<End> {
             keys::rotate(&settings(matches)?, matches.get_flag("emergency"))
         }
         Some(("user", matches)) => {
-            let matches = matches.subcommand().map_or(matches, |(_, inner)| inner);
-            let username = matches.get_one::<String>("USERNAME").map(String::as_str).unwrap_or_default();
-            user::reset_password(&settings(matches)?, username)
+            let (name, matches) = matches.subcommand().unwrap_or(("", matches));
+            user::run(&settings(matches)?, name, matches)
         }
         Some(("openapi", matches)) => openapi::write(matches.get_one::<PathBuf>("FILE")),
         Some((other, _)) => anyhow::bail!("there is no command `{other}`"),

@@ -196,6 +196,11 @@ impl HmacKey {
         tag.copy_from_slice(hmac::sign(&self.0, text).as_ref());
         tag
     }
+
+    /// Whether `given` is [`HmacKey::hex`] of `text`, compared in constant time.
+    pub fn verifies(&self, text: &[u8], given: &str) -> bool {
+        unhex(given).is_some_and(|tag| hmac::verify(&self.0, text, &tag).is_ok())
+    }
 }
 
 #[cfg(test)]
@@ -221,6 +226,11 @@ mod tests {
     fn each_use_has_its_own_key() {
         let key = MasterKey::from_hex(&"07".repeat(32)).unwrap();
         assert_ne!(key.derive("a").hex(b"x"), key.derive("b").hex(b"x"));
+        let tag = key.derive("a").hex(b"x");
+        assert!(key.derive("a").verifies(b"x", &tag));
+        assert!(!key.derive("b").verifies(b"x", &tag));
+        assert!(!key.derive("a").verifies(b"y", &tag));
+        assert!(!key.derive("a").verifies(b"x", ""));
     }
 
     #[test]

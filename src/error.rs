@@ -27,6 +27,10 @@ pub enum Error {
     Unauthenticated(String),
     /// The person signed in with a one-time password and has to change it first.
     PasswordChangeRequired,
+    /// The password is right, and the person has a second factor: a code is asked for.
+    SecondFactorRequired,
+    /// The person must have a second factor, and has to begin one first.
+    SecondFactorEnrolmentRequired,
     /// The identity holds, but may not do this.
     Forbidden(String),
     /// The named thing does not exist, or the caller may not know of it.
@@ -114,6 +118,10 @@ impl fmt::Display for Error {
                 f.write_str("the piece is not the one that Upload-Checksum was made of; nothing of it counts: send it again")
             }
             Error::PasswordChangeRequired => f.write_str("the one-time password must be changed first: PUT /api/v1/people/me/password"),
+            Error::SecondFactorRequired => f.write_str("this person has a second factor: send `code` too, from the app or a recovery code"),
+            Error::SecondFactorEnrolmentRequired => f.write_str(
+                "people with this role must have a second factor: begin it at /account, or by POST /api/v1/people/me/second-factor",
+            ),
             Error::NotFound { what, name } => write!(f, "there is no {what} `{name}`"),
             Error::RangeNotSatisfiable { size_bytes } => write!(f, "the range lies outside of the file, which has {size_bytes} bytes"),
             Error::QueryTimeout { limit_seconds } => {

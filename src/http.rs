@@ -3,6 +3,7 @@
 //! A request goes: `caller::resolve` (id, caller, limits, log) → handler → domain function → answer or problem.
 
 mod accept;
+mod browser;
 mod caller;
 mod kept;
 mod oauth;
@@ -60,6 +61,14 @@ fn routes(config: &mut ServiceConfig<'_>) {
                 .service(v1::sessions::end_session)
                 .service(v1::people::find_me)
                 .service(v1::people::set_my_password)
+                .service(v1::sessions::list_my_sessions)
+                .service(v1::sessions::end_my_session)
+                .service(v1::sessions::end_my_other_sessions)
+                .service(v1::second_factor::find_my_second_factor)
+                .service(v1::second_factor::begin_my_second_factor)
+                .service(v1::second_factor::confirm_my_second_factor)
+                .service(v1::second_factor::create_my_recovery_codes)
+                .service(v1::second_factor::end_my_second_factor)
                 .service(v1::firms::create_firm)
                 .service(v1::firms::find_my_firm)
                 .service(v1::clients::list_clients)
@@ -119,7 +128,8 @@ fn administration(config: &mut ServiceConfig<'_>) {
         .service(v1::admin::rotate_keys)
         .service(v1::admin::list_people)
         .service(v1::admin::create_person)
-        .service(v1::admin::revoke_person);
+        .service(v1::admin::revoke_person)
+        .service(v1::second_factor::reset_second_factor);
 }
 
 /// The pages, which are no part of the API document.
@@ -128,6 +138,18 @@ fn pages(config: &mut web::ServiceConfig) {
         .service(portal::home)
         .service(portal::dataset_page)
         .service(portal::problem_type)
+        .service(portal::login::login_page)
+        .service(portal::login::log_in)
+        .service(portal::login::log_out)
+        .service(portal::account::account_page)
+        .service(portal::account::change_password)
+        .service(portal::account::end_session)
+        .service(portal::account::end_other_sessions)
+        .service(portal::factor::begin)
+        .service(portal::factor::enrolment_page)
+        .service(portal::factor::confirm)
+        .service(portal::factor::renew_codes)
+        .service(portal::factor::end)
         .service(portal::asset)
         .service(openapi::serve_document)
         .service(openapi::docs_redirect)

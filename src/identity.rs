@@ -9,6 +9,7 @@ mod known;
 mod once;
 pub mod password;
 pub mod people;
+pub mod second_factor;
 pub mod tokens;
 pub mod uscc;
 
@@ -65,6 +66,8 @@ pub struct PersonIdentity {
     pub id: String,
     /// The digest of the session's token, which names the session.
     pub session: String,
+    /// Whether a browser keeps that token in a cookie.
+    pub browser: bool,
     /// What the person may do here; empty for a person of a firm.
     pub roles: Vec<Role>,
     /// The publisher whose datasets a steward edits.
@@ -75,6 +78,8 @@ pub struct PersonIdentity {
     pub firm_approved: bool,
     /// Whether nothing but a change of password is allowed.
     pub one_time_password: bool,
+    /// Whether nothing but setting up a second factor is allowed.
+    pub needs_second_factor: bool,
 }
 
 impl Caller {
@@ -92,17 +97,34 @@ impl Caller {
         matches!(&self.identity, Identity::Client(client) if client.grant_id.is_some())
     }
 
-    /// The person, whose one-time password is changed already.
+    /// The person, whatever is still to be done before they may do more.
     ///
     /// # Errors
     /// When the caller is none.
-    pub fn person(&self) -> Result<&PersonIdentity> {
+    pub fn somebody(&self) -> Result<&PersonIdentity> {
         match &self.identity {
-            Identity::Person(person) if person.one_time_password => Err(Error::PasswordChangeRequired),
             Identity::Person(person) => Ok(person),
             Identity::Client(_) => Err(Error::Forbidden("this is for people; a client's token does not do it".to_owned())),
             Identity::Anonymous => Err(Error::Unauthenticated("log in first: POST /api/v1/sessions".to_owned())),
         }
+    }
+
+    /// The person, whose one-time password is changed already, and who may look after their account.
+    ///
+    /// # Errors
+    /// When the caller is none.
+    pub fn account(&self) -> Result<&PersonIdentity> {
+        let person = self.somebody()?;
+        if person.one_time_password { Err(Error::PasswordChangeRequired) } else { Ok(person) }
+    }
+
+    /// The person, who has changed the one-time password and has the second factor that is asked for.
+    ///
+    /// # Errors
+    /// When the caller is none.
+    pub fn person(&self) -> Result<&PersonIdentity> {
+        let person = self.account()?;
+        if person.needs_second_factor { Err(Error::SecondFactorEnrolmentRequired) } else { Ok(person) }
     }
 
     /// The person, who has one of these roles.

@@ -53,6 +53,14 @@ pub enum Kind {
     SessionStarted,
     SessionRefused,
     SessionEnded,
+    SessionLocked,
+    SecondFactorBegun,
+    SecondFactorEnrolled,
+    SecondFactorRefused,
+    SecondFactorEnded,
+    SecondFactorReset,
+    RecoveryCodesMade,
+    RecoveryCodeUsed,
     FirmRegistered,
     FirmApproved,
     FirmRefused,
@@ -100,7 +108,7 @@ enum Topic {
 
 impl Kind {
     /// Every kind.
-    const ALL: [Kind; 44] = [
+    const ALL: [Kind; 52] = [
         Kind::ServiceInitialized,
         Kind::DatasetCreated,
         Kind::DatasetUpdated,
@@ -117,6 +125,14 @@ impl Kind {
         Kind::SessionStarted,
         Kind::SessionRefused,
         Kind::SessionEnded,
+        Kind::SessionLocked,
+        Kind::SecondFactorBegun,
+        Kind::SecondFactorEnrolled,
+        Kind::SecondFactorRefused,
+        Kind::SecondFactorEnded,
+        Kind::SecondFactorReset,
+        Kind::RecoveryCodesMade,
+        Kind::RecoveryCodeUsed,
         Kind::FirmRegistered,
         Kind::FirmApproved,
         Kind::FirmRefused,
@@ -184,6 +200,14 @@ impl Kind {
             | Kind::SessionStarted
             | Kind::SessionRefused
             | Kind::SessionEnded
+            | Kind::SessionLocked
+            | Kind::SecondFactorBegun
+            | Kind::SecondFactorEnrolled
+            | Kind::SecondFactorRefused
+            | Kind::SecondFactorEnded
+            | Kind::SecondFactorReset
+            | Kind::RecoveryCodesMade
+            | Kind::RecoveryCodeUsed
             | Kind::TokenIssued
             | Kind::TokenRefused
             | Kind::ReleaseTried
@@ -218,6 +242,14 @@ impl Kind {
             Kind::SessionStarted => "session.started",
             Kind::SessionRefused => "session.refused",
             Kind::SessionEnded => "session.ended",
+            Kind::SessionLocked => "session.locked",
+            Kind::SecondFactorBegun => "second_factor.begun",
+            Kind::SecondFactorEnrolled => "second_factor.enrolled",
+            Kind::SecondFactorRefused => "second_factor.refused",
+            Kind::SecondFactorEnded => "second_factor.ended",
+            Kind::SecondFactorReset => "second_factor.reset",
+            Kind::RecoveryCodesMade => "recovery_codes.made",
+            Kind::RecoveryCodeUsed => "recovery_code.used",
             Kind::FirmRegistered => "firm.registered",
             Kind::FirmApproved => "firm.approved",
             Kind::FirmRefused => "firm.refused",

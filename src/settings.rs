@@ -73,7 +73,20 @@ pub const KEYS: &[Key] = &[
     ),
     key("jobs_at_once", "1", "1 to 64", "how many jobs (intake of uploads, releases) are done at once"),
     key("orphan_hours", "24", "1 to 8760", "how old a file of the store must be that nothing points at, before it is removed"),
-    key("master_key", "", "64 hexadecimal characters", "seals signing keys and keys pseudonyms; by default made once in DATA_DIR/secrets"),
+    key(
+        "master_key",
+        "",
+        "64 hexadecimal characters",
+        "seals signing keys and second factors, and keys pseudonyms; by default made once in DATA_DIR/secrets",
+    ),
+    key("session_idle_minutes", "30", "a whole number from 1 to 10080", "after how long without a request a person's session ends"),
+    key("session_hours", "12", "a whole number from 1 to 720", "how long a person's session lasts at the most"),
+    key(
+        "require_second_factor",
+        "",
+        "steward, reviewer, operator, auditor and firm (people of firms), comma-separated; or none of them",
+        "who must have a second factor before anything else",
+    ),
     key("body_limit_bytes", "1048576", "a whole number from 1024 to 1073741824", "the largest JSON body that is read"),
     key("shutdown_seconds", "30", "a whole number from 0 to 3600", "how long running downloads may go on after SIGTERM"),
     key(
@@ -171,6 +184,17 @@ pub struct TierLimits {
     pub query_bytes: u64,
 }
 
+/// How people log in.
+#[derive(Debug, Clone)]
+pub struct SignInSettings {
+    /// After how long without a request a session ends.
+    pub idle_minutes: u32,
+    /// How long a session lasts at the most.
+    pub hours: u32,
+    /// Roles, and `firm` for people of firms, that must have a second factor.
+    pub second_factor: Vec<String>,
+}
+
 /// All settings, read and checked.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -194,6 +218,8 @@ pub struct Settings {
     pub operator_password: Option<Secret>,
     /// The master key, where it was given.
     pub master_key: Option<Secret>,
+    /// How people log in.
+    pub sign_in: SignInSettings,
     /// The largest JSON body.
     pub body_limit_bytes: usize,
     /// How long downloads may go on after SIGTERM.
@@ -327,6 +353,7 @@ impl Settings {
             },
             operator_password: operator_password(values)?,
             master_key: master_key(values)?,
+            sign_in: sign_in(values)?,
             body_limit_bytes: values.size("body_limit_bytes")?,
             shutdown_seconds: values.number("shutdown_seconds")?,
             accel_prefix: accel_prefix(values)?,
@@ -423,6 +450,16 @@ fn trusted_proxies(values: &Values) -> Result<Vec<IpNet>> {
         .collect()
 }
 
+fn sign_in(values: &Values) -> Result<SignInSettings> {
+    let listed = values.text("require_second_factor").unwrap_or_default().split(',').map(str::trim).filter(|name| !name.is_empty());
+    let second_factor: Vec<String> = listed.map(str::to_owned).collect();
+    let known = |name: &String| matches!(name.as_str(), "steward" | "reviewer" | "operator" | "auditor" | "firm");
+    if !second_factor.iter().all(known) {
+        return Err(values.wrong("require_second_factor"));
+    }
+    Ok(SignInSettings { idle_minutes: values.small("session_idle_minutes")?, hours: values.small("session_hours")?, second_factor })
+}
+
 fn operator_password(values: &Values) -> Result<Option<Secret>> {
     let Some(text) = values.text("operator_password") else { return Ok(None) };
     let length = text.chars().count();
@@ -441,54 +478,4 @@ fn master_key(values: &Values) -> Result<Option<Secret>> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn load(flags: &[(&str, &str)], env: &[(&str, &str)], file: Option<&str>) -> Result<Settings> {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("qingdan.toml");
-        if let Some(text) = file {
-            std::fs::write(&path, text).unwrap();
-        }
-        let flags = flags.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
-        let env = env.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned()));
-        Settings::load(&flags, env, file.map(|_| path.as_path()))
-    }
-
-    #[test]
-    fn flag_beats_variable_beats_file() {
-        let file = Some("shutdown_seconds = 1\nworkers = 1\nlisten = '127.0.0.1:1'");
-        let settings = load(&[("workers", "3")], &[("QINGDAN_WORKERS", "2"), ("QINGDAN_SHUTDOWN_SECONDS", "2")], file).unwrap();
-        assert_eq!(settings.workers, 3);
-        assert_eq!(settings.shutdown_seconds, 2);
-        assert_eq!(settings.listen.port(), 1);
-    }
-
-    #[test]
-    fn every_mistake_names_its_key_and_what_is_allowed() {
-        let cases = [
-            (load(&[("listen", "here")], &[], None), "setting `listen` (flag --listen): `here` is not allowed; allowed is an IP address"),
-            (load(&[], &[("QINGDAN_LISTN", "x")], None), "unknown setting `listn` (environment variable QINGDAN_LISTN)"),
-            (load(&[], &[], Some("lissten = 'x'")), "unknown setting `lissten`"),
-            (load(&[], &[], Some("workers = 300")), "a whole number from 0 to 256"),
-            (load(&[("database_url", "mysql://x")], &[], None), "sqlite:PATH or postgres://"),
-            (load(&[("store_url", "ftp://x")], &[], None), "allowed is file:PATH"),
-            (load(&[("public_url", "https://x/y")], &[], None), "setting `public_url`"),
-            (load(&[("trusted_proxies", "10.0.0.0/8,nobody")], &[], None), "setting `trusted_proxies`"),
-            (load(&[("accel_prefix", "objects/")], &[], None), "setting `accel_prefix`"),
-            (load(&[("master_key", "abc")], &[], None), "64 hexadecimal"),
-        ];
-        for (result, wanted) in cases {
-            let message = result.expect_err(wanted).to_string();
-            assert!(message.contains(wanted), "{message}");
-        }
-    }
-
-    #[test]
-    fn a_secret_is_never_shown() {
-        let message = load(&[("operator_password", "short")], &[], None).unwrap_err().to_string();
-        assert!(!message.contains("`short`"), "{message}");
-        let settings = load(&[("operator_password", "a long enough one")], &[], None).unwrap();
-        assert!(!format!("{settings:?}").contains("long enough"));
-    }
-}
+mod tests;

@@ -12,7 +12,7 @@ use super::App;
 use crate::access::grants;
 use crate::catalog;
 use crate::error::{Error, Result};
-use crate::identity::tokens;
+use crate::identity::{people, tokens};
 use crate::intake::{FileFault, Step, uploads};
 use crate::jobs::{self, Job, JobFault, JobKind, JobProblem, Outcome, Progress};
 use crate::ledger;
@@ -81,12 +81,18 @@ pub(super) async fn tidy(app: Arc<App>) {
     }
 }
 
-/// Each minute: forgets what is over of tokens, keeps the tree over the ledger, and signs a checkpoint when something was written.
+/// Each minute: forgets what is over of tokens and sessions, keeps the tree over the ledger, and signs a checkpoint when something was written.
 pub(super) async fn grow(app: Arc<App>) {
     loop {
         let signer = Arc::clone(&app);
         let grown = async {
-            app.db.write(tokens::forget_expired).await?;
+            let settings = app.settings.sign_in.clone();
+            app.db
+                .write(move |conn| {
+                    tokens::forget_expired(conn)?;
+                    people::forget_expired(conn, &settings)
+                })
+                .await?;
             while app.db.write(ledger::tree::grow).await? {}
             app.db.write(move |conn| ledger::checkpoint::sign(conn, &signer.log_key)).await
         };

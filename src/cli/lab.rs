@@ -21,7 +21,12 @@ pub(super) fn command() -> Command {
     Command::new("lab").about("Find out about data and its use").subcommand_required(true).subcommand(
         Command::new("trace")
             .about("Find out whose release a leaked copy comes from; also beside a running service")
-            .arg(Arg::new("FILE").required(true).value_parser(clap::value_parser!(PathBuf)).help("the copy: CSV, TSV, JSON, NDJSON, Parquet or xlsx"))
+            .arg(
+                Arg::new("FILE")
+                    .required(true)
+                    .value_parser(clap::value_parser!(PathBuf))
+                    .help("the copy: CSV, TSV, JSON, NDJSON, Parquet or xlsx"),
+            )
             .arg(Arg::new("dataset").long("dataset").required(true).value_name("SLUG").help("the dataset that it was copied from"))
             .arg(list("rename", "COLUMN=FIELD", "a column of the copy that has another name than the field"))
             .arg(list("without", "FIELD", "a field that is not compared, since its values were changed in the copy"))

@@ -22,9 +22,28 @@ pub(super) fn serve(settings: &Settings) -> Result<End> {
         let application = Application::bind(settings.clone(), parts)?;
         announce(&application)?;
         tracing::info!(address = %application.address, start_ms = started.elapsed().as_millis() as u64, "ready");
+        if !keeps_cookies(&application.app.issuer) {
+            tracing::warn!(
+                public_url = %application.app.issuer,
+                "browsers keep the cookie of a session over https only: people cannot log in on the pages; put TLS before the service and set public_url"
+            );
+        }
         application.run().await?;
         tracing::info!("stopped");
         Ok(End::Well)
+    })
+}
+
+/// Whether browsers keep a `Secure` cookie from this address: over https, and from the machine itself.
+fn keeps_cookies(address: &str) -> bool {
+    url::Url::parse(address).is_ok_and(|url| {
+        let local = match url.host() {
+            Some(url::Host::Ipv4(address)) => address.is_loopback(),
+            Some(url::Host::Ipv6(address)) => address.is_loopback(),
+            Some(url::Host::Domain(name)) => name == "localhost",
+            None => false,
+        };
+        local || url.scheme() == "https"
     })
 }
 
@@ -39,4 +58,19 @@ fn announce(application: &Application) -> Result<()> {
         )?;
     }
     Ok(out.flush()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::keeps_cookies;
+
+    #[test]
+    fn cookies_need_https_but_for_the_machine_itself() {
+        for address in ["https://data.example.org", "http://127.0.0.1:8080", "http://[::1]:8080", "http://localhost"] {
+            assert!(keeps_cookies(address), "{address}");
+        }
+        for address in ["http://data.example.org", "http://0.0.0.0:8080", "http://10.0.0.1", "nonsense"] {
+            assert!(!keeps_cookies(address), "{address}");
+        }
+    }
 }

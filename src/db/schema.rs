@@ -147,9 +147,39 @@ diesel::table! {
 diesel::table! {
     sessions (token_sha256) {
         token_sha256 -> Text,
+        id -> Text,
         person_id -> Text,
+        browser -> Bool,
+        agent -> Text,
         created_at -> Timestamp,
+        seen_at -> Timestamp,
         expires_at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    lockouts (name_hmac) {
+        name_hmac -> Text,
+        failures -> Integer,
+        locked_until -> Nullable<Timestamp>,
+        failed_at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    second_factors (person_id) {
+        person_id -> Text,
+        sealed_secret -> Binary,
+        last_step -> BigInt,
+        created_at -> Timestamp,
+        confirmed_at -> Nullable<Timestamp>,
+    }
+}
+
+diesel::table! {
+    recovery_codes (code_hmac) {
+        code_hmac -> Text,
+        person_id -> Text,
     }
 }
 
@@ -345,6 +375,8 @@ diesel::joinable!(versions -> datasets (dataset_id));
 diesel::joinable!(people -> publishers (publisher));
 diesel::joinable!(people -> firms (firm_id));
 diesel::joinable!(sessions -> people (person_id));
+diesel::joinable!(second_factors -> people (person_id));
+diesel::joinable!(recovery_codes -> people (person_id));
 diesel::joinable!(clients -> firms (firm_id));
 diesel::joinable!(applications -> firms (firm_id));
 diesel::joinable!(applications -> datasets (dataset_id));
@@ -370,6 +402,9 @@ diesel::allow_tables_to_appear_in_same_query!(
     firms,
     people,
     sessions,
+    lockouts,
+    second_factors,
+    recovery_codes,
     clients,
     assertions,
     ended_tokens,

@@ -20,12 +20,13 @@ use actix_web::{FromRequest, HttpMessage, HttpRequest, HttpResponse, web};
 
 use percent_encoding::percent_decode_str;
 
-use super::portal;
 use super::problem::{Language, respond};
+use super::{browser, portal};
 use crate::app::App;
 use crate::error::{Error, Result};
 use crate::identity::dpop::{self, Demand, Possession};
-use crate::identity::{Caller, Identity, people};
+use crate::identity::people::sessions::{self, Resumed};
+use crate::identity::{Caller, Identity, PersonIdentity};
 use crate::limits::{LimitKey, Standing, Tier};
 use crate::settings::{ForwardedHeader, Settings};
 
@@ -156,6 +157,7 @@ async fn answer(
     let key = resolved.as_ref().map_or_else(|_| LimitKey::for_address(address), |(caller, _)| limit_key(caller));
     let (standing, counted) = app.limits.request(&key);
     let who = resolved.as_ref().map_or_else(|_| "refused".to_owned(), |(caller, _)| caller.actor());
+    let by_cookie = resolved.as_ref().is_ok_and(|(caller, _)| browser::is_browser(caller));
     let refused = match counted {
         Err(limited) => Some(limited),
         // That a proof was used is written down only for a request that is within its limits.
@@ -173,13 +175,16 @@ async fn answer(
         return Ok((request.into_response(body), who, Some(standing)));
     }
     let response = next.call(request).await?.map_into_boxed_body();
-    let response = match response.response().error().and_then(|error| error.as_error::<Error>()) {
+    let mut response = match response.response().error().and_then(|error| error.as_error::<Error>()) {
         None => response,
         Some(error) => {
             let body = refuse(&app, error, page, language, id);
             response.into_response(body)
         }
     };
+    if by_cookie {
+        browser::keep_private(response.headers_mut());
+    }
     Ok((response, who, Some(standing)))
 }
 
@@ -256,7 +261,8 @@ async fn admit(app: &Arc<App>, resolved: Resolved) -> Result<Caller> {
 async fn identify(app: &Arc<App>, request: &ServiceRequest, address: IpAddr) -> Resolved {
     let headers = request.headers();
     let Some(value) = headers.get(AUTHORIZATION) else {
-        return Ok((Caller { address, identity: Identity::Anonymous }, None));
+        let identity = from_cookie(app, request).await?.map_or(Identity::Anonymous, Identity::Person);
+        return Ok((Caller { address, identity }, None));
     };
     let text = value.to_str().unwrap_or_default();
     let (scheme, token) = text.split_once(' ').unwrap_or((text, ""));
@@ -268,7 +274,7 @@ async fn identify(app: &Arc<App>, request: &ServiceRequest, address: IpAddr) -> 
     }
     let token = token.trim().to_owned();
     if token.starts_with("qds_") && !bound {
-        let person = app.db.read(move |conn| people::resume_session(conn, &token)).await?;
+        let person = resume(app, token, false).await?;
         return Ok((Caller { address, identity: Identity::Person(person) }, None));
     }
     let client = app.tokens.client(&app.db, &app.follower, &app.keys, &app.issuer, &token).await?;
@@ -283,6 +289,29 @@ async fn identify(app: &Arc<App>, request: &ServiceRequest, address: IpAddr) -> 
         (Some(jkt), true) => Some(prove(app, request, &token, jkt)?),
     };
     Ok((Caller { address, identity: Identity::Client(client) }, proof))
+}
+
+/// The person whose session a browser keeps in a cookie. A session that is over leaves nobody: the same browser still reads what everybody may.
+async fn from_cookie(app: &Arc<App>, request: &ServiceRequest) -> Result<Option<PersonIdentity>> {
+    let Some(token) = browser::session(request.headers()) else { return Ok(None) };
+    let person = match resume(app, token, true).await {
+        Ok(person) => person,
+        Err(Error::Unauthenticated(_)) => return Ok(None),
+        Err(other) => return Err(other),
+    };
+    browser::check_request(app, request, &person)?;
+    Ok(Some(person))
+}
+
+/// The person of a session; writes down, once a minute, that it is used.
+async fn resume(app: &Arc<App>, token: String, browser: bool) -> Result<PersonIdentity> {
+    let settings = app.settings.sign_in.clone();
+    let Resumed { person, stale } = app.db.read(move |conn| sessions::resume(conn, &settings, &token, browser)).await?;
+    if stale {
+        let (app, used) = (Arc::clone(app), person.clone());
+        crate::db::blocking(move || app.db.record_now(|conn| sessions::touch(conn, &used))).await?;
+    }
+    Ok(person)
 }
 
 /// Checks that the request shows the possession of the key to which its token is bound (RFC 9449 §7). Whether the proof was used before is for

@@ -4,7 +4,9 @@
 
 use actix_web::{HttpResponse, get};
 use utoipa::openapi::path::Operation;
-use utoipa::openapi::security::{ClientCredentials, Flow, Http, HttpAuthScheme, OAuth2, Scopes, SecurityScheme};
+use utoipa::openapi::security::{
+    ApiKey, ApiKeyValue, ClientCredentials, Flow, Http, HttpAuthScheme, OAuth2, Scopes, SecurityRequirement, SecurityScheme,
+};
 use utoipa::openapi::{Content, OpenApi as Document, Ref, RefOr, ResponseBuilder};
 use utoipa::{Modify, OpenApi};
 use utoipa_actix_web::AppExt;
@@ -51,6 +53,11 @@ impl Modify for Security {
         let mut session = Http::new(HttpAuthScheme::Bearer);
         session.description = Some("A person's session token from POST /api/v1/sessions".to_owned());
         components.add_security_scheme("session", SecurityScheme::Http(session));
+        let cookie = ApiKeyValue::with_description(
+            "__Host-qingdan",
+            "A browser's session, from the page /login. What changes something also sends X-CSRF-Token, from GET /api/v1/people/me",
+        );
+        components.add_security_scheme("browser", SecurityScheme::ApiKey(ApiKey::Cookie(cookie)));
     }
 }
 
@@ -102,7 +109,11 @@ fn finish(path: &str, method: &str, operation: &mut Operation) {
     if in_path {
         named("404", "There is no such thing, or the caller may not know of it");
     }
-    if operation.security.is_some() {
+    if let Some(security) = &mut operation.security {
+        // Whatever a program does with a session's token, a page does with the cookie.
+        if security.contains(&SecurityRequirement::new("session", Vec::<String>::new())) {
+            security.push(SecurityRequirement::new("browser", Vec::<String>::new()));
+        }
         named("401", "No identity, or one that does not hold");
         named("403", "The identity may not do this");
     }

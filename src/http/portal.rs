@@ -1,7 +1,12 @@
-//! The portal: pages for people who look for data. They work without script.
+//! The portal: pages for people who look for data, and for those who log in. They work without script.
 
+pub mod account;
+pub mod factor;
+pub mod login;
+
+use actix_web::http::StatusCode;
 use actix_web::http::header::{
-    ACCEPT, CACHE_CONTROL, CONTENT_LANGUAGE, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, VARY,
+    ACCEPT, CACHE_CONTROL, CONTENT_LANGUAGE, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION, VARY,
 };
 use actix_web::{HttpRequest, HttpResponse, get, web};
 use askama::Template;
@@ -32,7 +37,7 @@ const PREVIEW_ROWS: usize = 10;
 const PAGE_ENTRIES: i64 = 200;
 
 /// Which language and which part of the list.
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 pub struct PortalQuery {
     lang: Option<String>,
     theme: Option<String>,
@@ -217,9 +222,12 @@ pub fn language(query: &str, headers: &HeaderMap) -> Language {
     }
 }
 
-/// An error as a page, with the status and headers of the problem.
+/// An error as a page, with the status and headers of the problem. Who has to log in first is led there.
 pub fn error_page(error: &Error, language: Language, id: &str, mut response: HttpResponse) -> HttpResponse {
     let w = Words(language);
+    if matches!(error, Error::Unauthenticated(_)) {
+        return see(&format!("/login?lang={}", w.short()));
+    }
     let kind = error.kind();
     let detail = match (error, language) {
         (Error::NotFound { name, .. }, Language::Zh) => format!("没有找到“{name}”。请核对地址，或者返回清单查找。"),
@@ -252,6 +260,20 @@ fn page(w: Words, template: &impl Template) -> Result<HttpResponse> {
     let mut response = HttpResponse::Ok();
     headers(w).into_iter().for_each(|header| _ = response.insert_header(header));
     Ok(response.body(template.render().map_err(Error::internal)?))
+}
+
+/// A page for one person: nobody keeps it.
+fn private_page(w: Words, status: StatusCode, template: &impl Template) -> Result<HttpResponse> {
+    let mut response = page(w, template)?;
+    *response.status_mut() = status;
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response.headers_mut().insert(VARY, HeaderValue::from_static("Accept-Language, Cookie"));
+    Ok(response)
+}
+
+/// Leads the browser to another page, by GET.
+fn see(address: &str) -> HttpResponse {
+    HttpResponse::SeeOther().insert_header((LOCATION, address)).insert_header((CACHE_CONTROL, "no-store")).finish()
 }
 
 fn made(template: &impl Template, keep: bool) -> Result<Made> {

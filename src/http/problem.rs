@@ -67,6 +67,10 @@ const INVALID: Kind = kind("invalid-value", StatusCode::BAD_REQUEST, "请求中�
 const UNAUTHENTICATED: Kind = kind("unauthenticated", StatusCode::UNAUTHORIZED, "需要有效的身份凭证", "A valid identity is needed");
 const PASSWORD: Kind =
     kind("password-change-required", StatusCode::FORBIDDEN, "须先修改一次性密码", "The one-time password must be changed");
+const SECOND_FACTOR: Kind =
+    kind("second-factor-required", StatusCode::UNAUTHORIZED, "需要第二因素验证码", "A code of the second factor is needed");
+const ENROLMENT: Kind =
+    kind("second-factor-enrolment-required", StatusCode::FORBIDDEN, "须先启用第二因素", "A second factor must be set up first");
 const FORBIDDEN: Kind = kind("forbidden", StatusCode::FORBIDDEN, "不允许此操作", "This is not allowed");
 const NOT_FOUND: Kind = kind("not-found", StatusCode::NOT_FOUND, "未找到", "Not found");
 const METHOD: Kind =
@@ -96,6 +100,8 @@ pub const KINDS: &[Kind] = &[
     INVALID,
     UNAUTHENTICATED,
     PASSWORD,
+    SECOND_FACTOR,
+    ENROLMENT,
     FORBIDDEN,
     NOT_FOUND,
     METHOD,
@@ -120,6 +126,8 @@ impl Error {
             Error::Invalid(_) => INVALID,
             Error::Unauthenticated(_) => UNAUTHENTICATED,
             Error::PasswordChangeRequired => PASSWORD,
+            Error::SecondFactorRequired => SECOND_FACTOR,
+            Error::SecondFactorEnrolmentRequired => ENROLMENT,
             Error::Forbidden(_) => FORBIDDEN,
             Error::NotFound { .. } => NOT_FOUND,
             Error::Conflict(_) => CONFLICT,

@@ -15,6 +15,7 @@ pub mod operation;
 pub mod people;
 pub mod publishing;
 pub mod rows;
+pub mod second_factor;
 pub mod sessions;
 pub mod sql;
 pub mod uploads;

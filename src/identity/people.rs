@@ -1,21 +1,22 @@
-//! People: who works for the public body and in which roles, who acts for a firm, and their sessions.
+//! People: who works for the public body and in which roles, who acts for a firm; how they log in, and their sessions.
 
-use chrono::{Duration, NaiveDateTime};
+pub mod lockout;
+pub mod login;
+pub mod sessions;
+
+use chrono::NaiveDateTime;
 use diesel::prelude::*;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
-use super::{PersonIdentity, firms, password};
+use super::PersonIdentity;
 use crate::clock::now_naive;
-use crate::crypto::{random_token, sha256_hex};
-use crate::db::schema::{people, publishers, sessions};
+use crate::db::schema::{people, publishers};
 use crate::db::{Conn, lock_ledger, on_duplicate};
 use crate::error::{Error, Result};
 use crate::ledger::{self, Kind};
-
-/// How long a session lasts.
-const SESSION_HOURS: i64 = 12;
+use crate::settings::SignInSettings;
 
 /// What a person of the public body may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -92,6 +93,14 @@ impl From<&PersonRow> for Person {
             firm_id: row.firm_id.clone(),
             one_time_password: row.one_time_password,
         }
+    }
+}
+
+impl Person {
+    /// Whether the settings ask people like this one for a second factor.
+    pub fn must_have_second_factor(&self, settings: &SignInSettings) -> bool {
+        let asked = |name: &str| settings.second_factor.iter().any(|asked| asked == name);
+        self.roles.iter().any(|role| asked(role.as_str())) || (self.firm_id.is_some() && asked("firm"))
     }
 }
 
@@ -186,110 +195,6 @@ pub fn find(conn: &mut Conn, id: &str) -> Result<Person> {
     row.as_ref().map(Person::from).ok_or_else(|| Error::not_found("person", id))
 }
 
-/// The id and password hash behind a username, if there is one.
-///
-/// # Errors
-/// When the database does not answer.
-pub fn credentials(conn: &mut Conn, username: &str) -> Result<Option<(String, String)>> {
-    Ok(people::table
-        .filter(people::username.eq(username))
-        .filter(people::status.eq("active"))
-        .select((people::id, people::password_hash))
-        .first(conn)
-        .optional()?)
-}
-
-/// The password hash of a person.
-///
-/// # Errors
-/// When there is no such person.
-pub fn password_hash(conn: &mut Conn, id: &str) -> Result<(String, String)> {
-    Ok(people::table.find(id).select((people::username, people::password_hash)).first(conn)?)
-}
-
-/// Starts a session; the token is shown this once and kept as a digest.
-///
-/// # Errors
-/// When the database does not take it.
-pub fn start_session(conn: &mut Conn, person_id: &str) -> Result<(String, NaiveDateTime, Person)> {
-    let person = find(conn, person_id)?;
-    let token = random_token("qds_")?;
-    let now = now_naive();
-    let expires_at = now + Duration::hours(SESSION_HOURS);
-    diesel::delete(sessions::table.filter(sessions::expires_at.lt(now))).execute(conn)?;
-    diesel::insert_into(sessions::table)
-        .values((
-            sessions::token_sha256.eq(sha256_hex(token.as_bytes())),
-            sessions::person_id.eq(person_id),
-            sessions::created_at.eq(now),
-            sessions::expires_at.eq(expires_at),
-        ))
-        .execute(conn)?;
-    ledger::append(conn, Kind::SessionStarted, &format!("person:{person_id}"), &format!("person:{person_id}"), &json!({}))?;
-    Ok((token, expires_at, person))
-}
-
-/// Writes down that somebody gave a wrong password for a person that exists.
-///
-/// # Errors
-/// When the database does not take it.
-pub fn refuse_session(conn: &mut Conn, person_id: &str) -> Result<()> {
-    ledger::append(conn, Kind::SessionRefused, "anonymous", &format!("person:{person_id}"), &json!({}))?;
-    Ok(())
-}
-
-/// The person behind a session's token, as long as the session lasts.
-///
-/// # Errors
-/// When the token is unknown or has expired.
-pub fn resume_session(conn: &mut Conn, token: &str) -> Result<PersonIdentity> {
-    let session = sha256_hex(token.as_bytes());
-    let row: Option<PersonRow> = sessions::table
-        .inner_join(people::table)
-        .filter(sessions::token_sha256.eq(&session))
-        .filter(sessions::expires_at.gt(now_naive()))
-        .filter(people::status.eq("active"))
-        .select(PersonRow::as_select())
-        .first(conn)
-        .optional()?;
-    let row = row.ok_or_else(|| Error::Unauthenticated("the session is unknown or has expired; log in again".to_owned()))?;
-    let person = Person::from(&row);
-    let firm = person.firm_id.as_ref().map(|id| firms::find(conn, id)).transpose()?;
-    Ok(PersonIdentity {
-        firm_approved: firm.is_some_and(|firm| firm.status == firms::APPROVED),
-        id: person.id,
-        session,
-        roles: person.roles,
-        publisher: person.publisher,
-        firm_id: person.firm_id,
-        one_time_password: person.one_time_password,
-    })
-}
-
-/// Ends a session.
-///
-/// # Errors
-/// When the database does not take it.
-pub fn end_session(conn: &mut Conn, person: &PersonIdentity) -> Result<()> {
-    diesel::delete(sessions::table.find(&person.session)).execute(conn)?;
-    ledger::append(conn, Kind::SessionEnded, &format!("person:{}", person.id), &format!("person:{}", person.id), &json!({}))?;
-    Ok(())
-}
-
-/// Sets a person's own password and ends their other sessions.
-///
-/// # Errors
-/// When the database does not take it.
-pub fn set_password(conn: &mut Conn, person: &PersonIdentity, hash: &str) -> Result<()> {
-    diesel::update(people::table.find(&person.id))
-        .set((people::password_hash.eq(hash), people::one_time_password.eq(false)))
-        .execute(conn)?;
-    diesel::delete(sessions::table.filter(sessions::person_id.eq(&person.id)).filter(sessions::token_sha256.ne(&person.session)))
-        .execute(conn)?;
-    ledger::append(conn, Kind::PasswordChanged, &format!("person:{}", person.id), &format!("person:{}", person.id), &json!({}))?;
-    Ok(())
-}
-
 /// Ends a person's account: the sessions stop at the next request, and nobody logs in to it again.
 ///
 /// # Errors
@@ -304,22 +209,10 @@ pub fn revoke(conn: &mut Conn, operator: &PersonIdentity, id: &str, reason: &str
     if changed == 0 {
         return Err(Error::Conflict("the account is revoked already".to_owned()));
     }
-    diesel::delete(sessions::table.filter(sessions::person_id.eq(id))).execute(conn)?;
+    sessions::end_all(conn, id)?;
     let (actor, subject) = (format!("person:{}", operator.id), format!("person:{id}"));
     ledger::append_with_reason(conn, Kind::PersonRevoked, &actor, &subject, json!({}), reason)?;
     Ok(person)
-}
-
-/// Gives a person a one-time password, and ends the sessions: the way back in when the password is lost.
-///
-/// # Errors
-/// When there is no such account, or it is revoked.
-pub fn reset_password(conn: &mut Conn, username: &str, hash: &str) -> Result<()> {
-    let (id, _) = credentials(conn, username)?.ok_or_else(|| Error::not_found("active account", username))?;
-    diesel::update(people::table.find(&id)).set((people::password_hash.eq(hash), people::one_time_password.eq(true))).execute(conn)?;
-    diesel::delete(sessions::table.filter(sessions::person_id.eq(&id))).execute(conn)?;
-    ledger::append(conn, Kind::PasswordChanged, "service", &format!("person:{id}"), &json!({ "reset": true }))?;
-    Ok(())
 }
 
 /// The first operator, made when there is nobody yet; `None` when there is.
@@ -365,10 +258,11 @@ pub fn check_roles(roles: &[Role], publisher: Option<&str>) -> Result<()> {
     }
 }
 
-/// Checks a username and password, taking the same time whether or not the name exists.
+/// Forgets sessions and wrong tries that are over.
 ///
 /// # Errors
-/// When the stored hash cannot be read.
-pub fn verify_login(password: &str, known: Option<&(String, String)>) -> Result<bool> {
-    password::verify(password, known.map(|(_, hash)| hash.as_str()))
+/// When the database does not answer.
+pub fn forget_expired(conn: &mut Conn, settings: &SignInSettings) -> Result<()> {
+    sessions::forget(conn, settings)?;
+    lockout::forget(conn)
 }

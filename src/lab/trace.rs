@@ -114,7 +114,8 @@ impl Tracer<'_> {
         if holders.is_empty() {
             return Err(Error::Conflict(format!("no release of `{slug}` was made for any grant; the copy cannot come from one")));
         }
-        let known: Vec<&str> = holders.iter().flat_map(|holder| holder.grant.policy.fields.iter().map(|field| field.name.as_str())).collect();
+        let known: Vec<&str> =
+            holders.iter().flat_map(|holder| holder.grant.policy.fields.iter().map(|field| field.name.as_str())).collect();
         let copy = Arc::new(Copy::read(self.engine, self.storage, given, &known).await?);
         let mut standings = Vec::new();
         for holder in &holders {

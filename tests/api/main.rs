@@ -6,6 +6,7 @@
 
 mod access;
 mod architecture;
+mod browser;
 pub mod collections;
 mod crash;
 mod download;
@@ -32,6 +33,8 @@ mod publishing;
 mod revocation;
 mod rows;
 mod scan;
+mod second_factor;
+mod sign_in;
 mod sql;
 mod support;
 mod tpch;

@@ -50,6 +50,16 @@ const EXPECTED: &[Line] = &[
     ("find_me", [401, 403, 403, 403, 200, 200, 200, 200, 200]),
     // With a wrong present password, so that nobody's changes: 400 means that the caller got that far.
     ("set_my_password", [401, 403, 403, 403, 400, 400, 400, 400, 400]),
+    ("list_my_sessions", [401, 403, 403, 403, 200, 200, 200, 200, 200]),
+    // Of nobody: 404 means that the caller got that far.
+    ("end_my_session", [401, 403, 403, 403, 404, 404, 404, 404, 404]),
+    ("end_my_other_sessions", [401, 403, 403, 403, 204, 204, 204, 204, 204]),
+    ("find_my_second_factor", [401, 403, 403, 403, 200, 200, 200, 200, 200]),
+    // With a wrong password, and then for want of a second factor.
+    ("begin_my_second_factor", [401, 403, 403, 403, 400, 400, 400, 400, 400]),
+    ("confirm_my_second_factor", [401, 403, 403, 403, 409, 409, 409, 409, 409]),
+    ("create_my_recovery_codes", [401, 403, 403, 403, 409, 409, 409, 409, 409]),
+    ("end_my_second_factor", [401, 403, 403, 403, 400, 400, 400, 400, 400]),
     ("create_firm", [201; 9]),
     // A token for a grant reads that grant's releases and does nothing else for the firm.
     ("find_my_firm", [401, 200, 403, 200, 200, 403, 403, 403, 403]),
@@ -107,6 +117,8 @@ const EXPECTED: &[Line] = &[
     ("list_people", [401, 403, 403, 403, 403, 403, 403, 200, 200]),
     ("create_person", [401, 403, 403, 403, 403, 403, 403, 201, 403]),
     ("revoke_person", [401, 403, 403, 403, 403, 403, 403, 200, 403]),
+    // Of somebody who has none.
+    ("reset_second_factor", [401, 403, 403, 403, 403, 403, 403, 409, 403]),
     // Last, since it ends the sessions.
     ("end_session", [401, 401, 401, 401, 204, 204, 204, 204, 204]),
 ];
@@ -171,7 +183,8 @@ impl World {
                 app.approve_firm(&id).await;
                 id
             }
-            "revoke_person" => app.new_person(&["auditor"], None).await.0,
+            "end_my_session" => "none".to_owned(),
+            "revoke_person" | "reset_second_factor" => app.new_person(&["auditor"], None).await.0,
             "revoke_my_client" | "revoke_client" | "suspend_client" | "end_my_client_tokens" | "end_client_tokens" => {
                 app.register_client(&self.firm.person, &KeyPair::ed25519()).await
             }
@@ -207,6 +220,9 @@ impl World {
             "run_query" => Some(json!({ "sql": "select count(*) from \"community-health-visits\"" })),
             "create_session" => Some(json!({ "username": "operator", "password": OPERATOR_PASSWORD })),
             "set_my_password" => Some(json!({ "current": "this is not it", "new": "a long new password" })),
+            "begin_my_second_factor" => Some(json!({ "password": "this is not it" })),
+            "confirm_my_second_factor" | "create_my_recovery_codes" => Some(json!({ "code": "000000" })),
+            "end_my_second_factor" => Some(json!({ "password": "this is not it", "code": "000000" })),
             "create_firm" => Some(app.registration()),
             "create_client" => Some(json!({ "name": "for the matrix" })),
             "create_application" => Some(app.application()),
@@ -220,6 +236,7 @@ impl World {
             "revoke_grant"
             | "revoke_firm"
             | "revoke_person"
+            | "reset_second_factor"
             | "redact_ledger_entry"
             | "suspend_grant"
             | "resume_grant"

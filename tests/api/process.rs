@@ -335,6 +335,8 @@ async fn a_lost_password_is_reset_and_a_first_start_that_broke_off_goes_on() {
     assert_eq!(process.service.get("/api/v1/datasets").await.expect(200).json()["total"], 8);
     process.signal("TERM");
     assert!(process.wait().success());
+    let factor = run(dir.path(), &database, &["user", "reset-second-factor", "operator"]);
+    assert!(text(&factor.stderr).contains("this person has no second factor"), "{}", text(&factor.stderr));
     let reset = run(dir.path(), &database, &["user", "reset-password", "operator"]);
     let told = text(&reset.stdout);
     let password = told.split("one-time password `").nth(1).and_then(|rest| rest.split('`').next()).expect(&told).to_owned();

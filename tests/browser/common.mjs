@@ -1,6 +1,7 @@
 // What the tests share: the browser, the pages, and what is known of the shipped datasets.
 
 import assert from 'node:assert/strict';
+import { createHmac } from 'node:crypto';
 import { readFileSync, readdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
@@ -88,6 +89,7 @@ export const PORTAL = [
   ['home-empty', '/?open_type=closed&theme=health'],
   ...DATASETS.map(({ slug }) => [`dataset-${slug}`, `/datasets/${slug}`]),
   ['problem', '/problems/not-found'],
+  ['login', '/login'],
 ];
 
 export function address(pathAndQuery, language, base = BASE) {
@@ -123,6 +125,35 @@ export async function open(context, url) {
     assert.deepEqual(bad, [], url);
   };
   return { page, response, check };
+}
+
+async function api(method, where, token, body) {
+  const headers = { 'content-type': 'application/json', ...(token && { authorization: `Bearer ${token}` }) };
+  const answer = await fetch(new URL(where, BASE), { method, headers, body: JSON.stringify(body) });
+  assert.ok(answer.ok, `${method} ${where}: ${answer.status}`);
+  return answer.status === 204 ? null : answer.json();
+}
+
+// A person of their own for one test, who has a one-time password.
+let people = 0;
+export async function newPerson() {
+  const operator = await api('POST', '/api/v1/sessions', null, { username: 'operator', password: setting('QINGDAN_PASSWORD') });
+  people += 1;
+  const person = { username: `browser-${process.pid}-${people}`, display_name: '王小明 Wang Xiaoming', roles: ['reviewer'] };
+  const created = await api('POST', '/api/v1/admin/people', operator.token, person);
+  return { username: person.username, password: created.one_time_password };
+}
+
+// The code that an app makes at this moment (RFC 6238), of a secret in base32.
+export function codeOf(secret) {
+  const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567';
+  const bits = [...secret].map((sign) => alphabet.indexOf(sign).toString(2).padStart(5, '0')).join('');
+  const key = Buffer.from(bits.match(/.{8}/g).map((byte) => parseInt(byte, 2)));
+  const step = Buffer.alloc(8);
+  step.writeBigUInt64BE(BigInt(Math.floor(Date.now() / 30_000)));
+  const tag = createHmac('sha1', key).update(step).digest();
+  const number = tag.readUInt32BE(tag[19] & 15) & 0x7fffffff;
+  return String(number % 1_000_000).padStart(6, '0');
 }
 
 export async function noSidewaysScroll(page, what) {

@@ -45,8 +45,9 @@ trap 'exit 143' TERM
 
 # No setting comes from outside: an empty environment, and a folder without qingdan.toml.
 cd "$temp"
+password='only for this one test run'
 env -i PATH="$PATH" HOME="$temp" "$binary" serve --listen 127.0.0.1:0 --data-dir "$temp/data" --datasets-dir "$root/datasets" \
-  --operator-password 'only for this one test run' --shutdown-seconds 1 \
+  --operator-password "$password" --shutdown-seconds 1 --limits-login-per-minute 1000 \
   --limits-anonymous-per-second 1000 --limits-anonymous-burst 10000 --limits-anonymous-queries 8 \
   >"$temp/out.log" 2>"$temp/err.log" &
 server=$!
@@ -66,7 +67,7 @@ if [ -z "$address" ]; then
 fi
 
 status=0
-QINGDAN_URL=http://$address QINGDAN_BROWSER_TESTS=$work QINGDAN_CHROMIUM=$(command -v chromium) \
+QINGDAN_URL=http://$address QINGDAN_PASSWORD="$password" QINGDAN_BROWSER_TESTS=$work QINGDAN_CHROMIUM=$(command -v chromium) \
   node --test "$root"/tests/browser/*.test.mjs || status=$?
 if [ "$status" -ne 0 ]; then
   cp "$temp/err.log" "$work/server-log.txt"

@@ -1,13 +1,17 @@
-//! Log in and out.
+//! Log in and out, and a person's own sessions.
 
-use actix_web::{HttpResponse, delete, post, web};
+use actix_web::{HttpRequest, HttpResponse, delete, get, post, web};
 use chrono::NaiveDateTime;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::app::App;
+use super::IdPath;
+use crate::app::{App, Credentials};
 use crate::error::{Error, Result};
-use crate::identity::people::{self, Person};
+use crate::http::browser;
+use crate::http::page::Page;
+use crate::identity::people::Person;
+use crate::identity::people::sessions::{self, SessionView};
 use crate::identity::{Caller, Identity};
 
 /// Who logs in.
@@ -19,6 +23,8 @@ pub struct Login {
     /// The password.
     #[schema(format = Password)]
     password: String,
+    /// The code of the second factor, for those who have one: six digits of the app, or a recovery code.
+    code: Option<String>,
 }
 
 /// A session.
@@ -26,7 +32,7 @@ pub struct Login {
 pub struct Session {
     /// Send it as `Authorization: Bearer`. It is shown this once.
     token: String,
-    /// When it ends.
+    /// When it ends at the latest; it ends earlier when it is not used.
     #[schema(value_type = String, format = DateTime)]
     #[serde(serialize_with = "crate::clock::serialize")]
     expires_at: NaiveDateTime,
@@ -36,27 +42,16 @@ pub struct Session {
 
 /// Log in
 ///
-/// Answers a session's token. With a one-time password the session can do nothing but change it.
+/// Answers a session's token. With a one-time password the session can do nothing but change it. Who has a second factor sends `code` too; without it the
+/// problem is `second-factor-required`. After five wrong passwords or codes in a row the next try has to wait, longer each time: 429 with `Retry-After`,
+/// also for the right ones.
 #[utoipa::path(tag = "people", responses((status = CREATED, body = Session)))]
 #[post("/sessions")]
-pub async fn create_session(caller: Caller, app: web::Data<App>, body: web::Json<Login>) -> Result<HttpResponse> {
-    app.limits.login(caller.address)?;
-    let Login { username, password } = body.into_inner();
-    let known = app.db.read(move |conn| people::credentials(conn, &username)).await?;
-    let person = known.as_ref().map(|(id, _)| id.clone());
-    let right = app.hash(move || people::verify_login(&password, known.as_ref())).await?;
-    match (person, right) {
-        (Some(id), true) => {
-            let (token, expires_at, person) = app.db.write(move |conn| people::start_session(conn, &id)).await?;
-            Ok(HttpResponse::Created().json(Session { token, expires_at, person }))
-        }
-        (person, _) => {
-            if let Some(id) = person {
-                app.db.write(move |conn| people::refuse_session(conn, &id)).await?;
-            }
-            Err(Error::Unauthenticated("the username or the password is wrong".to_owned()))
-        }
-    }
+pub async fn create_session(caller: Caller, app: web::Data<App>, request: HttpRequest, body: web::Json<Login>) -> Result<HttpResponse> {
+    let Login { username, password, code } = body.into_inner();
+    let origin = browser::origin(request.headers(), false);
+    let started = app.log_in(caller.address, Credentials { username, password, code }, origin).await?;
+    Ok(HttpResponse::Created().json(Session { token: started.token, expires_at: started.expires_at, person: started.person }))
 }
 
 /// Log out
@@ -66,6 +61,42 @@ pub async fn create_session(caller: Caller, app: web::Data<App>, body: web::Json
 #[delete("/sessions/current")]
 pub async fn end_session(caller: Caller, app: web::Data<App>) -> Result<HttpResponse> {
     let Identity::Person(person) = caller.identity else { return Err(Error::Unauthenticated("there is no session to end".to_owned())) };
-    app.db.write(move |conn| people::end_session(conn, &person)).await?;
+    let mut response = HttpResponse::NoContent();
+    if person.browser {
+        browser::forget(&mut response);
+    }
+    app.db.write(move |conn| sessions::end_current(conn, &person)).await?;
+    Ok(response.finish())
+}
+
+/// List the own sessions
+///
+/// Those that last, newest first: when each was used last, and what family of program it began in. No address is kept.
+#[utoipa::path(tag = "people", security(("session" = [])), responses((status = OK, body = Page<SessionView>)))]
+#[get("/people/me/sessions")]
+pub async fn list_my_sessions(caller: Caller, app: web::Data<App>) -> Result<web::Json<Page<SessionView>>> {
+    let (person, settings) = (caller.account()?.clone(), app.settings.sign_in.clone());
+    Ok(web::Json(Page::whole(app.db.read(move |conn| sessions::list(conn, &settings, &person)).await?)))
+}
+
+/// End one of the own sessions
+///
+/// Also the one that asks.
+#[utoipa::path(tag = "people", params(IdPath), security(("session" = [])), responses((status = NO_CONTENT, description = "The session has ended")))]
+#[delete("/people/me/sessions/{id}")]
+pub async fn end_my_session(caller: Caller, app: web::Data<App>, path: web::Path<IdPath>) -> Result<HttpResponse> {
+    let (person, id) = (caller.account()?.clone(), path.into_inner().id);
+    app.db.write(move |conn| sessions::end(conn, &person, &id)).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// End all other own sessions
+///
+/// All but the one that asks.
+#[utoipa::path(tag = "people", security(("session" = [])), responses((status = NO_CONTENT, description = "The other sessions have ended")))]
+#[delete("/people/me/sessions")]
+pub async fn end_my_other_sessions(caller: Caller, app: web::Data<App>) -> Result<HttpResponse> {
+    let person = caller.account()?.clone();
+    app.db.write(move |conn| sessions::end_others(conn, &person)).await?;
     Ok(HttpResponse::NoContent().finish())
 }

@@ -77,7 +77,8 @@ impl Copy {
                 rows += batch.num_rows() as u64;
                 let columns: Vec<Option<&StringArray>> = batch.columns().iter().map(|column| Some(column.as_string::<i32>())).collect();
                 for row in 0..batch.num_rows() {
-                    let next = u32::try_from(distinct.len()).map_err(|_many| Error::invalid("copy", "has more than 4 billion different rows"))?;
+                    let next =
+                        u32::try_from(distinct.len()).map_err(|_many| Error::invalid("copy", "has more than 4 billion different rows"))?;
                     distinct.entry(key_of(&columns, row)).or_insert(next);
                 }
             }

@@ -1,0 +1,177 @@
+//! Lock-out: wrong passwords and codes in a row make the next try wait, longer each time. While a lock lasts even the right password is refused,
+//! so that guessing at one account is slow however many addresses it comes from.
+//!
+//! A name that nobody has is counted like any other. What is kept is a keyed digest of the name: the table says nothing about who exists, or what was
+//! tried. Somebody who knows a username can keep its owner from logging in, for a quarter of an hour at a time; sessions go on, and count apart.
+
+use chrono::{Duration, NaiveDateTime};
+use diesel::prelude::*;
+use serde_json::json;
+
+use crate::clock::now_naive;
+use crate::crypto::MasterKey;
+use crate::db::schema::lockouts;
+use crate::db::{Conn, lock_ledger};
+use crate::error::{Error, Result};
+use crate::ledger::{self, Kind};
+
+/// Wrong tries in a row before the first lock.
+const FREE: i32 = 5;
+
+/// The longest lock.
+const LONGEST_SECONDS: i64 = 15 * 60;
+
+/// After how long without a wrong try they are forgotten.
+const FORGET_HOURS: i64 = 24;
+
+/// How many names are kept; beyond, the oldest that are not locked are forgotten.
+const MOST: i64 = 100_000;
+
+/// For whom something was tried.
+pub struct Tried {
+    /// A keyed digest of the name.
+    name: String,
+    /// Who tries, as the ledger names them.
+    actor: String,
+}
+
+impl Tried {
+    /// Somebody who logs in with this name, whether or not anybody has it.
+    pub fn login(master: &MasterKey, username: &str) -> Self {
+        let name = master.derive("lockout").hex(format!("login\n{username}").as_bytes());
+        Tried { name, actor: "anonymous".to_owned() }
+    }
+
+    /// A person with a session, who is asked for the password or a code again. Counted apart: strangers cannot keep somebody from what a session may do.
+    pub fn session(master: &MasterKey, person_id: &str) -> Self {
+        let name = master.derive("lockout").hex(format!("session\n{person_id}").as_bytes());
+        Tried { name, actor: format!("person:{person_id}") }
+    }
+}
+
+/// How long the next try waits after so many wrong ones in a row: 1 s after the fifth, twice as long after each more, a quarter of an hour at most.
+fn wait_seconds(failures: i32) -> i64 {
+    let beyond = failures - FREE;
+    if beyond < 0 {
+        return 0;
+    }
+    // 2^10 is beyond the longest already.
+    (1 << beyond.min(10)).min(LONGEST_SECONDS)
+}
+
+/// The refusal of a try, as long as a lock lasts.
+///
+/// # Errors
+/// When the database does not answer.
+pub fn refusal(conn: &mut Conn, tried: &Tried) -> Result<Option<Error>> {
+    let row: Option<Option<NaiveDateTime>> = lockouts::table.find(&tried.name).select(lockouts::locked_until).first(conn).optional()?;
+    let left = row.flatten().map_or(0, |until| (until - now_naive()).num_milliseconds());
+    if left <= 0 {
+        return Ok(None);
+    }
+    let retry_after_seconds = left.unsigned_abs().div_ceil(1000);
+    let reason = format!("too many wrong passwords or codes in a row; come back in {retry_after_seconds} s");
+    Ok(Some(Error::RateLimited { reason, retry_after_seconds }))
+}
+
+/// Counts a wrong try, and locks where it was one too many. `person` is whoever it was tried for, where there is somebody.
+///
+/// # Errors
+/// When the database does not take it.
+pub fn count(conn: &mut Conn, tried: &Tried, person: Option<&str>) -> Result<()> {
+    // Replicas count together: one reads what the other has written.
+    lock_ledger(conn)?;
+    let now = now_naive();
+    let known: Option<i32> = lockouts::table.find(&tried.name).select(lockouts::failures).first(conn).optional()?;
+    let failures = known.unwrap_or(0).saturating_add(1);
+    let seconds = wait_seconds(failures);
+    let until = (seconds > 0).then(|| now + Duration::seconds(seconds));
+    let values = (lockouts::failures.eq(failures), lockouts::locked_until.eq(until), lockouts::failed_at.eq(now));
+    match known {
+        Some(_) => diesel::update(lockouts::table.find(&tried.name)).set(values).execute(conn)?,
+        None => diesel::insert_into(lockouts::table)
+            .values((lockouts::name_hmac.eq(&tried.name), values.0, values.1, values.2))
+            .execute(conn)?,
+    };
+    if seconds > 0 {
+        let subject = format!("person:{}", person.unwrap_or("unknown"));
+        ledger::append(conn, Kind::SessionLocked, &tried.actor, &subject, &json!({ "failures": failures, "seconds": seconds }))?;
+    }
+    Ok(())
+}
+
+/// Forgets the wrong tries: a right one came.
+///
+/// # Errors
+/// When the database does not take it.
+pub fn clear(conn: &mut Conn, tried: &Tried) -> Result<()> {
+    diesel::delete(lockouts::table.find(&tried.name)).execute(conn)?;
+    Ok(())
+}
+
+/// Forgets wrong tries that are long ago, and the oldest where there are too many.
+///
+/// # Errors
+/// When the database does not answer.
+pub(super) fn forget(conn: &mut Conn) -> Result<()> {
+    forget_beyond(conn, MOST)
+}
+
+fn forget_beyond(conn: &mut Conn, most: i64) -> Result<()> {
+    let now = now_naive();
+    diesel::delete(lockouts::table.filter(lockouts::failed_at.lt(now - Duration::hours(FORGET_HOURS)))).execute(conn)?;
+    let newest_beyond: Option<NaiveDateTime> =
+        lockouts::table.order(lockouts::failed_at.desc()).offset(most).limit(1).select(lockouts::failed_at).first(conn).optional()?;
+    if let Some(newest) = newest_beyond {
+        let free = lockouts::locked_until.is_null().or(lockouts::locked_until.lt(now));
+        diesel::delete(lockouts::table.filter(lockouts::failed_at.le(newest)).filter(free)).execute(conn)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_wrong_try_beyond_the_fifth_doubles_the_wait() {
+        let waits: Vec<i64> = (0..8).map(wait_seconds).collect();
+        assert_eq!(waits, [0, 0, 0, 0, 0, 1, 2, 4]);
+        assert_eq!((wait_seconds(14), wait_seconds(15), wait_seconds(16), wait_seconds(i32::MAX)), (512, 900, 900, 900));
+    }
+
+    #[test]
+    fn a_name_and_an_account_are_counted_apart_and_not_kept() {
+        let master = MasterKey::from_hex(&"07".repeat(32)).unwrap();
+        let (login, session) = (Tried::login(&master, "anna"), Tried::session(&master, "anna"));
+        assert_ne!(login.name, session.name);
+        assert!(!login.name.contains("anna"));
+    }
+
+    #[test]
+    fn of_too_many_names_the_oldest_that_are_free_are_forgotten() {
+        let (dir, master) = (tempfile::tempdir().unwrap(), MasterKey::from_hex(&"07".repeat(32)).unwrap());
+        let db = crate::db::Db::open(&format!("sqlite:{}", dir.path().join("test.sqlite").display())).unwrap();
+        let names = ["locked", "oldest", "older", "newest"];
+        db.write_now(|conn| {
+            for (age, name) in names.iter().rev().enumerate() {
+                let tried = Tried::login(&master, name);
+                count(conn, &tried, None)?;
+                let at = now_naive() - Duration::minutes(i64::try_from(age).unwrap());
+                diesel::update(lockouts::table.find(&tried.name)).set(lockouts::failed_at.eq(at)).execute(conn)?;
+            }
+            let until = now_naive() + Duration::minutes(1);
+            let locked = lockouts::table.find(Tried::login(&master, "locked").name);
+            diesel::update(locked).set(lockouts::locked_until.eq(until)).execute(conn)?;
+            forget_beyond(conn, 4)?;
+            assert_eq!(lockouts::table.count().get_result::<i64>(conn)?, 4);
+            forget_beyond(conn, 2)?;
+            let mut left: Vec<String> = lockouts::table.order(lockouts::failed_at).select(lockouts::name_hmac).load(conn)?;
+            assert_eq!(left.remove(0), Tried::login(&master, "locked").name);
+            let wanted = ["older", "newest"].map(|name| Tried::login(&master, name).name);
+            assert_eq!(left, wanted);
+            Ok(())
+        })
+        .unwrap();
+    }
+}
