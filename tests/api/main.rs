@@ -38,4 +38,5 @@ mod sign_in;
 mod sql;
 mod support;
 mod tpch;
+mod trace;
 mod versions;

@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use serde_json::{Value, json};
 
-use crate::support::{Firm, Folder, GrantOf, TestApp, entry, shipped};
+use crate::support::{Firm, GrantOf, TestApp, application, people, shipped};
 
 const VISITS: &str = "/api/v1/datasets/community-health-visits/download?format=csv";
 
@@ -32,28 +32,6 @@ fn distinct<'a>(table: &'a Table, name: &str) -> BTreeSet<&'a str> {
 
 async fn download(app: &TestApp, path: &str, grant: &GrantOf) -> Table {
     table(&app.get_as(path, &grant.token).await.expect(200).text())
-}
-
-/// A folder with the conditional dataset `people`: a field is its name, its type and the rest of its lines.
-fn people(policy: &str, fields: &[(&str, &str, &str)], csv: &str) -> Folder {
-    let folder = Folder::new();
-    let reasons =
-        "open_type_reason = { zh = \"含个人信息\", en = \"personal\" }\nconditions = { zh = \"说明用途\", en = \"say what for\" }\n";
-    let mut text = entry("people", &[]).replace("\"unconditional\"", "\"conditional\"") + reasons;
-    text += &format!("policy = {{ {policy} }}\n");
-    for (name, kind, more) in fields {
-        writeln!(text, "[[fields]]\nname = \"{name}\"\ntype = \"{kind}\"\ntitle = {{ zh = \"{name}\", en = \"{name}\" }}\n{more}").unwrap();
-    }
-    folder.write("people/dataset.toml", text);
-    folder.write("people/data.csv", csv);
-    folder
-}
-
-fn application(dataset: &str, fields: &[&str]) -> Value {
-    json!({
-        "dataset": dataset, "purpose": "to test what leaves", "fields": fields, "modes": ["download", "api"],
-        "term_days": 30, "safeguards": "encrypted disks, two people",
-    })
 }
 
 async fn apply(app: &TestApp, firm: &Firm, dataset: &str, fields: &[&str]) -> String {
