@@ -5,12 +5,12 @@
 
 pub mod agreements;
 pub mod applications;
+pub mod calendar;
 pub mod grants;
 pub mod reports;
+mod terms;
 
-use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use utoipa::ToSchema;
 
 use crate::catalog::{self, Dataset, DatasetKind, OpenType};
 use crate::crypto::sha256_hex;
@@ -20,32 +20,8 @@ use crate::identity::{Caller, ClientIdentity, Identity, Role, clients, tokens};
 use crate::ledger::{self, Draft, Kind, Marks};
 use grants::Grant;
 
-/// What the service's settings say of applications and agreements.
-#[derive(Debug, Clone)]
-pub struct Terms {
-    /// The share of rows that a grant's release leaves out where the dataset's entry says nothing of it.
-    pub fingerprint_share: f64,
-}
-
-/// In which way data is handed over.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Mode {
-    /// Whole files.
-    Download,
-    /// Rows by query.
-    Api,
-}
-
-impl Mode {
-    /// The mode as it is written everywhere.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Mode::Download => "download",
-            Mode::Api => "api",
-        }
-    }
-}
+pub use crate::catalog::Mode;
+pub use terms::{Days, Terms};
 
 /// For whom a release was made.
 #[derive(Debug, Clone)]

@@ -18,7 +18,8 @@ use actix_web::dev::{Server, ServerHandle};
 use anyhow::{Context, anyhow};
 use tokio::sync::{Notify, Semaphore};
 
-use crate::access::Terms;
+use crate::access::calendar::Calendar;
+use crate::access::{Days, Terms};
 use crate::access::grants::Grant;
 use crate::crypto::{MasterKey, hex, random_bytes};
 use crate::db::Db;
@@ -73,6 +74,8 @@ pub struct App {
     pub tokens: KnownTokens,
     /// The key from which all others come.
     pub master: MasterKey,
+    /// What the settings say of applications and agreements.
+    pub terms: Arc<Terms>,
     /// Limits by tier.
     pub limits: Limits,
     /// Bytes a day.
@@ -131,12 +134,19 @@ impl Parts {
     }
 }
 
-impl App {
-    /// What the settings say of applications and agreements.
-    pub fn terms(&self) -> Terms {
-        Terms { fingerprint_share: self.settings.fingerprint_share }
-    }
+fn terms(settings: &Settings) -> anyhow::Result<Terms> {
+    let calendar = match &settings.working_calendar {
+        None => Calendar::shipped()?,
+        Some(path) => {
+            let text = crate::storage::read_text(path).with_context(|| format!("cannot read {}", path.display()))?;
+            Calendar::read(&text).with_context(|| format!("working_calendar {}", path.display()))?
+        }
+    };
+    let [draft, accept, decide, answer, sign, appeal] = settings.application_days;
+    Ok(Terms { fingerprint_share: settings.fingerprint_share, days: Days { draft, accept, decide, answer, sign, appeal }, calendar })
+}
 
+impl App {
     fn build(settings: Settings, parts: &Parts, issuer: String) -> anyhow::Result<Self> {
         let ring = parts.db.write_now(|conn| KeyRing::load_or_make(conn, &parts.master)).context("cannot load the signing keys")?;
         let keys = Keys::new(parts.master.clone(), ring);
@@ -154,6 +164,7 @@ impl App {
             keys,
             tokens: KnownTokens::default(),
             master: parts.master.clone(),
+            terms: Arc::new(terms(&settings)?),
             limits: Limits::new(&settings),
             usage: Usage::new(parts.master.derive("usage")),
             hashing: Semaphore::new(std::thread::available_parallelism().map_or(2, usize::from)),

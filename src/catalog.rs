@@ -7,6 +7,7 @@ mod condition;
 mod entry;
 mod folder;
 mod members;
+mod offer;
 mod policy;
 mod store;
 mod transform;
@@ -17,6 +18,7 @@ pub use condition::{MAX_CHARS as MAX_CONDITION_CHARS, MAX_DEPTH as MAX_CONDITION
 pub use entry::{DatasetKind, Entry, Field, FieldType, OpenType, ReleaseRule, RowPolicy, Sensitivity, Text, UpdateFrequency, with_types};
 pub use folder::{Folder, FolderEntry, Mistake, read_folder};
 pub use members::{MEMBERS_AT_ONCE, find_member, is_member, members_after, members_of, new_set, put_members, remove_orphan_sets};
+pub use offer::{Duty, Mode, Offer, OfferConflict, Purpose, Safeguard, Wish, twice};
 pub use policy::{Policy, PolicyField, Rows, may_leave};
 pub use store::{
     Dataset, DatasetFilter, DatasetPage, EntryChange, Publisher, PublisherContact, Theme, find, is_empty, is_first_import_done, list,

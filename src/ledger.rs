@@ -25,7 +25,7 @@ use crate::error::Result;
 pub use follow::{Follower, Marks};
 pub use record::{Draft, Recorder};
 pub use verify::{Verdict, verify};
-pub use words::{Words, append_with_reason, redact};
+pub use words::{Words, append_with_reason, history, redact};
 
 /// What the first entry follows.
 pub const GENESIS: &str = "0000000000000000000000000000000000000000000000000000000000000000";
@@ -79,6 +79,17 @@ pub enum Kind {
     ApplicationSubmitted,
     ApplicationApproved,
     ApplicationRefused,
+    ApplicationBegun,
+    ApplicationChanged,
+    ApplicationAccepted,
+    ApplicationAsked,
+    ApplicationAnswered,
+    ApplicationWithdrawn,
+    ApplicationExpired,
+    ApplicationOverdue,
+    ApplicationAppealed,
+    AppealDismissed,
+    AppealGranted,
     AgreementDrawn,
     AgreementSigned,
     GrantCreated,
@@ -108,7 +119,7 @@ enum Topic {
 
 impl Kind {
     /// Every kind.
-    const ALL: [Kind; 52] = [
+    const ALL: [Kind; 63] = [
         Kind::ServiceInitialized,
         Kind::DatasetCreated,
         Kind::DatasetUpdated,
@@ -151,6 +162,17 @@ impl Kind {
         Kind::ApplicationSubmitted,
         Kind::ApplicationApproved,
         Kind::ApplicationRefused,
+        Kind::ApplicationBegun,
+        Kind::ApplicationChanged,
+        Kind::ApplicationAccepted,
+        Kind::ApplicationAsked,
+        Kind::ApplicationAnswered,
+        Kind::ApplicationWithdrawn,
+        Kind::ApplicationExpired,
+        Kind::ApplicationOverdue,
+        Kind::ApplicationAppealed,
+        Kind::AppealDismissed,
+        Kind::AppealGranted,
         Kind::AgreementDrawn,
         Kind::AgreementSigned,
         Kind::GrantCreated,
@@ -214,6 +236,17 @@ impl Kind {
             | Kind::ApplicationSubmitted
             | Kind::ApplicationApproved
             | Kind::ApplicationRefused
+            | Kind::ApplicationBegun
+            | Kind::ApplicationChanged
+            | Kind::ApplicationAccepted
+            | Kind::ApplicationAsked
+            | Kind::ApplicationAnswered
+            | Kind::ApplicationWithdrawn
+            | Kind::ApplicationExpired
+            | Kind::ApplicationOverdue
+            | Kind::ApplicationAppealed
+            | Kind::AppealDismissed
+            | Kind::AppealGranted
             | Kind::AgreementDrawn
             | Kind::AgreementSigned
             | Kind::ReadAllowed
@@ -268,6 +301,17 @@ impl Kind {
             Kind::ApplicationSubmitted => "application.submitted",
             Kind::ApplicationApproved => "application.approved",
             Kind::ApplicationRefused => "application.refused",
+            Kind::ApplicationBegun => "application.begun",
+            Kind::ApplicationChanged => "application.changed",
+            Kind::ApplicationAccepted => "application.accepted",
+            Kind::ApplicationAsked => "application.asked",
+            Kind::ApplicationAnswered => "application.answered",
+            Kind::ApplicationWithdrawn => "application.withdrawn",
+            Kind::ApplicationExpired => "application.expired",
+            Kind::ApplicationOverdue => "application.overdue",
+            Kind::ApplicationAppealed => "application.appealed",
+            Kind::AppealDismissed => "appeal.dismissed",
+            Kind::AppealGranted => "appeal.granted",
             Kind::AgreementDrawn => "agreement.drawn",
             Kind::AgreementSigned => "agreement.signed",
             Kind::GrantCreated => "grant.created",

@@ -11,130 +11,9 @@ use std::str::FromStr;
 use anyhow::{Context, Result, anyhow, bail};
 use ipnet::IpNet;
 
-/// One setting.
-pub struct Key {
-    /// The key in `qingdan.toml`; the flag is `--` with dashes, the variable `QINGDAN_` in capitals.
-    pub name: &'static str,
-    /// The value when nothing is set; empty for none.
-    pub default: &'static str,
-    /// What a value looks like.
-    pub allowed: &'static str,
-    /// What the setting does.
-    pub help: &'static str,
-}
+mod keys;
 
-const fn key(name: &'static str, default: &'static str, allowed: &'static str, help: &'static str) -> Key {
-    Key { name, default, allowed, help }
-}
-
-/// Every setting there is.
-pub const KEYS: &[Key] = &[
-    key("listen", "127.0.0.1:8080", "an IP address with a port, such as 127.0.0.1:8080", "where the service listens"),
-    key("data_dir", "./data", "a folder; it is created, private to its owner", "where everything that the service keeps lives"),
-    key("datasets_dir", "./datasets", "a folder with dataset.toml entries", "what the first start imports"),
-    key("database_url", "", "sqlite:PATH or postgres://USER:PASSWORD@HOST/DATABASE", "the database; by default SQLite in the data folder"),
-    key("store_url", "", "file:PATH", "where data files are kept; by default in the data folder"),
-    key(
-        "public_url",
-        "",
-        "an http or https address without a path, such as https://data.example.org",
-        "the address that callers use: issuer and audience of tokens; by default http://LISTEN",
-    ),
-    key(
-        "trusted_proxies",
-        "",
-        "addresses or networks, comma-separated, such as 10.0.0.0/8,127.0.0.1",
-        "peers whose X-Forwarded-For and Forwarded headers are believed",
-    ),
-    key(
-        "forwarded_header",
-        "x-forwarded-for",
-        "x-forwarded-for or forwarded",
-        "the one header in which trusted proxies write the caller's address",
-    ),
-    key(
-        "operator_password",
-        "",
-        "12 to 200 characters, without the word operator",
-        "password of the operator made at the first start; by default one is made and printed once",
-    ),
-    key(
-        "fingerprint_share",
-        "0.005",
-        "a share from 0 to 0.1",
-        "the share of rows that each grant's release leaves out, so that a leaked copy can be traced; entries may say another",
-    ),
-    key("upload_max_bytes", "53687091200", "1 to 1099511627776", "the most bytes of one uploaded file"),
-    key(
-        "upload_quota_bytes",
-        "214748364800",
-        "1 to 1099511627776",
-        "the most bytes of all files that one person has uploaded and not published yet",
-    ),
-    key("jobs_at_once", "1", "1 to 64", "how many jobs (intake of uploads, releases) are done at once"),
-    key("orphan_hours", "24", "1 to 8760", "how old a file of the store must be that nothing points at, before it is removed"),
-    key(
-        "master_key",
-        "",
-        "64 hexadecimal characters",
-        "seals signing keys and second factors, and keys pseudonyms; by default made once in DATA_DIR/secrets",
-    ),
-    key("session_idle_minutes", "30", "a whole number from 1 to 10080", "after how long without a request a person's session ends"),
-    key("session_hours", "12", "a whole number from 1 to 720", "how long a person's session lasts at the most"),
-    key(
-        "require_second_factor",
-        "",
-        "steward, reviewer, operator, auditor and firm (people of firms), comma-separated; or none of them",
-        "who must have a second factor before anything else",
-    ),
-    key("body_limit_bytes", "1048576", "a whole number from 1024 to 1073741824", "the largest JSON body that is read"),
-    key("shutdown_seconds", "30", "a whole number from 0 to 3600", "how long running downloads may go on after SIGTERM"),
-    key(
-        "accel_prefix",
-        "",
-        "a path such as /objects, without a slash at its end",
-        "behind nginx: the internal location from which it sends files of the store itself (X-Accel-Redirect); by default the service sends them",
-    ),
-    key("workers", "0", "a whole number from 0 to 256", "HTTP workers; 0 means one for each core"),
-    key("query_memory_bytes", "536870912", "a whole number from 16777216 to 1099511627776", "memory of all queries together"),
-    key("limits_anonymous_per_second", "10", "a whole number from 1 to 1000000", "requests a second of an anonymous address"),
-    key("limits_anonymous_burst", "50", "a whole number from 1 to 1000000", "requests at once of an anonymous address"),
-    key(
-        "limits_anonymous_bytes_per_day",
-        "20000000000",
-        "a whole number from 1 to 1000000000000000",
-        "bytes a day of an anonymous address",
-    ),
-    key("limits_anonymous_queries", "1", "a whole number from 1 to 10000", "queries at once of an anonymous address"),
-    key("limits_anonymous_query_seconds", "10", "a whole number from 1 to 86400", "wall time of an anonymous query"),
-    key("limits_anonymous_query_rows", "10000", "a whole number from 1 to 1000000000000", "rows that an anonymous SQL query may answer"),
-    key(
-        "limits_anonymous_query_bytes",
-        "67108864",
-        "a whole number from 1024 to 1000000000000000",
-        "bytes that an anonymous SQL query may answer",
-    ),
-    key("limits_firm_per_second", "100", "a whole number from 1 to 1000000", "requests a second of a firm"),
-    key("limits_firm_burst", "500", "a whole number from 1 to 1000000", "requests at once of a firm"),
-    key("limits_firm_bytes_per_day", "1000000000000", "a whole number from 1 to 1000000000000000", "bytes a day of a firm"),
-    key("limits_firm_queries", "8", "a whole number from 1 to 10000", "queries at once of a firm"),
-    key("limits_firm_query_seconds", "60", "a whole number from 1 to 86400", "wall time of a firm's query"),
-    key("limits_firm_query_rows", "1000000", "a whole number from 1 to 1000000000000", "rows that a firm's SQL query may answer"),
-    key(
-        "limits_firm_query_bytes",
-        "4294967296",
-        "a whole number from 1024 to 1000000000000000",
-        "bytes that a firm's SQL query may answer",
-    ),
-    key("limits_staff_per_second", "50", "a whole number from 1 to 1000000", "requests a second of a person with a role"),
-    key("limits_staff_burst", "200", "a whole number from 1 to 1000000", "requests at once of a person with a role"),
-    key(
-        "limits_login_per_minute",
-        "10",
-        "a whole number from 1 to 1000000",
-        "log-ins, registrations and token requests a minute of one address",
-    ),
-];
+pub use keys::{KEYS, Key};
 
 /// Environment variables that begin like ours but belong to the command-line examples.
 const CLIENT_VARIABLES: &[&str] = &["QINGDAN_URL", "QINGDAN_OPERATOR_NEW_PASSWORD", "QINGDAN_LOG"];
@@ -230,6 +109,10 @@ pub struct Settings {
     pub workers: usize,
     /// Memory of all queries together.
     pub query_memory_bytes: usize,
+    /// How many working days each turn of an application has: draft, accept, decide, answer, sign, appeal.
+    pub application_days: [u32; 6],
+    /// Which days are worked, where that is not the calendar that comes with the service.
+    pub working_calendar: Option<PathBuf>,
     /// The share of rows that a grant's release leaves out.
     pub fingerprint_share: f64,
     /// The most bytes of one uploaded file.
@@ -359,6 +242,8 @@ impl Settings {
             accel_prefix: accel_prefix(values)?,
             workers: values.size("workers")?,
             query_memory_bytes: values.size("query_memory_bytes")?,
+            application_days: application_days(values)?,
+            working_calendar: values.text("working_calendar").map(PathBuf::from),
             fingerprint_share: values.share("fingerprint_share")?,
             upload_max_bytes: values.number("upload_max_bytes")?,
             upload_quota_bytes: values.number("upload_quota_bytes")?,
@@ -396,6 +281,14 @@ fn read_file(path: &Path, values: &mut BTreeMap<&'static str, (String, String)>)
         set(values, &name, text, path.display().to_string())?;
     }
     Ok(())
+}
+
+fn application_days(values: &Values) -> Result<[u32; 6]> {
+    let mut days = [0; 6];
+    for (days, turn) in days.iter_mut().zip(["draft", "accept", "decide", "answer", "sign", "appeal"]) {
+        *days = values.small(&format!("application_{turn}_days"))?;
+    }
+    Ok(days)
 }
 
 fn database_url(values: &Values, data_dir: &Path) -> Result<Secret> {

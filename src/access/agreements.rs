@@ -98,8 +98,9 @@ fn text(id: &str, application: &Application, dataset: &Dataset, policy: &Policy,
     let version = dataset.version.map_or_else(|| "-".to_owned(), |number| number.to_string());
     let fields_zh: Vec<String> = policy.fields.iter().map(|field| format!("{}（{}）", field.name, field.rule.words().zh)).collect();
     let fields_en: Vec<String> = policy.fields.iter().map(|field| format!("{} ({})", field.name, field.rule.words().en)).collect();
-    let modes: Vec<&str> = application.modes.iter().map(|mode| mode.as_str()).collect();
-    let (modes, term, date) = (modes.join(", "), application.term_days, format(now()));
+    let granted = application.granted();
+    let modes: Vec<&str> = granted.modes.iter().map(|mode| mode.as_str()).collect();
+    let (modes, term, date) = (modes.join(", "), granted.term_days, format(now()));
     let (purpose, safeguards) = (one_line(&application.purpose), one_line(&application.safeguards));
     let conditions = entry.conditions.as_ref();
     let (conditions_zh, conditions_en) = conditions.map_or(("", ""), |text| (text.zh.trim(), text.en.trim()));
@@ -236,6 +237,7 @@ pub fn sign(conn: &mut Conn, caller: &Caller, id: &str, client_id: &str, signatu
         return Err(Error::invalid("/client_id", "this client has a secret and no key; sign with a client that has a key"));
     };
     PublicKey::parse("/client_id", jwk)?.verify_detached("/signature", signature, agreement.sha256.as_bytes())?;
+    applications::mark_signed(conn, &agreement)?;
     let changed = diesel::update(agreements::table.find(id).filter(agreements::status.eq("drawn")))
         .set((
             agreements::status.eq("signed"),

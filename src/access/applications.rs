@@ -1,20 +1,158 @@
 //! Applications: a firm asks for a conditional dataset, a reviewer decides. 开放申请
+//!
+//! An application goes from state to state by steps, each of which is one entry of the ledger; [`State::may`] is the one list of what is
+//! possible. A working-day clock runs while it is the publisher's turn, and another while it is the firm's.
+
+mod answers;
+mod decide;
+mod steps;
 
 use chrono::NaiveDateTime;
 use diesel::prelude::*;
-use serde::Serialize;
-use serde_json::json;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::agreements::{self, Agreement};
-use super::{Mode, Terms, reports};
-use crate::catalog::{self, Dataset, OpenType, Policy};
+use super::Terms;
+use super::agreements;
+use crate::catalog::{self, Mode, OfferConflict, Purpose, Wish};
 use crate::clock::now_naive;
 use crate::db::Conn;
 use crate::db::schema::{applications, datasets};
-use crate::error::{Error, Fault, Result};
-use crate::identity::{Caller, PersonIdentity, Role, firms};
-use crate::ledger::{self, Kind};
+use crate::error::{Error, Result};
+use crate::identity::Caller;
+
+pub use answers::{answer, appeal, withdraw};
+pub use decide::{Conditions, NewDecision, accept, ask, decide, decide_appeal};
+pub(super) use decide::granted;
+pub(super) use steps::mark_signed;
+pub use steps::{NewApplication, Turn, change, create, submit, tidy};
+
+/// Where an application stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// 草稿: the firm writes it; nobody else acts on it.
+    Draft,
+    /// 已提交: it waits to be accepted.
+    Submitted,
+    /// 已受理: it is complete, and waits for a decision.
+    Accepted,
+    /// 待补正: the reviewer has asked for more, and it waits for the firm.
+    Asked,
+    /// 已批准: the agreement is drawn up, and waits for the firm's signature.
+    Approved,
+    /// 不予开放: it was refused, with reasons.
+    Refused,
+    /// 申诉中: the firm appeals against the refusal.
+    Appealed,
+    /// 已签约: the agreement is signed, and there is a grant.
+    Signed,
+    /// 已撤回: the firm took it back.
+    Withdrawn,
+    /// 已失效: the firm let its time go by.
+    Expired,
+}
+
+/// What can be done with an application.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Step {
+    Change,
+    Submit,
+    Accept,
+    Ask,
+    Answer,
+    Decide,
+    Sign,
+    Withdraw,
+    Appeal,
+    DecideAppeal,
+    Expire,
+}
+
+impl State {
+    /// Every state.
+    const ALL: [State; 10] = [
+        State::Draft,
+        State::Submitted,
+        State::Accepted,
+        State::Asked,
+        State::Approved,
+        State::Refused,
+        State::Appealed,
+        State::Signed,
+        State::Withdrawn,
+        State::Expired,
+    ];
+
+    /// The state as it is written everywhere.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            State::Draft => "draft",
+            State::Submitted => "submitted",
+            State::Accepted => "accepted",
+            State::Asked => "asked",
+            State::Approved => "approved",
+            State::Refused => "refused",
+            State::Appealed => "appealed",
+            State::Signed => "signed",
+            State::Withdrawn => "withdrawn",
+            State::Expired => "expired",
+        }
+    }
+
+    /// The state of that name.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn parse(name: &str) -> Result<Self> {
+        let found = Self::ALL.into_iter().find(|state| state.as_str() == name);
+        let names: Vec<&str> = Self::ALL.iter().map(|state| state.as_str()).collect();
+        found.ok_or_else(|| Error::invalid("status", format!("`{name}` is no state of an application; they are: {}", names.join(", "))))
+    }
+
+    /// Whether a step is possible here.
+    pub(super) fn may(self, step: Step) -> bool {
+        match step {
+            Step::Change => matches!(self, State::Draft | State::Asked),
+            Step::Submit => self == State::Draft,
+            Step::Accept => self == State::Submitted,
+            Step::Ask => matches!(self, State::Submitted | State::Accepted),
+            Step::Answer => self == State::Asked,
+            Step::Decide => matches!(self, State::Submitted | State::Accepted),
+            Step::Sign => self == State::Approved,
+            Step::Withdraw => matches!(
+                self,
+                State::Draft | State::Submitted | State::Accepted | State::Asked | State::Approved | State::Appealed
+            ),
+            Step::Appeal => self == State::Refused,
+            Step::DecideAppeal => self == State::Appealed,
+            Step::Expire => matches!(self, State::Draft | State::Asked | State::Approved),
+        }
+    }
+
+    /// Whether the publisher has to act.
+    pub(super) fn is_publishers_turn(self) -> bool {
+        matches!(self, State::Submitted | State::Accepted | State::Appealed)
+    }
+}
+
+/// What was granted of what was asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Granted {
+    /// The fields.
+    pub fields: Vec<String>,
+    /// In which ways the data is handed over.
+    pub modes: Vec<Mode>,
+    /// For how many days, from the signature on.
+    pub term_days: i32,
+    /// What the data is for.
+    pub purposes: Vec<Purpose>,
+    /// Whether models that learned from it may be passed on.
+    pub shares_models: bool,
+    /// What the firm has to heed besides, in the reviewer's words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub conditions: Option<String>,
+}
 
 /// A firm's request for a conditional dataset.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -25,35 +163,82 @@ pub struct Application {
     pub firm_id: String,
     /// The dataset, by slug.
     pub dataset: String,
-    /// What the data is for.
+    /// What the data is for, in the firm's words.
     pub purpose: String,
+    /// What it asks for, as far as the dataset's offer speaks of it.
+    #[serde(flatten)]
+    pub wish: Wish,
     /// The fields that are asked for.
     pub fields: Vec<String>,
     /// In which ways the data is to be handed over.
     pub modes: Vec<Mode>,
     /// For how many days, from the signature on.
     pub term_days: i32,
-    /// How the firm keeps the data safe.
+    /// How the firm keeps the data safe, in its words.
     pub safeguards: String,
-    /// `submitted`, `approved` or `refused`.
-    pub status: String,
-    /// When it was submitted.
+    /// Where it does not meet the dataset's offer as that stands now; nothing where it meets.
+    pub conflicts: Vec<OfferConflict>,
+    /// Where it stands.
+    pub status: State,
+    /// When it was submitted; of a draft, when it was begun.
     #[schema(value_type = String, format = DateTime)]
     #[serde(serialize_with = "crate::clock::serialize")]
     pub submitted_at: NaiveDateTime,
+    /// When it was found complete.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    #[serde(serialize_with = "crate::clock::serialize_option")]
+    pub accepted_at: Option<NaiveDateTime>,
+    /// Until when the one whose turn it is has time, by the working-day clock.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    #[serde(serialize_with = "crate::clock::serialize_option")]
+    pub due_at: Option<NaiveDateTime>,
+    /// Whether the publisher has let that time go by.
+    pub overdue: bool,
     /// When it was decided.
     #[schema(value_type = Option<String>, format = DateTime)]
     #[serde(serialize_with = "crate::clock::serialize_option")]
     pub decided_at: Option<NaiveDateTime>,
     /// The reviewer's reason.
     pub reason: Option<String>,
+    /// What was granted, where that is less than was asked for or has conditions.
+    pub granted: Option<Granted>,
     /// The agreement that an approval draws up.
     pub agreement_id: Option<String>,
 }
 
-#[derive(Queryable, Selectable, Insertable)]
-#[diesel(table_name = applications)]
-struct ApplicationRow {
+impl Application {
+    /// What an approval without conditions gives.
+    pub(super) fn asked_for(&self) -> Granted {
+        Granted {
+            fields: self.fields.clone(),
+            modes: self.modes.clone(),
+            term_days: self.term_days,
+            purposes: self.wish.purposes.clone(),
+            shares_models: self.wish.shares_models,
+            conditions: None,
+        }
+    }
+
+    /// What was granted.
+    pub(super) fn granted(&self) -> Granted {
+        self.granted.clone().unwrap_or_else(|| self.asked_for())
+    }
+
+    /// Whether a step is possible now.
+    ///
+    /// # Errors
+    /// Says where the application stands.
+    pub(super) fn require(&self, step: Step) -> Result<()> {
+        if self.status.may(step) {
+            return Ok(());
+        }
+        Err(Error::Conflict(format!("the application is {}; this step is not possible from there", self.status.as_str())))
+    }
+}
+
+#[derive(Queryable, Selectable, Insertable, AsChangeset)]
+#[diesel(table_name = applications, treat_none_as_null = true)]
+pub(super) struct ApplicationRow {
     id: String,
     firm_id: String,
     dataset_id: String,
@@ -68,81 +253,13 @@ struct ApplicationRow {
     decided_by: Option<String>,
     decided_at: Option<NaiveDateTime>,
     reason: Option<String>,
-}
-
-/// What a firm asks for.
-pub struct NewApplication {
-    /// The dataset, by slug.
-    pub dataset: String,
-    /// What the data is for.
-    pub purpose: String,
-    /// The fields.
-    pub fields: Vec<String>,
-    /// In which ways the data is to be handed over.
-    pub modes: Vec<Mode>,
-    /// For how many days.
-    pub term_days: i32,
-    /// How the firm keeps the data safe.
-    pub safeguards: String,
-}
-
-/// Submits an application.
-///
-/// # Errors
-/// When the firm is not approved, the dataset is not conditional, or what is asked for does not fit; every fault is named.
-pub fn submit(conn: &mut Conn, caller: &Caller, new: NewApplication) -> Result<Application> {
-    let firm = firms::require_approved(conn, caller.firm()?)?;
-    let dataset = catalog::find(conn, &new.dataset)?;
-    if dataset.entry.open_type != OpenType::Conditional {
-        let kind = dataset.entry.open_type.as_str();
-        return Err(Error::invalid("/dataset", format!("only a conditional dataset is applied for; `{}` is {kind}", new.dataset)));
-    }
-    check(&dataset, &new)?;
-    let row = ApplicationRow {
-        id: uuid::Uuid::now_v7().to_string(),
-        firm_id: firm.id,
-        dataset_id: dataset.id,
-        purpose: new.purpose,
-        fields_json: serde_json::to_string(&new.fields)?,
-        modes_json: serde_json::to_string(&new.modes)?,
-        term_days: new.term_days,
-        safeguards: new.safeguards,
-        status: "submitted".to_owned(),
-        submitted_by: caller.actor(),
-        submitted_at: now_naive(),
-        decided_by: None,
-        decided_at: None,
-        reason: None,
-    };
-    diesel::insert_into(applications::table).values(&row).execute(conn)?;
-    let detail =
-        json!({ "firm": row.firm_id, "dataset": new.dataset, "fields": new.fields, "modes": new.modes, "term_days": row.term_days });
-    ledger::append(conn, Kind::ApplicationSubmitted, &row.submitted_by, &format!("application:{}", row.id), &detail)?;
-    find(conn, &row.id)
-}
-
-fn check(dataset: &Dataset, new: &NewApplication) -> Result<()> {
-    let mut faults = Vec::new();
-    let mut fault = |pointer: &str, detail: String| faults.push(Fault { pointer: pointer.to_owned(), detail });
-    for (pointer, text) in [("/purpose", &new.purpose), ("/safeguards", &new.safeguards)] {
-        let length = text.trim().chars().count();
-        if !(10..=4000).contains(&length) {
-            fault(pointer, format!("say it in 10 to 4000 characters; this has {length}"));
-        }
-    }
-    let max = dataset.entry.max_term_days();
-    if new.term_days < 1 || i64::from(new.term_days) > i64::from(max) {
-        fault("/term_days", format!("give 1 to {max} days"));
-    }
-    if new.modes.is_empty() || new.modes.len() > 2 || (new.modes.len() == 2 && new.modes[0] == new.modes[1]) {
-        fault("/modes", "give download, api, or both, each once".to_owned());
-    }
-    match Policy::for_fields(&dataset.entry, &new.fields, 0.0) {
-        Err(Error::Invalid(more)) => faults.extend(more),
-        Err(other) => return Err(other),
-        Ok(_) => {}
-    }
-    if faults.is_empty() { Ok(()) } else { Err(Error::Invalid(faults)) }
+    wish_json: String,
+    granted_json: Option<String>,
+    accepted_at: Option<NaiveDateTime>,
+    due_at: Option<NaiveDateTime>,
+    overdue_told: bool,
+    appeals: i32,
+    refused_by: Option<String>,
 }
 
 /// One application.
@@ -150,35 +267,48 @@ fn check(dataset: &Dataset, new: &NewApplication) -> Result<()> {
 /// # Errors
 /// When there is none.
 pub fn find(conn: &mut Conn, id: &str) -> Result<Application> {
+    let (row, slug) = row_of(conn, id)?;
+    view(conn, row, slug)
+}
+
+fn row_of(conn: &mut Conn, id: &str) -> Result<(ApplicationRow, String)> {
     let row: Option<(ApplicationRow, String)> = applications::table
         .inner_join(datasets::table)
         .filter(applications::id.eq(id))
         .select((ApplicationRow::as_select(), datasets::slug))
         .first(conn)
         .optional()?;
-    let (row, slug) = row.ok_or_else(|| Error::not_found("application", id))?;
-    view(conn, row, slug)
+    row.ok_or_else(|| Error::not_found("application", id))
 }
 
 fn view(conn: &mut Conn, row: ApplicationRow, dataset: String) -> Result<Application> {
+    let status = State::parse(&row.status)?;
+    let (wish, modes): (Wish, Vec<Mode>) = (serde_json::from_str(&row.wish_json)?, serde_json::from_str(&row.modes_json)?);
+    let entry = catalog::find(conn, &dataset)?.entry;
     Ok(Application {
         agreement_id: agreements::id_for_application(conn, &row.id)?,
+        conflicts: entry.offer().conflicts(&entry, &wish, &modes, row.term_days),
+        overdue: status.is_publishers_turn() && row.due_at.is_some_and(|due| due <= now_naive()),
         id: row.id,
         firm_id: row.firm_id,
         dataset,
         purpose: row.purpose,
+        wish,
         fields: serde_json::from_str(&row.fields_json)?,
-        modes: serde_json::from_str(&row.modes_json)?,
+        modes,
         term_days: row.term_days,
         safeguards: row.safeguards,
-        status: row.status,
+        status,
         submitted_at: row.submitted_at,
+        accepted_at: row.accepted_at,
+        due_at: row.due_at,
         decided_at: row.decided_at,
         reason: row.reason,
+        granted: row.granted_json.as_deref().map(serde_json::from_str).transpose()?,
     })
 }
 
-/// The application, when the caller may see it: its firm, and those who decide or audit.
+/// The application, when the caller may see it: its firm, and those who decide or audit. A draft is its firm's alone.
 ///
 /// # Errors
 /// When there is none, or it is another firm's.
@@ -187,113 +317,68 @@ pub fn find_for(conn: &mut Conn, caller: &Caller, id: &str) -> Result<Applicatio
     let application = find(conn, id)?;
     match only_firm {
         Some(firm) if firm != application.firm_id => Err(Error::not_found("application", id)),
-        _ => Ok(application),
+        None if application.status == State::Draft => Err(Error::not_found("application", id)),
+        Some(_) | None => Ok(application),
     }
 }
 
-/// The applications that the caller may see, oldest first, after the one named `after`; and how many there are in all.
+/// Which applications are listed.
+#[derive(Debug, Clone, Default)]
+pub struct ApplicationFilter {
+    /// Those in this state.
+    pub status: Option<State>,
+    /// Those of which the publisher has let the time go by.
+    pub overdue: bool,
+    /// Those behind this one.
+    pub after: Option<String>,
+    /// How many at the most.
+    pub limit: i64,
+}
+
+/// The applications that the caller may see, oldest first; and how many there are in all.
 ///
 /// # Errors
 /// When the caller may see none.
-pub fn list_for(conn: &mut Conn, caller: &Caller, after: Option<&str>, limit: i64) -> Result<(Vec<Application>, i64)> {
+pub fn list_for(conn: &mut Conn, caller: &Caller, filter: &ApplicationFilter) -> Result<(Vec<Application>, i64)> {
     let firm = super::firm_scope(caller)?;
+    let now = now_naive();
     let matching = || {
         let mut query = applications::table.inner_join(datasets::table).into_boxed::<<Conn as Connection>::Backend>();
-        if let Some(firm) = &firm {
-            query = query.filter(applications::firm_id.eq(firm.clone()));
+        query = match &firm {
+            Some(firm) => query.filter(applications::firm_id.eq(firm.clone())),
+            None => query.filter(applications::status.ne(State::Draft.as_str())),
+        };
+        if let Some(status) = filter.status {
+            query = query.filter(applications::status.eq(status.as_str()));
+        }
+        if filter.overdue {
+            let turns: Vec<&str> = State::ALL.into_iter().filter(|state| state.is_publishers_turn()).map(State::as_str).collect();
+            query = query.filter(applications::due_at.le(now)).filter(applications::status.eq_any(turns));
         }
         query
     };
     let total = matching().count().get_result(conn)?;
     let mut page = matching();
-    if let Some(after) = after {
-        page = page.filter(applications::id.gt(after.to_owned()));
+    if let Some(after) = &filter.after {
+        page = page.filter(applications::id.gt(after.clone()));
     }
     let rows: Vec<(ApplicationRow, String)> =
-        page.order(applications::id).limit(limit).select((ApplicationRow::as_select(), datasets::slug)).load(conn)?;
+        page.order(applications::id).limit(filter.limit).select((ApplicationRow::as_select(), datasets::slug)).load(conn)?;
     let items = rows.into_iter().map(|(row, slug)| view(conn, row, slug)).collect::<Result<_>>()?;
     Ok((items, total))
 }
 
-/// What a reviewer decides.
-pub struct NewDecision {
-    /// Whether the firm gets what it asks for.
-    pub approve: bool,
-    /// Why.
-    pub reason: String,
-    /// The report that an approval is based on.
-    pub report_sha256: Option<String>,
+/// Whose step an entry of the ledger is: `firm`, `publisher` or `service`.
+pub fn side_of(kind: &str) -> &'static str {
+    match kind {
+        "application.accepted" | "application.asked" | "application.approved" | "application.refused" | "release.tried" | "appeal.dismissed"
+        | "appeal.granted" => "publisher",
+        "application.expired" | "application.overdue" => "service",
+        _ => "firm",
+    }
 }
 
-/// Decides an application: an approval draws up the agreement.
-///
-/// # Errors
-/// When the caller is no reviewer or is the dataset's steward (four eyes), it is decided already, or an approval names no report of what
-/// it would do.
-pub fn decide(conn: &mut Conn, caller: &Caller, id: &str, new: &NewDecision, terms: &Terms) -> Result<(Application, Option<Agreement>)> {
-    let (approve, reason) = (new.approve, new.reason.as_str());
-    let reviewer = caller.with_role(&[Role::Reviewer])?;
-    let application = find(conn, id)?;
-    let dataset = catalog::find(conn, &application.dataset)?;
-    check_four_eyes(reviewer, &dataset)?;
-    require_open(&application)?;
-    let mut policy = None;
-    if approve {
-        require_approvable(conn, &application, &dataset)?;
-        let agreed = reports::policy_for(&application, &dataset, terms)?;
-        reports::require_seen(conn, &application, &dataset, &agreed, new.report_sha256.as_deref())?;
-        policy = Some(agreed);
-    }
-    let (status, kind) = if approve { ("approved", Kind::ApplicationApproved) } else { ("refused", Kind::ApplicationRefused) };
-    // The condition on the state makes the second of two simultaneous decisions fail.
-    let changed = diesel::update(applications::table.find(id).filter(applications::status.eq("submitted")))
-        .set((
-            applications::status.eq(status),
-            applications::decided_by.eq(&reviewer.id),
-            applications::decided_at.eq(now_naive()),
-            applications::reason.eq(reason),
-        ))
-        .execute(conn)?;
-    if changed == 0 {
-        return Err(Error::Conflict("the application is decided already".to_owned()));
-    }
-    let mut detail = json!({ "firm": application.firm_id, "dataset": application.dataset });
-    if let Some(sha256) = new.report_sha256.as_ref().filter(|_| approve) {
-        detail["report_sha256"] = json!(sha256);
-    }
-    ledger::append_with_reason(conn, kind, &caller.actor(), &format!("application:{id}"), detail, reason)?;
-    let agreement = policy.map(|policy| agreements::draw(conn, &application, &dataset, &policy)).transpose()?;
-    Ok((find(conn, id)?, agreement))
-}
-
-/// Whether an application waits for a decision.
-pub(super) fn require_open(application: &Application) -> Result<()> {
-    if application.status == "submitted" {
-        return Ok(());
-    }
-    Err(Error::Conflict("the application is decided already".to_owned()))
-}
-
-/// What was true when the application came has to be true when it is approved.
-fn require_approvable(conn: &mut Conn, application: &Application, dataset: &Dataset) -> Result<()> {
-    let firm = firms::find(conn, &application.firm_id)?;
-    if firm.status != firms::APPROVED {
-        return Err(Error::Conflict(format!("the firm is {}; refuse the application", firm.status)));
-    }
-    if dataset.entry.open_type != OpenType::Conditional {
-        return Err(Error::Conflict(format!("the dataset is {} now; refuse the application", dataset.entry.open_type.as_str())));
-    }
-    let max = dataset.entry.max_term_days();
-    if i64::from(application.term_days) > i64::from(max) {
-        return Err(Error::Conflict(format!("the longest term is {max} days now; refuse the application")));
-    }
-    Ok(())
-}
-
-fn check_four_eyes(reviewer: &PersonIdentity, dataset: &Dataset) -> Result<()> {
-    let own = reviewer.roles.contains(&Role::Steward) && reviewer.publisher.as_deref() == Some(dataset.entry.publisher.as_str());
-    if own {
-        return Err(Error::Forbidden("the steward of a dataset does not decide its applications (four eyes)".to_owned()));
-    }
-    Ok(())
+/// Until when the next one has time.
+fn due(terms: &Terms, working_days: u32) -> NaiveDateTime {
+    terms.calendar.due(now_naive(), working_days)
 }

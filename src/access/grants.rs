@@ -92,6 +92,7 @@ fn view((row, dataset): (GrantRow, String)) -> Result<Grant> {
 /// When the database does not take it.
 pub(super) fn create(conn: &mut Conn, agreement: &Agreement) -> Result<Grant> {
     let application = applications::find(conn, &agreement.application_id)?;
+    let granted = application.granted();
     let dataset = catalog::find(conn, &application.dataset)?;
     let starts_at = now_naive();
     let row = GrantRow {
@@ -100,15 +101,15 @@ pub(super) fn create(conn: &mut Conn, agreement: &Agreement) -> Result<Grant> {
         firm_id: agreement.firm_id.clone(),
         dataset_id: dataset.id,
         policy_json: serde_json::to_string(&agreement.policy)?,
-        modes_json: serde_json::to_string(&application.modes)?,
+        modes_json: serde_json::to_string(&granted.modes)?,
         status: "active".to_owned(),
         starts_at,
-        expires_at: starts_at + Duration::days(i64::from(application.term_days)),
+        expires_at: starts_at + Duration::days(i64::from(granted.term_days)),
         revoked_at: None,
         reason: None,
     };
     diesel::insert_into(grants::table).values(&row).execute(conn)?;
-    let detail = json!({ "agreement": row.agreement_id, "firm": row.firm_id, "dataset": dataset.slug, "term_days": application.term_days });
+    let detail = json!({ "agreement": row.agreement_id, "firm": row.firm_id, "dataset": dataset.slug, "term_days": granted.term_days });
     ledger::append(conn, Kind::GrantCreated, "service", &format!("grant:{}", row.id), &detail)?;
     find(conn, &row.id)
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use super::Terms;
-use super::applications::{self, Application};
+use super::applications::{self, Application, Conditions};
 use crate::catalog::{self, Dataset, OpenType, Policy, Version};
 use crate::clock::now_naive;
 use crate::crypto::sha256_hex;
@@ -72,22 +72,24 @@ fn view(row: ReportRow) -> Result<FiledReport> {
 ///
 /// # Errors
 /// When the caller is no reviewer, or the application cannot be approved any more.
-pub fn to_try(conn: &mut Conn, caller: &Caller, id: &str, terms: &Terms) -> Result<(String, Policy, Version)> {
+pub fn to_try(conn: &mut Conn, caller: &Caller, id: &str, fields: Option<Vec<String>>, terms: &Terms) -> Result<(String, Policy, Version)> {
     caller.with_role(&[Role::Reviewer])?;
-    let application = applications::find(conn, id)?;
-    applications::require_open(&application)?;
+    let application = applications::find_for(conn, caller, id)?;
+    application.require(applications::Step::Decide)?;
     let dataset = catalog::find(conn, &application.dataset)?;
-    let (policy, number) = (policy_for(&application, &dataset, terms)?, newest(&dataset)?);
+    let conditions = Conditions { fields, ..Conditions::default() };
+    let granted = applications::granted(&application, Some(&conditions))?;
+    let (policy, number) = (policy_for(&granted.fields, &dataset, terms)?, newest(&dataset)?);
     let version = catalog::version(conn, &dataset, number)?;
     Ok((dataset.slug, policy, version))
 }
 
-/// The policy that an approval of an application agrees on.
-pub(super) fn policy_for(application: &Application, dataset: &Dataset, terms: &Terms) -> Result<Policy> {
+/// The policy that an approval of these fields agrees on.
+pub(super) fn policy_for(fields: &[String], dataset: &Dataset, terms: &Terms) -> Result<Policy> {
     if dataset.entry.open_type != OpenType::Conditional {
         return Err(Error::Conflict(format!("the dataset is {} now; refuse the application", dataset.entry.open_type.as_str())));
     }
-    Policy::for_fields(&dataset.entry, &application.fields, terms.fingerprint_share)
+    Policy::for_fields(&dataset.entry, fields, terms.fingerprint_share)
 }
 
 fn newest(dataset: &Dataset) -> Result<i32> {

@@ -141,9 +141,9 @@ impl App {
     ///
     /// # Errors
     /// When the caller is no reviewer, the application is decided, or the policy does not fit the version.
-    pub async fn report(&self, caller: &Caller, application: &str) -> Result<FiledReport> {
-        let (who, id, terms) = (caller.clone(), application.to_owned(), self.terms());
-        let (slug, policy, version) = self.db.read(move |conn| reports::to_try(conn, &who, &id, &terms)).await?;
+    pub async fn report(&self, caller: &Caller, application: &str, fields: Option<Vec<String>>) -> Result<FiledReport> {
+        let (who, id, terms) = (caller.clone(), application.to_owned(), Arc::clone(&self.terms));
+        let (slug, policy, version) = self.db.read(move |conn| reports::to_try(conn, &who, &id, fields, &terms)).await?;
         let number = version.number;
         let report = {
             let _turn = self.making.lock().await;

@@ -10,6 +10,7 @@ use serde_json::json;
 
 use super::App;
 use crate::access::grants;
+use crate::access::applications;
 use crate::catalog;
 use crate::error::{Error, Result};
 use crate::identity::{people, tokens};
@@ -90,7 +91,8 @@ pub(super) async fn grow(app: Arc<App>) {
             app.db
                 .write(move |conn| {
                     tokens::forget_expired(conn)?;
-                    people::forget_expired(conn, &settings)
+                    people::forget_expired(conn, &settings)?;
+                    applications::tidy(conn)
                 })
                 .await?;
             while app.db.write(ledger::tree::grow).await? {}

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::offer::Offer;
 pub use super::transform::ReleaseRule;
 pub use crate::intake::FieldType;
 
@@ -204,6 +205,9 @@ pub struct Entry {
     /// The longest term of a grant, in days.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_term_days: Option<u32>,
+    /// On what terms a firm may have it; given for conditional entries.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub offer: Option<Offer>,
     /// What of its rows a release for a grant may hold; given for conditional entries.
     #[serde(default, skip_serializing_if = "RowPolicy::is_default")]
     pub policy: RowPolicy,
@@ -245,6 +249,11 @@ impl Entry {
     /// The longest term of a grant, in days.
     pub fn max_term_days(&self) -> u32 {
         self.max_term_days.unwrap_or(365)
+    }
+
+    /// On what terms a firm may have it.
+    pub fn offer(&self) -> Offer {
+        self.offer.clone().unwrap_or_default()
     }
 
     /// The field of that name.

@@ -241,6 +241,13 @@ diesel::table! {
         decided_by -> Nullable<Text>,
         decided_at -> Nullable<Timestamp>,
         reason -> Nullable<Text>,
+        wish_json -> Text,
+        granted_json -> Nullable<Text>,
+        accepted_at -> Nullable<Timestamp>,
+        due_at -> Nullable<Timestamp>,
+        overdue_told -> Bool,
+        appeals -> Integer,
+        refused_by -> Nullable<Text>,
     }
 }
 

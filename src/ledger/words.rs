@@ -80,6 +80,18 @@ pub(super) fn of(conn: &mut Conn, entries: &[LedgerEntry]) -> Result<HashMap<i64
     Ok(found)
 }
 
+/// The entries about one thing in their order, each with what was said at it, unless that was taken out.
+///
+/// # Errors
+/// When the database does not answer.
+pub fn history(conn: &mut Conn, subject: &str) -> Result<Vec<(LedgerEntry, Option<String>)>> {
+    let about: Vec<LedgerEntry> = ledger::table.filter(ledger::subject.eq(subject)).order(ledger::seq).load(conn)?;
+    let seqs: Vec<i64> = about.iter().map(|entry| entry.seq).collect();
+    let said: Vec<WordsRow> = ledger_words::table.filter(ledger_words::seq.eq_any(seqs)).load(conn)?;
+    let words = |entry: &LedgerEntry| said.iter().find(|row| row.seq == entry.seq && row.name == REASON).map(|row| row.words.clone());
+    Ok(about.into_iter().map(|entry| (words(&entry), entry)).map(|(words, entry)| (entry, words)).collect())
+}
+
 /// What is wrong with the words that lie beside an entry, if anything. Words that were taken out are no fault.
 pub(super) fn fault(entry: &LedgerEntry, words: Option<&Vec<Words>>) -> Option<String> {
     let detail: Value = serde_json::from_str(&entry.detail_json).unwrap_or_default();

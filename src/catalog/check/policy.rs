@@ -16,8 +16,12 @@ pub(super) fn check(entry: &Entry, faults: &mut Faults) {
         if entry.policy != RowPolicy::default() {
             faults.push(("policy".to_owned(), "only a conditional dataset has a policy for releases".to_owned()));
         }
+        if entry.offer.is_some() {
+            faults.push(("offer".to_owned(), "only a conditional dataset has an offer".to_owned()));
+        }
         return;
     }
+    faults.extend(entry.offer().faults());
     let policy = &entry.policy;
     let mut fault = |key: &str, detail: String| faults.push((format!("policy.{key}"), detail));
     let share = |share: Option<f64>, most: f64| share.is_none_or(|share| (0.0..=most).contains(&share));

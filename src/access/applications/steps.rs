@@ -1,0 +1,267 @@
+//! Steps of the firm up to the submission, and those of time.
+
+use chrono::NaiveDateTime;
+use diesel::prelude::*;
+use serde_json::{Value, json};
+
+use super::{Application, ApplicationRow, State, Step, due, find, row_of};
+use crate::access::Terms;
+use crate::access::agreements::Agreement;
+use crate::catalog::{self, Dataset, Mode, OpenType, Policy, Wish, twice};
+use crate::clock::now_naive;
+use crate::db::schema::applications;
+use crate::db::{Conn, lock_ledger};
+use crate::error::{Error, Fault, Result};
+use crate::identity::{Caller, firms};
+use crate::ledger::{self, Kind};
+
+/// What a firm asks for.
+pub struct NewApplication {
+    /// The dataset, by slug.
+    pub dataset: String,
+    /// What the data is for, in its words.
+    pub purpose: String,
+    /// What it asks for, as far as an offer speaks of it.
+    pub wish: Wish,
+    /// The fields.
+    pub fields: Vec<String>,
+    /// In which ways the data is to be handed over.
+    pub modes: Vec<Mode>,
+    /// For how many days.
+    pub term_days: i32,
+    /// How the firm keeps the data safe, in its words.
+    pub safeguards: String,
+}
+
+/// An application whose turn it is for the caller's firm.
+pub struct Turn {
+    pub(super) application: Application,
+    pub(super) row: ApplicationRow,
+    pub(super) state: State,
+}
+
+impl Turn {
+    /// The firm's own application, if the step is possible. Whoever decides at the same time waits.
+    pub(super) fn of_firm(conn: &mut Conn, caller: &Caller, id: &str, step: Step) -> Result<Self> {
+        let firm = firms::require_approved(conn, caller.firm()?)?;
+        let turn = Self::take(conn, id)?;
+        if turn.row.firm_id != firm.id {
+            return Err(Error::not_found("application", id));
+        }
+        turn.application.require(step)?;
+        Ok(turn)
+    }
+
+    /// The application, held until the end of the transaction.
+    pub(super) fn take(conn: &mut Conn, id: &str) -> Result<Self> {
+        lock_ledger(conn)?;
+        let (row, slug) = row_of(conn, id)?;
+        let state = State::parse(&row.status)?;
+        let (again, _) = row_of(conn, id)?;
+        Ok(Turn { application: super::view(conn, again, slug)?, row, state })
+    }
+
+    /// Writes it down in its new state, and with it what the change is of.
+    ///
+    /// # Errors
+    /// When somebody else was faster.
+    pub(super) fn go(mut self, conn: &mut Conn, to: State, due_at: Option<NaiveDateTime>) -> Result<()> {
+        self.row.status = to.as_str().to_owned();
+        self.row.due_at = due_at;
+        self.row.overdue_told = false;
+        let from = applications::table.find(self.row.id.clone()).filter(applications::status.eq(self.state.as_str()));
+        if diesel::update(from).set(&self.row).execute(conn)? == 0 {
+            return Err(Error::Conflict("somebody else was faster; look at the application again".to_owned()));
+        }
+        Ok(())
+    }
+}
+
+/// Begins an application, and submits it unless it is to stay a draft.
+///
+/// # Errors
+/// When the firm is not approved, the dataset is not conditional, or what is asked for does not fit; every fault is named.
+pub fn create(conn: &mut Conn, caller: &Caller, new: NewApplication, draft: bool, terms: &Terms) -> Result<Application> {
+    let firm = firms::require_approved(conn, caller.firm()?)?;
+    let dataset = dataset_of(conn, &new)?;
+    check(&dataset, &new, draft)?;
+    let row = ApplicationRow {
+        id: uuid::Uuid::now_v7().to_string(),
+        firm_id: firm.id,
+        dataset_id: dataset.id,
+        purpose: new.purpose,
+        fields_json: serde_json::to_string(&new.fields)?,
+        modes_json: serde_json::to_string(&new.modes)?,
+        term_days: new.term_days,
+        safeguards: new.safeguards,
+        status: State::Draft.as_str().to_owned(),
+        submitted_by: caller.actor(),
+        submitted_at: now_naive(),
+        decided_by: None,
+        decided_at: None,
+        reason: None,
+        wish_json: serde_json::to_string(&new.wish)?,
+        granted_json: None,
+        accepted_at: None,
+        due_at: Some(due(terms, terms.days.draft)),
+        overdue_told: false,
+        appeals: 0,
+        refused_by: None,
+    };
+    diesel::insert_into(applications::table).values(&row).execute(conn)?;
+    let detail = json!({ "firm": row.firm_id, "dataset": new.dataset });
+    ledger::append(conn, Kind::ApplicationBegun, &row.submitted_by, &format!("application:{}", row.id), &detail)?;
+    if draft { find(conn, &row.id) } else { submit(conn, caller, &row.id, terms) }
+}
+
+/// Changes a draft, or one that more was asked of.
+///
+/// # Errors
+/// When it is another firm's, cannot be changed any more, or does not fit.
+pub fn change(conn: &mut Conn, caller: &Caller, id: &str, new: NewApplication) -> Result<Application> {
+    let mut turn = Turn::of_firm(conn, caller, id, Step::Change)?;
+    if new.dataset != turn.application.dataset {
+        return Err(Error::invalid("/dataset", "an application stays with its dataset; begin another one"));
+    }
+    let dataset = dataset_of(conn, &new)?;
+    check(&dataset, &new, turn.state == State::Draft)?;
+    turn.row.purpose = new.purpose;
+    turn.row.fields_json = serde_json::to_string(&new.fields)?;
+    turn.row.modes_json = serde_json::to_string(&new.modes)?;
+    turn.row.term_days = new.term_days;
+    turn.row.safeguards = new.safeguards;
+    turn.row.wish_json = serde_json::to_string(&new.wish)?;
+    let (state, due_at) = (turn.state, turn.row.due_at);
+    let detail = contents(&turn.row, &new.dataset)?;
+    turn.go(conn, state, due_at)?;
+    ledger::append(conn, Kind::ApplicationChanged, &caller.actor(), &format!("application:{id}"), &detail)?;
+    find(conn, id)
+}
+
+/// Submits a draft: the publisher's clock begins.
+///
+/// # Errors
+/// When it is another firm's, submitted already, or does not fit what the dataset is now.
+pub fn submit(conn: &mut Conn, caller: &Caller, id: &str, terms: &Terms) -> Result<Application> {
+    let mut turn = Turn::of_firm(conn, caller, id, Step::Submit)?;
+    let new = request_of(&turn.application);
+    let dataset = dataset_of(conn, &new)?;
+    check(&dataset, &new, false)?;
+    turn.row.submitted_by = caller.actor();
+    turn.row.submitted_at = now_naive();
+    let detail = contents(&turn.row, &new.dataset)?;
+    turn.go(conn, State::Submitted, Some(due(terms, terms.days.accept)))?;
+    ledger::append(conn, Kind::ApplicationSubmitted, &caller.actor(), &format!("application:{id}"), &detail)?;
+    find(conn, id)
+}
+
+/// Looks through what time has done: applications whose firm let its time go by expire, and those whose publisher did are written down as
+/// overdue, once for each turn. Answers how many of both.
+///
+/// # Errors
+/// When the database does not answer.
+pub fn tidy(conn: &mut Conn) -> Result<(usize, usize)> {
+    let late: Vec<(String, String, bool)> = applications::table
+        .filter(applications::due_at.le(now_naive()))
+        .select((applications::id, applications::status, applications::overdue_told))
+        .load(conn)?;
+    let (mut expired, mut overdue) = (0, 0);
+    for (id, status, told) in late {
+        let state = State::parse(&status)?;
+        let subject = format!("application:{id}");
+        if state.may(Step::Expire) {
+            let turn = Turn::take(conn, &id)?;
+            let detail = json!({ "was": state.as_str() });
+            turn.go(conn, State::Expired, None)?;
+            ledger::append(conn, Kind::ApplicationExpired, "service", &subject, &detail)?;
+            expired += 1;
+        } else if state.is_publishers_turn() && !told {
+            let waits = applications::table.find(&id).filter(applications::status.eq(&status)).filter(applications::overdue_told.eq(false));
+            if diesel::update(waits).set(applications::overdue_told.eq(true)).execute(conn)? > 0 {
+                ledger::append(conn, Kind::ApplicationOverdue, "service", &subject, &json!({ "state": state.as_str() }))?;
+                overdue += 1;
+            }
+        }
+    }
+    Ok((expired, overdue))
+}
+
+/// The agreement of an application was signed.
+///
+/// # Errors
+/// When it waits for no signature: it was withdrawn, or its time is over.
+pub(in crate::access) fn mark_signed(conn: &mut Conn, agreement: &Agreement) -> Result<()> {
+    let turn = Turn::take(conn, &agreement.application_id)?;
+    turn.application.require(Step::Sign)?;
+    if turn.row.due_at.is_some_and(|due| due <= now_naive()) {
+        return Err(Error::Conflict("the time to sign is over; apply again".to_owned()));
+    }
+    turn.go(conn, State::Signed, None)
+}
+
+fn contents(row: &ApplicationRow, dataset: &str) -> Result<Value> {
+    let json = |text: &str| serde_json::from_str::<Value>(text);
+    Ok(json!({
+        "firm": row.firm_id, "dataset": dataset, "fields": json(&row.fields_json)?, "modes": json(&row.modes_json)?,
+        "term_days": row.term_days, "wish": json(&row.wish_json)?,
+    }))
+}
+
+fn request_of(application: &Application) -> NewApplication {
+    NewApplication {
+        dataset: application.dataset.clone(),
+        purpose: application.purpose.clone(),
+        wish: application.wish.clone(),
+        fields: application.fields.clone(),
+        modes: application.modes.clone(),
+        term_days: application.term_days,
+        safeguards: application.safeguards.clone(),
+    }
+}
+
+fn dataset_of(conn: &mut Conn, new: &NewApplication) -> Result<Dataset> {
+    let dataset = catalog::find(conn, &new.dataset)?;
+    if dataset.entry.open_type != OpenType::Conditional {
+        let kind = dataset.entry.open_type.as_str();
+        return Err(Error::invalid("/dataset", format!("only a conditional dataset is applied for; `{}` is {kind}", new.dataset)));
+    }
+    Ok(dataset)
+}
+
+/// Checks what is asked for; a draft may still lack something, and has nothing wrong.
+fn check(dataset: &Dataset, new: &NewApplication, draft: bool) -> Result<()> {
+    let mut faults = Vec::new();
+    let mut fault = |pointer: &str, detail: String| faults.push(Fault { pointer: pointer.to_owned(), detail });
+    for (pointer, text) in [("/purpose", &new.purpose), ("/safeguards", &new.safeguards)] {
+        let length = text.trim().chars().count();
+        let least = if draft { 0 } else { 10 };
+        if !(least..=4000).contains(&length) {
+            fault(pointer, format!("say it in 10 to 4000 characters; this has {length}"));
+        }
+    }
+    if new.wish.purposes.is_empty() && !draft {
+        let known: Vec<&str> = catalog::Purpose::ALL.iter().map(|purpose| purpose.as_str()).collect();
+        fault("/purposes", format!("name at least one of: {}", known.join(", ")));
+    }
+    if twice(&new.wish.purposes) {
+        fault("/purposes", "a purpose stands twice".to_owned());
+    }
+    if twice(&new.wish.safeguards_met) {
+        fault("/safeguards_met", "a safeguard stands twice".to_owned());
+    }
+    let max = dataset.entry.max_term_days();
+    if new.term_days < 1 || i64::from(new.term_days) > i64::from(max) {
+        fault("/term_days", format!("give 1 to {max} days"));
+    }
+    if (new.modes.is_empty() && !draft) || twice(&new.modes) {
+        fault("/modes", "give download, api, or both, each once".to_owned());
+    }
+    if !(draft && new.fields.is_empty()) {
+        match Policy::for_fields(&dataset.entry, &new.fields, 0.0) {
+            Err(Error::Invalid(more)) => faults.extend(more),
+            Err(other) => return Err(other),
+            Ok(_) => {}
+        }
+    }
+    if faults.is_empty() { Ok(()) } else { Err(Error::Invalid(faults)) }
+}

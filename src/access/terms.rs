@@ -1,0 +1,31 @@
+//! What the service's settings say of applications and agreements.
+
+use super::calendar::Calendar;
+
+/// The terms.
+#[derive(Debug, Clone)]
+pub struct Terms {
+    /// The share of rows that a grant's release leaves out where the dataset's entry says nothing of it.
+    pub fingerprint_share: f64,
+    /// How long everybody has, in working days.
+    pub days: Days,
+    /// Which days are worked.
+    pub calendar: Calendar,
+}
+
+/// Working days for each turn.
+#[derive(Debug, Clone, Copy)]
+pub struct Days {
+    /// A draft that nobody submits.
+    pub draft: u32,
+    /// The publisher, to find an application complete.
+    pub accept: u32,
+    /// The publisher, to decide it, or an appeal.
+    pub decide: u32,
+    /// The firm, to answer what was asked.
+    pub answer: u32,
+    /// The firm, to sign.
+    pub sign: u32,
+    /// The firm, to appeal against a refusal.
+    pub appeal: u32,
+}
