@@ -404,9 +404,11 @@ apply() {
 {
   "dataset": "$dataset",
   "purpose": "按年龄段和诊断大类训练社区就诊量预测模型。To train a model that forecasts visits by age and group of diagnosis.",
+  "purposes": ["analytics", "evaluation"],
   "fields": [${list%,}],
   "modes": ["download", "api"],
   "term_days": 90,
+  "safeguards_met": ["encryption_at_rest", "encryption_in_transit", "access_log", "least_privilege", "isolated_environment", "named_officer"],
   "safeguards": "隔离环境，静态和传输加密，最小权限，访问留痕。An isolated environment, encryption, least privilege, logs of every access."
 }
 JSON

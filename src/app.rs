@@ -19,8 +19,8 @@ use anyhow::{Context, anyhow};
 use tokio::sync::{Notify, Semaphore};
 
 use crate::access::calendar::Calendar;
-use crate::access::{Days, Terms};
 use crate::access::grants::Grant;
+use crate::access::{Days, Terms};
 use crate::crypto::{MasterKey, hex, random_bytes};
 use crate::db::Db;
 use crate::engine::Engine;
@@ -86,6 +86,8 @@ pub struct App {
     hashing: Semaphore,
     /// Releases in the making.
     making: tokio::sync::Mutex<()>,
+    /// Releases that are tried out.
+    trying: tokio::sync::Mutex<()>,
     /// Uploads to which bytes are being written at this moment.
     pub uploading: Mutex<HashSet<String>>,
     /// The name under which this process does jobs; a restart has the same.
@@ -169,6 +171,7 @@ impl App {
             usage: Usage::new(parts.master.derive("usage")),
             hashing: Semaphore::new(std::thread::available_parallelism().map_or(2, usize::from)),
             making: tokio::sync::Mutex::default(),
+            trying: tokio::sync::Mutex::default(),
             uploading: Mutex::default(),
             runner: parts.folder.secret("runner", || Ok(format!("runner-{}", hex(&random_bytes::<8>()?))))?,
             work: Notify::new(),

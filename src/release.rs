@@ -22,3 +22,4 @@ pub use publish::{
 };
 pub use report::{FieldReport, GroupsReport, ReleaseReport, Risk, RowsReport};
 pub use store::{Found, Release, exists, find_for, versions_of};
+pub use transform::Holder;

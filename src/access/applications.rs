@@ -22,8 +22,8 @@ use crate::error::{Error, Result};
 use crate::identity::Caller;
 
 pub use answers::{answer, appeal, withdraw};
-pub use decide::{Conditions, NewDecision, accept, ask, decide, decide_appeal};
 pub(super) use decide::granted;
+pub use decide::{Conditions, NewDecision, accept, ask, decide, decide_appeal};
 pub(super) use steps::mark_signed;
 pub use steps::{NewApplication, Turn, change, create, submit, tidy};
 
@@ -120,10 +120,9 @@ impl State {
             Step::Answer => self == State::Asked,
             Step::Decide => matches!(self, State::Submitted | State::Accepted),
             Step::Sign => self == State::Approved,
-            Step::Withdraw => matches!(
-                self,
-                State::Draft | State::Submitted | State::Accepted | State::Asked | State::Approved | State::Appealed
-            ),
+            Step::Withdraw => {
+                matches!(self, State::Draft | State::Submitted | State::Accepted | State::Asked | State::Approved | State::Appealed)
+            }
             Step::Appeal => self == State::Refused,
             Step::DecideAppeal => self == State::Appealed,
             Step::Expire => matches!(self, State::Draft | State::Asked | State::Approved),
@@ -371,7 +370,12 @@ pub fn list_for(conn: &mut Conn, caller: &Caller, filter: &ApplicationFilter) ->
 /// Whose step an entry of the ledger is: `firm`, `publisher` or `service`.
 pub fn side_of(kind: &str) -> &'static str {
     match kind {
-        "application.accepted" | "application.asked" | "application.approved" | "application.refused" | "release.tried" | "appeal.dismissed"
+        "application.accepted"
+        | "application.asked"
+        | "application.approved"
+        | "application.refused"
+        | "release.tried"
+        | "appeal.dismissed"
         | "appeal.granted" => "publisher",
         "application.expired" | "application.overdue" => "service",
         _ => "firm",

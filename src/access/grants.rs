@@ -12,7 +12,7 @@ use super::applications;
 use crate::catalog::{self, Dataset, Policy};
 use crate::clock::now_naive;
 use crate::db::Conn;
-use crate::db::schema::{datasets, grants};
+use crate::db::schema::{agreements, datasets, grants};
 use crate::error::{Error, Result};
 use crate::identity::{Caller, Role};
 use crate::ledger::{self, Kind};
@@ -24,6 +24,8 @@ pub struct Grant {
     pub id: String,
     /// The agreement that it comes from.
     pub agreement_id: String,
+    /// The application that the agreement comes from.
+    pub application_id: String,
     /// The firm that holds it.
     pub firm_id: String,
     /// The dataset, by slug.
@@ -69,8 +71,9 @@ struct GrantRow {
     reason: Option<String>,
 }
 
-fn view((row, dataset): (GrantRow, String)) -> Result<Grant> {
+fn view((row, dataset, application_id): (GrantRow, String, String)) -> Result<Grant> {
     Ok(Grant {
+        application_id,
         id: row.id,
         agreement_id: row.agreement_id,
         firm_id: row.firm_id,
@@ -127,10 +130,11 @@ pub(super) fn id_for_agreement(conn: &mut Conn, agreement_id: &str) -> Result<Op
 /// # Errors
 /// When there is none.
 pub fn find(conn: &mut Conn, id: &str) -> Result<Grant> {
-    let row: Option<(GrantRow, String)> = grants::table
+    let row: Option<(GrantRow, String, String)> = grants::table
         .inner_join(datasets::table)
+        .inner_join(agreements::table)
         .filter(grants::id.eq(id))
-        .select((GrantRow::as_select(), datasets::slug))
+        .select((GrantRow::as_select(), datasets::slug, agreements::application_id))
         .first(conn)
         .optional()?;
     view(row.ok_or_else(|| Error::not_found("grant", id))?)
@@ -141,8 +145,9 @@ pub fn find(conn: &mut Conn, id: &str) -> Result<Grant> {
 /// # Errors
 /// When the database does not answer.
 pub fn of_dataset(conn: &mut Conn, dataset: &Dataset) -> Result<Vec<Grant>> {
-    let of_it = grants::table.inner_join(datasets::table).filter(grants::dataset_id.eq(&dataset.id));
-    let rows: Vec<(GrantRow, String)> = of_it.order(grants::id).select((GrantRow::as_select(), datasets::slug)).load(conn)?;
+    let of_it = grants::table.inner_join(datasets::table).inner_join(agreements::table).filter(grants::dataset_id.eq(&dataset.id));
+    let rows: Vec<(GrantRow, String, String)> =
+        of_it.order(grants::id).select((GrantRow::as_select(), datasets::slug, agreements::application_id)).load(conn)?;
     rows.into_iter().map(view).collect()
 }
 
@@ -166,7 +171,8 @@ pub fn find_for(conn: &mut Conn, caller: &Caller, id: &str) -> Result<Grant> {
 pub fn list_for(conn: &mut Conn, caller: &Caller, after: Option<&str>, limit: i64) -> Result<(Vec<Grant>, i64)> {
     let firm = super::firm_scope(caller)?;
     let matching = || {
-        let mut query = grants::table.inner_join(datasets::table).into_boxed::<<Conn as Connection>::Backend>();
+        let mut query =
+            grants::table.inner_join(datasets::table).inner_join(agreements::table).into_boxed::<<Conn as Connection>::Backend>();
         if let Some(firm) = &firm {
             query = query.filter(grants::firm_id.eq(firm.clone()));
         }
@@ -177,7 +183,8 @@ pub fn list_for(conn: &mut Conn, caller: &Caller, after: Option<&str>, limit: i6
     if let Some(after) = after {
         page = page.filter(grants::id.gt(after.to_owned()));
     }
-    let rows: Vec<(GrantRow, String)> = page.order(grants::id).limit(limit).select((GrantRow::as_select(), datasets::slug)).load(conn)?;
+    let rows: Vec<(GrantRow, String, String)> =
+        page.order(grants::id).limit(limit).select((GrantRow::as_select(), datasets::slug, agreements::application_id)).load(conn)?;
     Ok((rows.into_iter().map(view).collect::<Result<_>>()?, total))
 }
 

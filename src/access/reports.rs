@@ -68,11 +68,23 @@ fn view(row: ReportRow) -> Result<FiledReport> {
     })
 }
 
-/// What has to be tried out for an application: the dataset's slug, the policy that an approval would agree on, and the newest version.
+/// What has to be tried out for an application.
+pub struct ToTry {
+    /// The firm that applies.
+    pub firm: String,
+    /// The dataset.
+    pub dataset: Dataset,
+    /// The policy that an approval would agree on.
+    pub policy: Policy,
+    /// The newest version.
+    pub version: Version,
+}
+
+/// What has to be tried out for an application.
 ///
 /// # Errors
 /// When the caller is no reviewer, or the application cannot be approved any more.
-pub fn to_try(conn: &mut Conn, caller: &Caller, id: &str, fields: Option<Vec<String>>, terms: &Terms) -> Result<(String, Policy, Version)> {
+pub fn to_try(conn: &mut Conn, caller: &Caller, id: &str, fields: Option<Vec<String>>, terms: &Terms) -> Result<ToTry> {
     caller.with_role(&[Role::Reviewer])?;
     let application = applications::find_for(conn, caller, id)?;
     application.require(applications::Step::Decide)?;
@@ -81,7 +93,7 @@ pub fn to_try(conn: &mut Conn, caller: &Caller, id: &str, fields: Option<Vec<Str
     let granted = applications::granted(&application, Some(&conditions))?;
     let (policy, number) = (policy_for(&granted.fields, &dataset, terms)?, newest(&dataset)?);
     let version = catalog::version(conn, &dataset, number)?;
-    Ok((dataset.slug, policy, version))
+    Ok(ToTry { firm: application.firm_id, dataset, policy, version })
 }
 
 /// The policy that an approval of these fields agrees on.

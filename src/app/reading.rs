@@ -14,7 +14,7 @@ use crate::catalog::Version;
 use crate::error::{Error, Result};
 use crate::identity::{Caller, Identity};
 use crate::ledger::Marks;
-use crate::release::{self, Found, Maker, Release};
+use crate::release::{self, Found, Holder, Maker, Release};
 
 /// How many reads are known before all of them are forgotten.
 const MOST: usize = 2000;
@@ -143,11 +143,13 @@ impl App {
     /// When the caller is no reviewer, the application is decided, or the policy does not fit the version.
     pub async fn report(&self, caller: &Caller, application: &str, fields: Option<Vec<String>>) -> Result<FiledReport> {
         let (who, id, terms) = (caller.clone(), application.to_owned(), Arc::clone(&self.terms));
-        let (slug, policy, version) = self.db.read(move |conn| reports::to_try(conn, &who, &id, fields, &terms)).await?;
-        let number = version.number;
+        let to_try = self.db.read(move |conn| reports::to_try(conn, &who, &id, fields, &terms)).await?;
+        let (policy, number) = (to_try.policy, to_try.version.number);
+        let holder = Holder { application: application.to_owned(), firm: to_try.firm, dataset: to_try.dataset.id };
         let report = {
-            let _turn = self.making.lock().await;
-            self.maker().try_out(&slug, &policy, &format!("application:{application}"), version).await?
+            // One at a time; whoever waits for a release does not wait for a report.
+            let _turn = self.trying.lock().await;
+            self.maker().try_out(&to_try.dataset.slug, &policy, &holder, to_try.version).await?
         };
         let (caller, id) = (caller.clone(), application.to_owned());
         let (reached, report) = (report.reached, serde_json::to_value(report)?);

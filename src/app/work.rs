@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::App;
-use crate::access::grants;
 use crate::access::applications;
+use crate::access::grants;
 use crate::catalog;
 use crate::error::{Error, Result};
 use crate::identity::{people, tokens};

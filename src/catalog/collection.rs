@@ -67,6 +67,12 @@ pub(super) fn check(entry: &Entry, faults: &mut Vec<(String, String)>) {
             let detail = format!("field `{name}`: in a collection it is always of the type {}", field_type.as_str());
             faults.push((format!("fields[{at}].type"), detail));
         }
+        if [PATH, SHA256].contains(&field.name.as_str()) && !field.coarser.is_empty() {
+            faults.push((
+                format!("fields[{at}].coarser"),
+                format!("field `{}`: it names a file, and leaves as its rule says or not at all", field.name),
+            ));
+        }
     }
     if entry.key != [PATH] {
         faults.push(("key".to_owned(), format!("the files of a collection are told apart by `{PATH}`; leave the key out")));

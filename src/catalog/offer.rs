@@ -197,13 +197,18 @@ impl Offer {
     /// Where a wish for these modes and this term does not meet the offer; nothing where it does.
     pub fn conflicts(&self, entry: &Entry, wish: &Wish, modes: &[Mode], term_days: i32) -> Vec<OfferConflict> {
         let mut found = Vec::new();
-        let mut say = |pointer: &str, zh: String, en: String| found.push(OfferConflict { pointer: pointer.to_owned(), detail: Text { zh, en } });
+        let mut say =
+            |pointer: &str, zh: String, en: String| found.push(OfferConflict { pointer: pointer.to_owned(), detail: Text { zh, en } });
         for purpose in wish.purposes.iter().filter(|purpose| !self.purposes.contains(purpose)) {
             let (zh, en) = purpose.words();
             say("/purposes", format!("本数据集不提供用于{zh}"), format!("the dataset is not offered for {en}"));
         }
         if wish.shares_models && !self.models_may_be_shared {
-            say("/shares_models", "由本数据训练的模型不得向他人提供".to_owned(), "models that learned from it may not be passed on".to_owned());
+            say(
+                "/shares_models",
+                "由本数据训练的模型不得向他人提供".to_owned(),
+                "models that learned from it may not be passed on".to_owned(),
+            );
         }
         for safeguard in self.safeguards.iter().filter(|safeguard| !wish.safeguards_met.contains(safeguard)) {
             let (zh, en) = safeguard.words();

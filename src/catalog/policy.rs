@@ -36,6 +36,9 @@ pub struct PolicyField {
     /// What it says about a person.
     #[serde(default)]
     pub sensitivity: Sensitivity,
+    /// Whether it is sensitive personal information besides, where the entry and a version say different things.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub also_sensitive: bool,
 }
 
 /// Which rows leave.
@@ -48,6 +51,9 @@ pub struct Rows {
     /// The share of subjects, or of rows where no subject is named.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sample: Option<f64>,
+    /// The fields that name a row: what is by chance for a row depends on them alone. Without them it depends on the whole row.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub key: Vec<String>,
     /// The field whose values name the subjects; groups are counted in them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub subject: Option<String>,
@@ -64,7 +70,7 @@ pub struct Rows {
 impl Default for Rows {
     /// Every row, as in the first agreements.
     fn default() -> Self {
-        Rows { condition: None, sample: None, subject: None, k: 1, l: 1, max_suppressed_share: 0.0, leave_out_share: 0.0 }
+        Rows { condition: None, sample: None, key: Vec::new(), subject: None, k: 1, l: 1, max_suppressed_share: 0.0, leave_out_share: 0.0 }
     }
 }
 
@@ -75,6 +81,7 @@ impl Rows {
         Rows {
             condition: told.condition.clone(),
             sample: told.sample.filter(|share| *share < 1.0),
+            key: entry.key.clone(),
             subject: told.subject.clone(),
             k: told.k.unwrap_or(if quasi { DEFAULT_K } else { 1 }),
             l: told.l.unwrap_or(1),
@@ -104,7 +111,11 @@ impl PolicyField {
 
     /// Whether it is sensitive and leaves as something that means what it says.
     pub fn is_sensitive(&self) -> bool {
-        self.sensitivity == Sensitivity::Sensitive && !self.rule.is_keyed()
+        self.says_sensitive() && !self.rule.is_keyed()
+    }
+
+    fn says_sensitive(&self) -> bool {
+        self.also_sensitive || self.sensitivity == Sensitivity::Sensitive
     }
 
     /// The rules by which it may leave, from the mildest to the coarsest.
@@ -154,7 +165,10 @@ impl Policy {
         for leaving in &self.fields {
             let allowed = entry.field(&leaving.name).is_some_and(|field| {
                 let as_strict = field.release == leaving.rule || field.release.is_keep();
-                may_leave(field) && as_strict && leaving.rule.lets_leave(field.sensitivity)
+                let known = leaving.sensitivity.stricter(field.sensitivity) == leaving.sensitivity;
+                let sensitive = field.sensitivity != Sensitivity::Sensitive || leaving.says_sensitive();
+                let coarser = leaving.coarser.iter().all(|rule| field.coarser.contains(rule) || rule.is_drop());
+                may_leave(field) && as_strict && known && sensitive && coarser && leaving.rule.lets_leave(field.sensitivity)
             });
             if !allowed {
                 let reason = format!("the dataset's policy no longer lets the field `{}` leave in this way; apply again", leaving.name);
@@ -178,13 +192,19 @@ impl Policy {
             let found = version.iter().find(|field| field.name == name);
             found.ok_or_else(|| Error::Conflict(format!("this version has no field `{name}` any more; apply again")))
         };
-        if let Some(subject) = &self.rows.subject {
-            field(subject)?;
+        for name in self.rows.subject.iter().chain(&self.rows.key) {
+            field(name)?;
         }
         let mut policy = self.clone();
         for leaving in &mut policy.fields {
             let known = field(&leaving.name)?;
+            let (was_grouped, was_sensitive) = (leaving.is_grouped(), leaving.says_sensitive());
+            let sensitive = was_sensitive || known.sensitivity == Sensitivity::Sensitive;
             leaving.sensitivity = leaving.sensitivity.stricter(known.sensitivity);
+            leaving.also_sensitive = sensitive && leaving.sensitivity != Sensitivity::Sensitive;
+            if leaving.is_grouped() && !was_grouped {
+                policy.rows.k = policy.rows.k.max(DEFAULT_K);
+            }
             for rule in leaving.levels() {
                 if !rule.is_drop() && !rule.lets_leave(leaving.sensitivity) || leaving.rule.is_drop() {
                     return Err(Error::Conflict(format!("the field `{}` may not leave as the policy says", leaving.name)));
@@ -219,7 +239,13 @@ pub(super) fn subjects_of(rule: &ReleaseRule) -> impl Iterator<Item = &str> {
 }
 
 fn leaving_field(field: &Field) -> PolicyField {
-    PolicyField { name: field.name.clone(), rule: field.release.clone(), coarser: field.coarser.clone(), sensitivity: field.sensitivity }
+    PolicyField {
+        name: field.name.clone(),
+        rule: field.release.clone(),
+        coarser: field.coarser.clone(),
+        sensitivity: field.sensitivity,
+        also_sensitive: false,
+    }
 }
 
 fn leaving(entry: &Entry) -> Vec<&str> {

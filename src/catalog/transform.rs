@@ -5,6 +5,7 @@
 //! `round`, `clamp`) and randomisation (`shift_days`, `noise`). What they do to values is in `release`; here is what they mean.
 
 mod amount;
+mod coarser;
 mod words;
 
 use std::collections::BTreeMap;
@@ -55,7 +56,8 @@ pub enum Transform {
         /// How many.
         chars: u32,
     },
-    /// The first and last characters of a text stay, each one between becomes a sign; a text that is no longer than both is hidden whole. 屏蔽
+    /// The first and last characters of a text stay, each one between becomes a sign; a text of which less than a third would be hidden is hidden
+    /// whole. 屏蔽
     Mask {
         /// How many characters stay at the beginning.
         #[serde(default)]
@@ -112,7 +114,7 @@ pub enum Transform {
     ShiftDays {
         /// The field whose values name the subjects.
         subject: String,
-        /// The most days by which a date moves, earlier or later, 1 to 3650.
+        /// The most days by which a date moves, earlier or later, 7 to 3650.
         days: u32,
     },
     /// A number gets noise of the Laplace distribution added to it, the same for the same row at each making of the grant's release. 噪声添加
@@ -208,7 +210,7 @@ impl ReleaseRule {
 
     /// Whether values are moved away from the true ones.
     pub fn is_random(&self) -> bool {
-        self.steps().iter().any(|step| matches!(step, Transform::ShiftDays { .. } | Transform::Noise { .. }))
+        self.steps().iter().any(Transform::is_random)
     }
 
     /// Whether a field of this sensitivity may leave by this rule: of a direct identifier at least a part is hidden.
@@ -225,6 +227,9 @@ impl ReleaseRule {
         if steps.is_empty() || steps.len() > MAX_STEPS {
             return Err(format!("a rule has 1 to {MAX_STEPS} steps"));
         }
+        if steps.iter().rev().skip(1).any(Transform::is_random) {
+            return Err("shift_days and noise stand at the end: what comes after them would undo them".to_owned());
+        }
         let alone = |step: &Transform| matches!(step, Transform::Keep | Transform::Drop | Transform::Pseudonym);
         if steps.len() > 1 && steps.iter().any(alone) {
             return Err("keep, drop and pseudonym stand alone".to_owned());
@@ -234,6 +239,11 @@ impl ReleaseRule {
 }
 
 impl Transform {
+    /// Whether values are moved away from the true ones.
+    fn is_random(&self) -> bool {
+        matches!(self, Transform::ShiftDays { .. } | Transform::Noise { .. })
+    }
+
     /// Its name as it is written.
     pub fn name(&self) -> &'static str {
         match self {
@@ -257,7 +267,7 @@ impl Transform {
         }
     }
 
-    fn output(&self, from: FieldType, scale: Option<i8>) -> Result<FieldType, String> {
+    fn output(&self, from: FieldType, decimals: Option<i8>) -> Result<FieldType, String> {
         let is_time = matches!(from, FieldType::Date | FieldType::Datetime);
         let is_number = matches!(from, FieldType::Integer | FieldType::Decimal | FieldType::Number);
         let (fits, wanted, to) = match self {
@@ -276,7 +286,12 @@ impl Transform {
             return Err(format!("`{}` needs a field declared as {wanted}; here it meets {}", self.name(), from.as_str()));
         }
         self.check().map_err(|cause| format!("`{}`: {cause}", self.name()))?;
-        if let Some(amount) = self.amounts().find(|amount| !fits_digits(amount, from, scale)) {
+        if let Transform::Noise { scale } = self
+            && !is_felt(scale, from, decimals)
+        {
+            return Err("`noise`: give a scale of at least one in the field's last digit, or it changes nothing".to_owned());
+        }
+        if let Some(amount) = self.amounts().find(|amount| !fits_digits(amount, from, decimals)) {
             return Err(format!("`{}`: {amount} has more digits behind the point than the field", self.name()));
         }
         Ok(to)
@@ -323,7 +338,7 @@ impl Transform {
             Transform::Round { to } => positive(to),
             Transform::Clamp { min: None, max: None } => Err("give min, max or both".to_owned()),
             Transform::Clamp { min: Some(min), max: Some(max) } if min >= max => Err("min has to be below max".to_owned()),
-            Transform::ShiftDays { days, .. } if !(1..=3650).contains(days) => Err("give 1 to 3650 days".to_owned()),
+            Transform::ShiftDays { days, .. } if !(7..=3650).contains(days) => Err("give 7 to 3650 days".to_owned()),
             Transform::Noise { scale } => positive(scale),
             Transform::Keep
             | Transform::Drop
@@ -343,16 +358,23 @@ impl Transform {
     }
 }
 
+/// The digits behind the point that a field's numbers have; none of those that have as many as it takes.
+fn digits_of(field_type: FieldType, decimals: Option<i8>) -> Option<u32> {
+    match field_type {
+        FieldType::Decimal => Some(decimals.and_then(|scale| u32::try_from(scale).ok()).unwrap_or(0)),
+        FieldType::Integer => Some(0),
+        FieldType::Number | FieldType::String | FieldType::Boolean | FieldType::Date | FieldType::Datetime | FieldType::Geometry => None,
+    }
+}
+
 /// Whether a number can be written with the digits that a field has.
-fn fits_digits(amount: &Amount, field_type: FieldType, scale: Option<i8>) -> bool {
-    let digits = match field_type {
-        FieldType::Decimal => scale.and_then(|scale| u32::try_from(scale).ok()).unwrap_or(0),
-        FieldType::Integer => 0,
-        FieldType::Number | FieldType::String | FieldType::Boolean | FieldType::Date | FieldType::Datetime | FieldType::Geometry => {
-            return true;
-        }
-    };
-    amount.in_units(digits).is_some()
+fn fits_digits(amount: &Amount, field_type: FieldType, decimals: Option<i8>) -> bool {
+    digits_of(field_type, decimals).is_none_or(|digits| amount.in_units(digits).is_some())
+}
+
+/// Whether noise of a scale changes the digits that a field has.
+fn is_felt(scale: &Amount, field_type: FieldType, decimals: Option<i8>) -> bool {
+    digits_of(field_type, decimals).is_none_or(|digits| scale.to_f64() >= 10f64.powi(-(digits as i32)))
 }
 
 /// Reads one step or a list of them; by hand, since serde's own way to read either says nothing of what is wrong.
@@ -375,8 +397,13 @@ impl<'de> Visitor<'de> for RuleVisitor {
         Transform::deserialize(StrDeserializer::new(text)).map(ReleaseRule::One)
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<ReleaseRule, A::Error> {
-        Transform::deserialize(MapAccessDeserializer::new(map)).map(ReleaseRule::One)
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<ReleaseRule, A::Error> {
+        let step = Transform::deserialize(MapAccessDeserializer::new(&mut map))?;
+        // Or a second step would be lost without a word.
+        match map.next_key::<String>()? {
+            None => Ok(ReleaseRule::One(step)),
+            Some(other) => Err(serde::de::Error::custom(format!("`{other}` stands beside `{}`; give a list of steps", step.name()))),
+        }
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<ReleaseRule, A::Error> {

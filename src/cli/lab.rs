@@ -36,7 +36,7 @@ pub(super) fn command() -> Command {
                     .value_name("P")
                     .default_value("0.99")
                     .value_parser(clap::value_parser!(f64))
-                    .help("name a grant only with this probability or more, from 0.5 to 0.999999"),
+                    .help("name a grant only with this probability or more, from 0.9 to 0.999999"),
             )
             .arg(Arg::new("json").long("json").action(ArgAction::SetTrue).help("answer JSON")),
     )
@@ -45,8 +45,8 @@ pub(super) fn command() -> Command {
 /// Traces a copy and tells what was found out.
 pub(super) fn trace(settings: &Settings, matches: &ArgMatches) -> Result<End> {
     let confidence = matches.get_one::<f64>("confidence").copied().unwrap_or(0.99);
-    if !(0.5..=0.999_999).contains(&confidence) {
-        bail!("--confidence: give 0.5 to 0.999999");
+    if !(0.9..=0.999_999).contains(&confidence) {
+        bail!("--confidence: give 0.9 to 0.999999");
     }
     let texts = |name: &str| matches.get_many::<String>(name).into_iter().flatten().cloned().collect::<Vec<_>>();
     let mut renamed = Vec::new();
@@ -72,6 +72,9 @@ pub(super) fn trace(settings: &Settings, matches: &ArgMatches) -> Result<End> {
 fn tell(trace: &Trace) {
     let Trace { rows, distinct, foreign, .. } = trace;
     println!("the copy has {rows} rows, {distinct} different ones in {}; {foreign} of these no release can have", trace.columns.join(", "));
+    if trace.unread > 0 {
+        println!("{} rows could not be read, and were not looked at", trace.unread);
+    }
     println!("{:<36}  {:>9}  {:>9}  {:>11}  firm", "grant", "has", "left out", "probability");
     for suspect in trace.grants.iter().take(SHOWN) {
         let (grant, firm, probability) = (&suspect.grant, &suspect.firm, percent(suspect.probability));

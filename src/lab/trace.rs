@@ -5,7 +5,7 @@
 //! copy, has *left it out*, or could never have it. A row that a release has not speaks strongly against that grant. A row that it has
 //! speaks for it, the more so the less likely a release with another key has it too: it has a row with `1 - p^m`, where `p` is the share
 //! left out and `m` how many rows of the version look the same in the columns of the copy; a pseudonym it has practically never; what noise
-//! and moved dates do is tried with keys that no grant has.
+//! and moved dates do is tried for each row with keys that nobody has, and speaks once for each subject, since all dates of one move together.
 //!
 //! From that follows how likely the copy is under each hypothesis: that it comes from no release, from that of one grant, or from those of two
 //! mixed in any proportion. Bayes' theorem gives the probability of each. A grant is named only where the probability that it took part is
@@ -22,7 +22,7 @@ use serde_json::json;
 
 use self::copy::Copy;
 pub use self::copy::{Given, Renamed};
-use self::weigh::Standing;
+use self::weigh::{Chances, Standing};
 use crate::access::grants::{self, Grant};
 use crate::catalog::{self, Version};
 use crate::crypto::random_token;
@@ -31,11 +31,11 @@ use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::identity::firms;
 use crate::ledger::{self, Kind};
-use crate::release::{self, Candidate, Maker};
+use crate::release::{self, Candidate, Holder, Maker};
 use crate::storage::Storage;
 
 /// How many keys that nobody has are tried, to see how often a release has a row by chance.
-const DECOYS: usize = 2;
+const DECOYS: usize = 8;
 
 /// What was found out about a copy.
 #[derive(Debug, Clone, Serialize)]
@@ -52,6 +52,8 @@ pub struct Trace {
     pub distinct: usize,
     /// Those of them that no grant's release could have.
     pub foreign: usize,
+    /// Rows of the copy that could not be read, and were not looked at.
+    pub unread: i64,
     /// The confidence that was asked for.
     pub confidence: f64,
     /// The grants that are named; none where nobody can tell.
@@ -96,7 +98,7 @@ pub struct Tracer<'a> {
 }
 
 /// A grant with the versions of which it has a release.
-struct Holder {
+struct Held {
     grant: Grant,
     firm: String,
     uscc: String,
@@ -131,33 +133,35 @@ impl Tracer<'_> {
     }
 
     /// How the releases of one grant stand to the copy.
-    async fn standing(&self, holder: &Holder, copy: &Arc<Copy>) -> Result<Standing> {
+    async fn standing(&self, holder: &Held, copy: &Arc<Copy>) -> Result<Standing> {
         let policy = &holder.grant.policy;
-        let used = |name: &str| copy.columns.iter().any(|column| column == name);
-        let keyed = policy.fields.iter().filter(|field| used(&field.name) && field.rule.is_keyed());
-        let pseudonyms = policy.fields.iter().any(|field| used(&field.name) && field.rule.is_pseudonym());
-        let found = self.found(holder, &holder.grant.id, copy).await?;
-        let by_chance = if pseudonyms {
-            0.0
-        } else if keyed.count() > 0 {
-            let mut seen = 0;
+        let used = |name: &str| copy.columns.iter().position(|column| column == name);
+        let pseudonyms = policy.fields.iter().filter(|field| field.rule.is_pseudonym()).filter_map(|field| used(&field.name)).collect();
+        let found = self.found(holder, &Holder::of(&holder.grant), copy).await?;
+        let mut chances = Chances { left_out: policy.rows.leave_out_share, sample: 1.0, pseudonyms, moved: None };
+        if policy.rows.subject.is_none() {
+            chances.sample = policy.rows.sample.unwrap_or(1.0);
+        }
+        if policy.fields.iter().any(|field| field.rule.is_random() && used(&field.name).is_some()) {
+            let mut hits = HashMap::<u32, u32>::new();
             for _ in 0..DECOYS {
-                seen += self.found(holder, &random_token("decoy:")?, copy).await?.len();
+                let nobody = Holder { application: random_token("")?, firm: random_token("")?, dataset: holder.grant.dataset_id.clone() };
+                let found = self.found(holder, &nobody, copy).await?;
+                found.into_keys().for_each(|row| *hits.entry(row).or_default() += 1);
             }
-            seen as f64 / (DECOYS * copy.len().max(1)) as f64
-        } else {
-            policy.rows.sample.unwrap_or(1.0)
-        };
-        Ok(Standing::new(&found, copy.len(), policy.rows.leave_out_share, by_chance))
+            chances.moved = Some(hits);
+        }
+        Ok(Standing::new(&found, copy, &chances, DECOYS))
     }
 
     /// The rows of the copy that a release by a receiver's key has or has left out.
-    async fn found(&self, holder: &Holder, receiver: &str, copy: &Arc<Copy>) -> Result<HashMap<u32, Found>> {
+    async fn found(&self, suspect: &Held, holder: &Holder, copy: &Arc<Copy>) -> Result<HashMap<u32, Found>> {
         let mut found = HashMap::new();
-        for version in &holder.versions {
+        let grant = &suspect.grant;
+        for version in &suspect.versions {
             let copy = Arc::clone(copy);
             let columns = copy.columns.clone();
-            let candidate = Candidate { slug: &holder.grant.dataset, policy: &holder.grant.policy, receiver, version: version.clone() };
+            let candidate = Candidate { slug: &grant.dataset, policy: &grant.policy, holder, grant: &grant.id, version: version.clone() };
             let look = move |found: &mut HashMap<u32, Found>, rows: &release::CandidateRows| copy.look(found, rows);
             found = self.maker.each_row(candidate, columns, found, look).await?;
         }
@@ -170,11 +174,13 @@ impl Tracer<'_> {
 struct Found {
     /// Whether a release has it.
     released: bool,
-    /// The rows of versions that look like it, each once.
+    /// Some of the rows of versions that look like it, each once.
     rows: Vec<u64>,
+    /// Whom one of them is about, where the policy speaks of subjects.
+    subject: Option<u64>,
 }
 
-fn holders(conn: &mut crate::db::Conn, slug: &str) -> Result<Vec<Holder>> {
+fn holders(conn: &mut crate::db::Conn, slug: &str) -> Result<Vec<Held>> {
     let dataset = catalog::find(conn, slug)?;
     let mut holders = Vec::new();
     for grant in grants::of_dataset(conn, &dataset)? {
@@ -182,13 +188,13 @@ fn holders(conn: &mut crate::db::Conn, slug: &str) -> Result<Vec<Holder>> {
         let versions = numbers.into_iter().map(|number| catalog::version(conn, &dataset, number)).collect::<Result<Vec<_>>>()?;
         let firm = firms::find(conn, &grant.firm_id)?;
         if !versions.is_empty() {
-            holders.push(Holder { grant, firm: firm.name, uscc: firm.uscc, versions });
+            holders.push(Held { grant, firm: firm.name, uscc: firm.uscc, versions });
         }
     }
     Ok(holders)
 }
 
-fn concluded(slug: &str, copy: &Copy, holders: Vec<Holder>, standings: &[Standing], confidence: f64) -> Trace {
+fn concluded(slug: &str, copy: &Copy, holders: Vec<Held>, standings: &[Standing], confidence: f64) -> Trace {
     let foreign = (0..copy.len()).filter(|row| standings.iter().all(|standing| !standing.knows(*row))).count();
     let weighed = weigh::weigh(standings, copy.len());
     let suspects = holders.into_iter().zip(standings).zip(&weighed.grants);
@@ -213,6 +219,7 @@ fn concluded(slug: &str, copy: &Copy, holders: Vec<Holder>, standings: &[Standin
         rows: copy.rows,
         distinct: copy.len(),
         foreign,
+        unread: copy.unread,
         confidence,
         named,
         none: weighed.none,

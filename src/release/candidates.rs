@@ -10,8 +10,9 @@ use datafusion::logical_expr::ident;
 use futures::StreamExt;
 
 use super::materialise::Maker;
-use super::plan::{LEFT_OUT, Plan};
-use super::transform::{self, Keys, MARK};
+use super::plan::{LEFT_OUT, Plan, SUBJECT};
+use super::store;
+use super::transform::{self, Holder, Keys, MARK};
 use crate::catalog::{Policy, Version};
 use crate::error::{Error, Result};
 
@@ -22,7 +23,9 @@ pub struct Candidate<'a> {
     /// The policy that was applied.
     pub policy: &'a Policy,
     /// Whose keys were used.
-    pub receiver: &'a str,
+    pub holder: &'a Holder,
+    /// The grant whose release of the version says how coarse its fields are.
+    pub grant: &'a str,
     /// The version.
     pub version: Version,
 }
@@ -31,6 +34,8 @@ pub struct Candidate<'a> {
 pub struct CandidateRows {
     /// The columns that were asked for, as texts; none where the release has no such column.
     pub columns: Vec<Option<StringArray>>,
+    /// Whom each row is about, where the policy speaks of subjects.
+    pub subjects: StringArray,
     /// What tells the rows of a version apart.
     pub marks: BinaryArray,
     /// Whether the release left them out.
@@ -50,11 +55,14 @@ impl Maker<'_> {
         look: impl Fn(&mut T, &CandidateRows) + Send + 'static,
     ) -> Result<T> {
         let policy = candidate.policy.for_version(&candidate.version.fields)?;
-        let keys = Keys::of(self.master, candidate.receiver);
+        let keys = Keys::of(self.master, candidate.holder);
+        let (grant, version_id) = (candidate.grant.to_owned(), candidate.version.id.clone());
+        let floor = self.db.read(move |conn| store::levels_of_version(conn, &grant, &version_id)).await?;
         let (engine, storage) = (Arc::clone(self.engine), self.storage.clone());
         let (slug, version) = (candidate.slug.to_owned(), candidate.version);
         let reading = async move {
-            let plan = Plan { engine: &engine, storage: &storage, slug: &slug, version: &version, policy: &policy, keys: &keys };
+            let plan =
+                Plan { engine: &engine, storage: &storage, slug: &slug, version: &version, policy: &policy, keys: &keys, floor: &floor };
             let (rows, fields, base) = plan.with_left_out().await?;
             let known: Vec<bool> = columns.iter().map(|name| fields.iter().any(|field| field.name == *name)).collect();
             let mut outputs = Vec::new();
@@ -62,6 +70,8 @@ impl Maker<'_> {
                 let data_type = rows.schema().field_with_unqualified_name(name)?.data_type().clone();
                 outputs.push(transform::as_text(ident(name), &data_type).alias(name));
             }
+            let subject_type = rows.schema().field_with_unqualified_name(SUBJECT)?.data_type().clone();
+            outputs.push(transform::as_text(ident(SUBJECT), &subject_type).alias(SUBJECT));
             outputs.extend([ident(MARK), ident(LEFT_OUT)]);
             let mut stream = rows.select(outputs)?.execute_stream().await?;
             while let Some(batch) = stream.next().await {
@@ -83,7 +93,8 @@ fn rows_of(batch: &RecordBatch, known: &[bool]) -> Result<CandidateRows> {
         columns.push(column.map(|column| cast(column, &DataType::Utf8)).transpose().map_err(Error::internal)?);
     }
     let columns = columns.into_iter().map(|column| column.map(|column| column.as_string::<i32>().clone())).collect();
+    let subjects = cast(next.next().ok_or_else(missing)?, &DataType::Utf8).map_err(Error::internal)?.as_string::<i32>().clone();
     let (marks, flags) = (next.next().ok_or_else(missing)?, next.next().ok_or_else(missing)?);
     let marks = cast(marks, &DataType::Binary).map_err(Error::internal)?.as_binary::<i32>().clone();
-    Ok(CandidateRows { columns, marks, left_out: flags.as_boolean().clone() })
+    Ok(CandidateRows { columns, subjects, marks, left_out: flags.as_boolean().clone() })
 }

@@ -3,8 +3,11 @@
 //! Fields are made coarser for all rows alike, so that a column means one thing, and as little as possible: of all ways to put the coarser rules
 //! together, the first that reaches k and l is taken, in the order of their loss. The loss is that of L. Sweeney, "Achieving k-anonymity privacy
 //! protection using generalization and suppression" (2002): the mean over the fields of how far up its rules each one is taken, 0 to 1.
-//! Rows of groups that are still too small are left out, as many as the policy allows. Making a field coarser only joins groups, so
-//! that what is finer than a way that fails is not tried.
+//! Rows of groups that are still too small are left out, as many as the policy allows. Making a field coarser only joins groups: where the
+//! coarsest way fails, all do.
+//!
+//! A receiver's later release is never finer in any field than one before it: two versions side by side, one finer here and the other
+//! there, would tell apart who is alike in each.
 
 use datafusion::arrow::array::AsArray;
 use datafusion::arrow::datatypes::{DataType, Int64Type};
@@ -74,6 +77,8 @@ pub(super) struct Grouping<'a> {
     pub version: &'a [Field],
     pub columns: Vec<(String, DataType)>,
     pub keys: &'a Keys,
+    /// How coarse each field has to be at the least, since it was so in a release that the receiver has.
+    pub floor: Vec<usize>,
 }
 
 /// The way that was taken: how far up its rules each field of the policy is, and what came of it.
@@ -109,24 +114,28 @@ impl Grouping<'_> {
     /// # Errors
     /// When the rows cannot be read.
     pub async fn search(&self, base: &DataFrame) -> Result<Way> {
-        let mut failed: Vec<Vec<usize>> = Vec::new();
-        let mut coarsest = None;
-        for levels in self.ways() {
-            let finer = |failed: &Vec<usize>| levels.iter().zip(failed).all(|(level, failed)| level <= failed);
-            if failed.iter().any(finer) {
-                continue;
-            }
-            let measured = self.measure(base, &levels).await?;
-            let allowed = (measured.rows as f64 * self.policy.rows.max_suppressed_share).floor() as i64;
-            let reached = measured.suppressed <= allowed && (measured.kept.groups > 0 || measured.rows == 0);
-            let way = Way { levels: levels.clone(), kept: measured.kept, suppressed: measured.suppressed, reached };
-            if reached {
+        let ways = self.ways();
+        let last = ways.last().ok_or_else(|| Error::internal(anyhow::anyhow!("there is no way to make groups")))?;
+        // Where the coarsest way fails, every other one does.
+        let coarsest = self.try_way(base, last).await?;
+        if !coarsest.reached {
+            return Ok(coarsest);
+        }
+        for levels in &ways {
+            let way = self.try_way(base, levels).await?;
+            if way.reached {
                 return Ok(way);
             }
-            failed.push(levels);
-            coarsest = Some(way);
         }
-        coarsest.ok_or_else(|| Error::internal(anyhow::anyhow!("there is no way to make groups")))
+        Ok(coarsest)
+    }
+
+    async fn try_way(&self, base: &DataFrame, levels: &[usize]) -> Result<Way> {
+        let measured = self.measure(base, levels).await?;
+        let allowed = (measured.rows as f64 * self.policy.rows.max_suppressed_share).floor() as i64;
+        let leaves = self.rules(levels).iter().any(|rule| !rule.is_drop());
+        let reached = leaves && measured.suppressed <= allowed && (measured.kept.groups > 0 || measured.rows == 0);
+        Ok(Way { levels: levels.to_vec(), kept: measured.kept, suppressed: measured.suppressed, reached })
     }
 
     /// The groups of the fields as they are in the version.
@@ -185,8 +194,9 @@ impl Grouping<'_> {
     fn ways(&self) -> Vec<Vec<usize>> {
         let mut ways = vec![Vec::new()];
         for field in &self.policy.fields {
-            let levels = if field.is_grouped() { field.coarser.len() + 1 } else { 1 };
-            ways = ways.into_iter().flat_map(|way| (0..levels).map(move |level| [way.as_slice(), &[level]].concat())).collect();
+            let most = if field.is_grouped() { field.coarser.len() } else { 0 };
+            let least = self.floor.get(ways.first().map_or(0, Vec::len)).copied().unwrap_or(0).min(most);
+            ways = ways.into_iter().flat_map(|way| (least..=most).map(move |level| [way.as_slice(), &[level]].concat())).collect();
         }
         ways.sort_by(|one, other| self.loss(one).total_cmp(&self.loss(other)).then_with(|| one.cmp(other)));
         ways
@@ -195,7 +205,7 @@ impl Grouping<'_> {
     fn text(&self, name: &str) -> Result<Expr> {
         let known = self.columns.iter().find(|(column, _)| column == name);
         let (_, data_type) = known.ok_or_else(|| Error::Conflict(format!("this version has no field `{name}`")))?;
-        Ok(transform::group_key(&[(ident(name), data_type.clone())]))
+        Ok(transform::as_text(ident(name), data_type))
     }
 
     /// What is alike in a group.
@@ -209,7 +219,7 @@ impl Grouping<'_> {
     fn value(&self, field: &PolicyField, rule: &ReleaseRule) -> Result<(Expr, DataType)> {
         let known = self.version.iter().find(|known| known.name == field.name);
         let known = known.ok_or_else(|| Error::Conflict(format!("this version has no field `{}`", field.name)))?;
-        transform::expression(known, rule, &self.columns, self.keys)
+        transform::expression(known, field, rule, &self.columns, self.keys)
     }
 
     async fn measure(&self, base: &DataFrame, levels: &[usize]) -> Result<Measured> {
@@ -228,13 +238,17 @@ impl Grouping<'_> {
         let counted = if subject.is_some() { count_distinct(ident(SUBJECT)) } else { count(lit(1i64)) };
         columns.extend(subject.map(|subject| subject.alias(SUBJECT)));
         let mut totals = vec![count(lit(1i64)).alias(ROWS), counted.alias(SUBJECTS)];
-        let mut fails = ident(SUBJECTS).lt(lit(k));
+        // Where nothing is asked for, nothing is too small, rows about nobody included.
+        let mut fails = if k > 1 { ident(SUBJECTS).lt(lit(k)) } else { lit(false) };
         for (at, field) in self.sensitive().into_iter().enumerate() {
             let name = format!(" values {at} ");
             let rule = self.policy.fields.iter().zip(rules).find(|(one, _)| one.name == field.name).map_or(&field.rule, |(_, rule)| *rule);
-            columns.push(transform::group_key(&[self.value(field, rule)?]).alias(&name));
+            let (value, data_type) = self.value(field, rule)?;
+            columns.push(transform::as_text(value, &data_type).alias(&name));
             totals.push(count_distinct(ident(&name)).alias(&name));
-            fails = fails.or(ident(&name).lt(lit(l)));
+            if l > 1 {
+                fails = fails.or(ident(&name).lt(lit(l)));
+            }
         }
         Ok(base.clone().select(columns)?.aggregate(vec![ident(GROUP)], totals)?.with_column(FAILS, fails)?)
     }

@@ -14,7 +14,7 @@ use futures::StreamExt;
 use super::plan::{Plan, Planned};
 use super::report::ReleaseReport;
 use super::store::{self, NewRelease};
-use super::transform::Keys;
+use super::transform::{Holder, Keys};
 use crate::access::grants::Grant;
 use crate::catalog::{self, Field, FieldType, MEMBERS_AT_ONCE, Part, Policy, Version};
 use crate::crypto::MasterKey;
@@ -45,10 +45,12 @@ impl Maker<'_> {
     /// When the policy does not fit the version, its k cannot be reached, or making it fails; then nothing is written down.
     pub async fn make(&self, grant: &Grant, version: Version) -> Result<()> {
         let policy = grant.policy.for_version(&version.fields)?;
-        let keys = Keys::of(self.master, &grant.id);
+        let keys = Keys::of(self.master, &Holder::of(grant));
+        let (id, fields) = (grant.id.clone(), policy.fields.len());
+        let floor = self.db.read(move |conn| store::levels_of(conn, &id, fields)).await?;
         let (engine, storage, slug, of) = (Arc::clone(self.engine), self.storage.clone(), grant.dataset.clone(), version.clone());
         let planning = async move {
-            let plan = Plan { engine: &engine, storage: &storage, slug: &slug, version: &of, policy: &policy, keys: &keys };
+            let plan = Plan { engine: &engine, storage: &storage, slug: &slug, version: &of, policy: &policy, keys: &keys, floor: &floor };
             let Planned { rows, fields, report, base } = plan.make().await?;
             require_reached(&report)?;
             let paths = hands_out_files(&policy, &of).then(Vec::new);
@@ -76,12 +78,13 @@ impl Maker<'_> {
     ///
     /// # Errors
     /// When the policy does not fit the version, or its rows cannot be read. That k is not reached is said in the report.
-    pub async fn try_out(&self, slug: &str, policy: &Policy, receiver: &str, version: Version) -> Result<ReleaseReport> {
+    pub async fn try_out(&self, slug: &str, policy: &Policy, holder: &Holder, version: Version) -> Result<ReleaseReport> {
         let policy = policy.for_version(&version.fields)?;
-        let keys = Keys::of(self.master, receiver);
+        let keys = Keys::of(self.master, holder);
         let (engine, storage, slug) = (Arc::clone(self.engine), self.storage.clone(), slug.to_owned());
         let planning = async move {
-            let plan = Plan { engine: &engine, storage: &storage, slug: &slug, version: &version, policy: &policy, keys: &keys };
+            let plan =
+                Plan { engine: &engine, storage: &storage, slug: &slug, version: &version, policy: &policy, keys: &keys, floor: &[] };
             Ok(plan.make().await?.report)
         };
         self.engine.run(None, planning).await

@@ -9,8 +9,8 @@ use futures::StreamExt;
 
 use super::groups::{Grouping, Way, numbers};
 use super::report::{FieldReport, GroupsReport, ReleaseReport, Risk, RowsReport};
-use super::transform::{self, Keys, MARK};
-use crate::catalog::{self, Field, Policy, ReleaseRule, Version};
+use super::transform::{self, Keys, MARK, OWN};
+use crate::catalog::{self, Field, Policy, ReleaseRule, Transform, Version};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::storage::{Scratch, Storage};
@@ -21,6 +21,9 @@ const LEAVE_OUT_PLACE: usize = 3;
 
 /// The column that says whether a row is left out of the receiver's release.
 pub(super) const LEFT_OUT: &str = " left out ";
+
+/// The column with the subject of each row, where there are subjects.
+pub(super) const SUBJECT: &str = " subject ";
 
 const SUBJECT_MARK: &str = " subject mark ";
 
@@ -33,6 +36,8 @@ pub(super) struct Plan<'a> {
     /// As [`Policy::for_version`] gives it.
     pub policy: &'a Policy,
     pub keys: &'a Keys,
+    /// How coarse each field is at the least.
+    pub floor: &'a [usize],
 }
 
 /// The rows of a release in their order, and what became of those of the version.
@@ -54,7 +59,7 @@ impl Plan<'_> {
         let columns = columns_of(&table);
         let (base, mut rows) = self.base(table.clone(), &columns).await?;
         let frame = self.engine.file(base.path()).await?;
-        let grouping = Grouping { policy: self.policy, version: &self.version.fields, columns: columns.clone(), keys: self.keys };
+        let grouping = self.grouping(&columns);
         let way = grouping.search(&frame).await?;
         let kept = if way.suppressed > 0 { grouping.without_small_groups(frame.clone(), &frame, &way.levels)? } else { frame.clone() };
         rows.suppressed = way.suppressed;
@@ -80,29 +85,49 @@ impl Plan<'_> {
         Ok(Planned { rows, fields, report, base })
     }
 
-    /// The rows of the version with their marks, those that the receiver's release leaves out among them: for finding out whose release a
-    /// copy comes from. Groups are those of the release.
+    fn grouping(&self, columns: &[(String, DataType)]) -> Grouping<'_> {
+        let floor = self.floor.to_vec();
+        Grouping { policy: self.policy, version: &self.version.fields, columns: columns.to_vec(), keys: self.keys, floor }
+    }
+
+    /// The rows of a release that was made so, with their marks, and those that it left out among them: for finding out whose release a copy
+    /// comes from. `floor` is how coarse each field was.
     ///
     /// # Errors
     /// When the version cannot be read.
     pub async fn with_left_out(&self) -> Result<(DataFrame, Vec<Field>, Scratch)> {
-        let planned = self.make().await?;
         let table = self.engine.table(&self.version.objects()).await?;
         let columns = columns_of(&table);
-        let grouping = Grouping { policy: self.policy, version: &self.version.fields, columns: columns.clone(), keys: self.keys };
-        let levels: Vec<usize> = planned.report.fields.iter().map(|field| field.level).collect();
-        let rules = grouping.rules(&levels);
+        let (base, _) = self.base(table.clone(), &columns).await?;
+        let grouping = self.grouping(&columns);
+        let rules = grouping.rules(self.floor);
         let rows = self.sampled(self.marked(table, &columns)?, &columns)?;
         let rows = rows.with_column(LEFT_OUT, self.left_out())?;
-        let frame = self.engine.file(planned.base.path()).await?;
-        let rows = match planned.report.rows.suppressed {
-            0 => rows,
-            _ => grouping.without_small_groups(rows, &frame, &levels)?,
-        };
+        let frame = self.engine.file(base.path()).await?;
+        let rows = if grouping.is_needed() { grouping.without_small_groups(rows, &frame, self.floor)? } else { rows };
         let fields = self.policy.release_fields(&self.version.fields, &rules);
         let mut outputs = self.outputs(&rules, &columns)?;
+        let subject = self.policy.rows.subject.as_ref().or(self.shift_subject()).map(|name| ident(name));
+        outputs.push(subject.unwrap_or_else(|| lit("")).alias(SUBJECT));
         outputs.extend([ident(MARK), ident(LEFT_OUT)]);
-        Ok((rows.select(outputs)?, fields, planned.base))
+        Ok((rows.select(outputs)?, fields, base))
+    }
+
+    /// The field by whose values dates are moved, where some are.
+    fn shift_subject(&self) -> Option<&String> {
+        let steps = self.policy.fields.iter().flat_map(|field| field.rule.steps());
+        steps.filter_map(|step| if let Transform::ShiftDays { subject, .. } = step { Some(subject) } else { None }).next()
+    }
+
+    /// The columns that what leaves is made of: no others are written down meanwhile.
+    fn needed(&self, columns: &[(String, DataType)]) -> Vec<Expr> {
+        let rows = &self.policy.rows;
+        let shifted = self.policy.fields.iter().flat_map(|field| field.rule.steps());
+        let shifted =
+            shifted.filter_map(|step| if let Transform::ShiftDays { subject, .. } = step { Some(subject.as_str()) } else { None });
+        let leaving = self.policy.fields.iter().map(|field| field.name.as_str());
+        let names: Vec<&str> = leaving.chain(rows.subject.as_deref()).chain(shifted).collect();
+        columns.iter().filter(|(name, _)| names.contains(&name.as_str())).map(|(name, _)| ident(name)).collect()
     }
 
     /// Writes the rows that leave before groups are looked at, as they are in the version, with their marks.
@@ -114,6 +139,9 @@ impl Plan<'_> {
             Some(_) => numbers(self.filtered(table)?.aggregate(vec![], vec![count(lit(1i64))])?, 1).await?[0],
         };
         let rows = self.sampled(marked, columns)?.with_column(LEFT_OUT, self.left_out())?;
+        let mut kept_columns = self.needed(columns);
+        kept_columns.extend([ident(MARK), ident(OWN), ident(LEFT_OUT)]);
+        let rows = rows.select(kept_columns)?;
         let scratch = self.storage.scratch()?;
         let (mut left_out, mut kept) = (0, 0);
         let mut stream = rows.execute_stream().await?;
@@ -151,13 +179,16 @@ impl Plan<'_> {
     }
 
     fn marked(&self, table: DataFrame, columns: &[(String, DataType)]) -> Result<DataFrame> {
-        Ok(self.filtered(table)?.with_column(MARK, transform::mark(columns, self.keys))?)
+        let key = &self.policy.rows.key;
+        let named: Vec<(String, DataType)> = columns.iter().filter(|(name, _)| key.is_empty() || key.contains(name)).cloned().collect();
+        let [mark, own] = transform::marks(&named, self.keys);
+        Ok(self.filtered(table)?.with_column(MARK, mark)?.with_column(OWN, own)?)
     }
 
     fn sampled(&self, rows: DataFrame, columns: &[(String, DataType)]) -> Result<DataFrame> {
         let Some(share) = self.policy.rows.sample else { return Ok(rows) };
         let Some(subject) = &self.policy.rows.subject else {
-            return Ok(rows.filter(transform::picked(MARK, SAMPLE_PLACE, share))?);
+            return Ok(rows.filter(transform::picked(OWN, SAMPLE_PLACE, share))?);
         };
         let known = columns.iter().find(|(name, _)| name == subject);
         let (_, data_type) = known.ok_or_else(|| Error::Conflict(format!("this version has no field `{subject}`")))?;
@@ -175,7 +206,7 @@ impl Plan<'_> {
         let output = |(leaving, rule): (&catalog::PolicyField, &&ReleaseRule)| {
             let field = self.version.fields.iter().find(|field| field.name == leaving.name);
             let field = field.ok_or_else(|| Error::Conflict(format!("this version has no field `{}` any more", leaving.name)))?;
-            Ok(transform::expression(field, rule, columns, self.keys)?.0.alias(&leaving.name))
+            Ok(transform::expression(field, leaving, rule, columns, self.keys)?.0.alias(&leaving.name))
         };
         leaving.map(output).collect()
     }

@@ -164,6 +164,43 @@ pub fn versions_of(conn: &mut Conn, receiver: &str) -> Result<Vec<i32>> {
     Ok(made.order(versions::number.desc()).select(versions::number).load(conn)?)
 }
 
+/// How coarse each field of a receiver's policy is in its releases, the coarsest of all of them.
+///
+/// # Errors
+/// When the database does not answer.
+pub(super) fn levels_of(conn: &mut Conn, receiver: &str, fields: usize) -> Result<Vec<usize>> {
+    let made: Vec<Option<String>> = releases::table.filter(releases::receiver.eq(receiver)).select(releases::report_json).load(conn)?;
+    let mut levels = vec![0; fields];
+    for report in made.into_iter().flatten() {
+        for (level, made) in levels.iter_mut().zip(levels_in(&report)?) {
+            *level = made.max(*level);
+        }
+    }
+    Ok(levels)
+}
+
+/// How coarse each field is in the receiver's release of one version.
+///
+/// # Errors
+/// When the database does not answer.
+pub(super) fn levels_of_version(conn: &mut Conn, receiver: &str, version_id: &str) -> Result<Vec<usize>> {
+    let made = releases::table.filter(releases::receiver.eq(receiver)).filter(releases::version_id.eq(version_id));
+    let report: Option<Option<String>> = made.select(releases::report_json).first(conn).optional()?;
+    report.flatten().map(|report| levels_in(&report)).transpose().map(Option::unwrap_or_default)
+}
+
+fn levels_in(report: &str) -> Result<Vec<usize>> {
+    #[derive(serde::Deserialize)]
+    struct Levels {
+        fields: Vec<LevelOf>,
+    }
+    #[derive(serde::Deserialize)]
+    struct LevelOf {
+        level: usize,
+    }
+    Ok(serde_json::from_str::<Levels>(report)?.fields.into_iter().map(|field| field.level).collect())
+}
+
 /// What makes a release.
 pub(super) struct NewRelease<'a> {
     pub version: &'a Version,

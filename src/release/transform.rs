@@ -11,17 +11,42 @@ use datafusion::arrow::datatypes::DataType;
 use datafusion::common::Result as EngineResult;
 use datafusion::logical_expr::{ColumnarValue, Expr, ScalarUDF, Volatility, cast as cast_expr, create_udf, ident};
 
-use crate::catalog::{Field, ReleaseRule, Transform};
+use crate::access::grants::Grant;
+use crate::catalog::{Field, PolicyField, ReleaseRule, Sensitivity, Transform};
 use crate::crypto::{HmacKey, MasterKey, hex};
 use crate::error::{Error, Result};
 
 /// Hexadecimal digits of a pseudonym: 128 bits, so that two values practically never meet.
 const PSEUDONYM_CHARS: usize = 32;
 
-/// The column that has the keyed hash of each row; no field has this name, since names of fields have no spaces around them.
+/// The column that has the hash of each row by the key of one grant; no field has this name, since names of fields have no spaces around them.
 pub(super) const MARK: &str = " mark ";
 
+/// The column that has the hash of each row by the key of a firm and a dataset.
+pub(super) const OWN: &str = " own ";
+
+/// Who receives a release.
+#[derive(Debug, Clone)]
+pub struct Holder {
+    /// The application that a grant comes from, or would come from: a release that is tried out for it is the one that the grant gets.
+    pub application: String,
+    /// The firm.
+    pub firm: String,
+    /// The dataset.
+    pub dataset: String,
+}
+
+impl Holder {
+    /// Who holds a grant.
+    pub fn of(grant: &Grant) -> Self {
+        Holder { application: grant.application_id.clone(), firm: grant.firm_id.clone(), dataset: grant.dataset_id.clone() }
+    }
+}
+
 /// The keys of one receiver. Whatever is secret about its release comes from them.
+///
+/// Pseudonyms, the order of rows and what is left out are a grant's own, so that no two releases can be joined by them, and each can be told.
+/// Noise, moved dates and the sample are a firm's own for a dataset: with several grants it learns nothing more of the true values.
 #[derive(Debug, Clone)]
 pub(super) struct Keys {
     pseudonyms: HmacKey,
@@ -31,23 +56,26 @@ pub(super) struct Keys {
 }
 
 impl Keys {
-    /// The keys of a receiver: two receivers have no key in common.
-    pub fn of(master: &MasterKey, receiver: &str) -> Self {
+    /// The keys of a receiver.
+    pub fn of(master: &MasterKey, receiver: &Holder) -> Self {
+        let Holder { application, firm, dataset } = receiver;
         Keys {
-            pseudonyms: master.derive(&format!("pseudonym:{receiver}")),
-            rows: master.derive(&format!("order:{receiver}")),
-            subjects: master.derive(&format!("subject:{receiver}")),
-            noise: master.derive(&format!("noise:{receiver}")),
+            pseudonyms: master.derive(&format!("pseudonym:{application}")),
+            rows: master.derive(&format!("order:{application}")),
+            subjects: master.derive(&format!("subject:{firm}:{dataset}")),
+            noise: master.derive(&format!("noise:{firm}:{dataset}")),
         }
     }
 }
 
-/// The keyed hash of a whole row, 32 bytes: what is decided for a row by chance is decided by it, and so at each making anew in the same way.
-pub(super) fn mark(columns: &[(String, DataType)], keys: &Keys) -> Expr {
+/// The keyed hashes of a row by these columns, 32 bytes each, by the grant's key and by the firm's: what is decided for a row by chance is
+/// decided by them, and so at each making anew in the same way.
+pub(super) fn marks(columns: &[(String, DataType)], keys: &Keys) -> [Expr; 2] {
     let texts: Vec<Expr> = columns.iter().map(|(name, data_type)| as_text(ident(name), data_type)).collect();
-    let key = keys.rows.clone();
-    let hash = move |columns: &[&StringArray], row: usize| Some(key.tag(joined(columns, row).as_bytes()));
-    bytes_function("row_mark", texts.len(), hash).call(texts)
+    [("row_mark", keys.rows.clone()), ("own_mark", keys.noise.clone())].map(|(name, key)| {
+        let hash = move |columns: &[&StringArray], row: usize| Some(key.tag(joined(columns, row).as_bytes()));
+        bytes_function(name, texts.len(), hash).call(texts.clone())
+    })
 }
 
 /// Whether a row belongs to the share that a mark of it picks: `place` is which eight bytes of the mark decide.
@@ -87,7 +115,14 @@ pub(super) fn group_key(columns: &[(Expr, DataType)]) -> Expr {
 ///
 /// # Errors
 /// When the rule does not fit the column's type.
-pub(super) fn expression(field: &Field, rule: &ReleaseRule, columns: &[(String, DataType)], keys: &Keys) -> Result<(Expr, DataType)> {
+pub(super) fn expression(
+    field: &Field,
+    leaving: &PolicyField,
+    rule: &ReleaseRule,
+    columns: &[(String, DataType)],
+    keys: &Keys,
+) -> Result<(Expr, DataType)> {
+    let direct = leaving.sensitivity == Sensitivity::Direct;
     let known = |name: &str| columns.iter().find(|(column, _)| column == name).map(|(_, data_type)| data_type.clone());
     let data_type = known(&field.name).ok_or_else(|| Error::internal(anyhow::anyhow!("a release of a column that is not there")))?;
     let mut value = (ident(&field.name), data_type);
@@ -101,7 +136,7 @@ pub(super) fn expression(field: &Field, rule: &ReleaseRule, columns: &[(String, 
             Transform::Noise { scale } => {
                 numbers::noise(value, scale.to_f64(), &field.name, keys.noise.clone()).map_err(|cause| misfit(field, step, &cause))?
             }
-            step => plain_step(value, step, keys).map_err(|cause| misfit(field, step, &cause))?,
+            step => plain_step(value, step, direct, keys).map_err(|cause| misfit(field, step, &cause))?,
         };
     }
     Ok(value)
@@ -113,7 +148,7 @@ fn misfit(field: &Field, step: &Transform, cause: &str) -> Error {
 
 type Value = (Expr, DataType);
 
-fn plain_step(value: Value, step: &Transform, keys: &Keys) -> std::result::Result<Value, String> {
+fn plain_step(value: Value, step: &Transform, direct: bool, keys: &Keys) -> std::result::Result<Value, String> {
     let text = |function: ScalarUDF, value: &Value| (function.call(vec![as_text(value.0.clone(), &value.1)]), DataType::Utf8);
     Ok(match step {
         Transform::Keep => value,
@@ -122,8 +157,8 @@ fn plain_step(value: Value, step: &Transform, keys: &Keys) -> std::result::Resul
             let key = keys.pseudonyms.clone();
             text(of_text("pseudonym", move |text| key.hex(text.as_bytes())[..PSEUDONYM_CHARS].to_owned()), &value)
         }
-        Transform::Area { level } => text(first_chars(level.digits()), &value),
-        Transform::Truncate { chars } => text(first_chars(*chars), &value),
+        Transform::Area { level } => text(first_chars(level.digits(), direct), &value),
+        Transform::Truncate { chars } => text(first_chars(*chars, direct), &value),
         Transform::Mask { first, last, with } => {
             let (first, last, with) = (*first as usize, *last as usize, *with);
             text(of_text(&format!("mask_{first}_{last}_{with}"), move |text| masked(text, first, last, with)), &value)
@@ -144,14 +179,26 @@ fn plain_step(value: Value, step: &Transform, keys: &Keys) -> std::result::Resul
     })
 }
 
-fn first_chars(chars: u32) -> ScalarUDF {
-    of_text(&format!("first_{chars}"), move |text| text.chars().take(chars as usize).collect())
+/// The first characters of a text. Of a direct identifier nothing is left where too little of it would be hidden.
+fn first_chars(chars: u32, direct: bool) -> ScalarUDF {
+    let chars = chars as usize;
+    text_function(&format!("first_{chars}_{direct}"), 1, move |columns, row| {
+        let text = columns.first().filter(|column| column.is_valid(row))?.value(row);
+        let shown = !direct || hides_enough(text.chars().count(), chars);
+        shown.then(|| text.chars().take(chars).collect())
+    })
 }
 
-/// The first and last characters as they are, and a sign for each one between; nothing shows of a text that has no more than these.
+/// Whether a third or more of a text is hidden when so many of its characters are kept.
+fn hides_enough(count: usize, kept: usize) -> bool {
+    count > kept && (count - kept) * 2 >= kept
+}
+
+/// The first and last characters as they are, and a sign for each one between; nothing shows where too little would be hidden.
 fn masked(text: &str, first: usize, last: usize, with: char) -> String {
     let count = text.chars().count();
-    let shown = |at: usize| count > first + last && (at < first || at >= count - last);
+    let enough = hides_enough(count, first + last);
+    let shown = |at: usize| enough && (at < first || at >= count - last);
     text.chars().enumerate().map(|(at, character)| if shown(at) { character } else { with }).collect()
 }
 
@@ -177,9 +224,16 @@ pub(super) fn as_text(column: Expr, data_type: &DataType) -> Expr {
 
 /// Several values of a row as one text, with their lengths before them, so that no two rows run into the same text.
 fn joined(columns: &[&StringArray], row: usize) -> String {
-    columns.iter().fold(String::new(), |text, column| match column.is_valid(row) {
-        true => format!("{text}{}:{}", column.value(row).len(), column.value(row)),
-        false => text + "-",
+    columns.iter().fold(String::new(), |mut text, column| {
+        if column.is_valid(row) {
+            let value = column.value(row);
+            text += &value.len().to_string();
+            text.push(':');
+            text += value;
+        } else {
+            text.push('-');
+        }
+        text
     })
 }
 
@@ -209,7 +263,7 @@ fn bytes_function(
     row_function(name, arguments, DataType::Binary, Box::new(function), |values| Arc::new(values.into_iter().collect::<BinaryArray>()))
 }
 
-/// A function of several texts of one row. Each has a name of its own, since the engine takes two of one name for the same.
+/// A function of several texts of one row. The engine tells two of them apart by what they do, whatever their names.
 fn row_function<T: 'static>(
     name: &str,
     arguments: usize,
@@ -233,8 +287,13 @@ mod tests {
 
     #[test]
     fn masks_hide_short_texts_whole() {
-        for (text, wanted) in [("13812345678", "138****5678"), ("1234567", "*******"), ("", ""), ("王小明明明明明明", "王小明*明明明明")]
-        {
+        for (text, wanted) in [
+            ("13812345678", "138****5678"),
+            ("1234567", "*******"),
+            ("", ""),
+            ("王小明明明明明明", "********"),
+            ("310104198203170015", "310***********0015"),
+        ] {
             assert_eq!(masked(text, 3, 4, '*'), wanted, "{text}");
         }
         assert_eq!(masked("abc", 0, 0, 'x'), "xxx");

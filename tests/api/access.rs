@@ -160,12 +160,12 @@ async fn every_fault_of_an_application_is_named() {
     let app = TestApp::spawn().await;
     let firm = app.firm().await;
     let body = json!({
-        "dataset": "community-health-visits", "purpose": "short", "fields": ["sex", "mobile", "nope", "sex"], "modes": [],
+        "dataset": "community-health-visits", "purpose": "short", "purposes": [], "fields": ["sex", "mobile", "nope", "sex"], "modes": [],
         "term_days": 999, "safeguards": "none",
     });
     let problem = app.post_as("/api/v1/applications", &firm.token, &body).await.problem(400, "invalid-value");
     let pointers: Vec<&str> = problem["errors"].as_array().unwrap().iter().map(|fault| fault["pointer"].as_str().unwrap()).collect();
-    assert_eq!(pointers, ["/purpose", "/safeguards", "/term_days", "/modes", "/fields/1", "/fields/2", "/fields/3"]);
+    assert_eq!(pointers, ["/purpose", "/safeguards", "/purposes", "/term_days", "/modes", "/fields/1", "/fields/2", "/fields/3"]);
     let mut open = app.application();
     open["dataset"] = json!("shanghai-districts");
     app.post_as("/api/v1/applications", &firm.token, &open).await.problem(400, "invalid-value");

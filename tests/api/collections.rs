@@ -212,7 +212,7 @@ async fn no_file_of_a_conditional_collection_is_had_but_through_its_own_release(
     folder.write("open/files.zip", zip_of([("shared.txt", &b"in both"[..])]));
     let app = TestApp::start(Some(folder.path()), &[]).await;
     let (firm, other) = (app.firm().await, app.firm().await);
-    let apply = |slug: &str, fields: &[&str]| json!({ "dataset": slug, "purpose": "to test the release of files", "fields": fields, "modes": ["download", "api"], "term_days": 30, "safeguards": "encrypted disks, two people" });
+    let apply = |slug: &str, fields: &[&str]| json!({ "dataset": slug, "purpose": "to test the release of files", "purposes": ["research"], "fields": fields, "modes": ["download", "api"], "term_days": 30, "safeguards": "encrypted disks, two people" });
     // Unasked, neither path nor digest may leave.
     let refused = app.post_as("/api/v1/applications", &firm.token, &apply("plain", &["path", "sha256"])).await;
     assert_eq!(refused.problem(400, "invalid-value")["errors"].as_array().unwrap().len(), 2);
@@ -368,7 +368,7 @@ async fn all_files_come_as_one_archive() {
     let firm = app.firm().await;
     let apply = |fields: &[&str]| {
         let safeguards = "encrypted disks, two people";
-        json!({ "dataset": "secret", "purpose": "to test the release of files", "fields": fields, "modes": ["download"], "term_days": 30, "safeguards": safeguards })
+        json!({ "dataset": "secret", "purpose": "to test the release of files", "purposes": ["research"], "fields": fields, "modes": ["download"], "term_days": 30, "safeguards": safeguards })
     };
     let less = app.grant_for(&firm, &apply(&["path"])).await;
     app.get_as(secret, &less.token).await.problem(403, "forbidden");

@@ -133,7 +133,7 @@ async fn a_grants_release_is_laid_out_as_any_other() {
     let app = TestApp::start(Some(folder.path()), &[]).await;
     let firm = app.firm().await;
     let application = json!({
-        "dataset": "things", "purpose": "to test the layout of files", "fields": ["code", "geometry"], "modes": ["download"],
+        "dataset": "things", "purpose": "to test the layout of files", "purposes": ["research"], "fields": ["code", "geometry"], "modes": ["download"],
         "term_days": 30, "safeguards": "encrypted disks, two people",
     });
     let grant = app.grant_for(&firm, &application).await;

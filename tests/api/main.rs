@@ -40,3 +40,5 @@ mod support;
 mod tpch;
 mod trace;
 mod versions;
+mod workflow;
+mod workflow_paths;

@@ -30,6 +30,7 @@ const EXPECTED: &[Line] = &[
     // Of the conditional dataset.
     ("find_profile", [403; 9]),
     ("compare_versions", [401, 403, 200, 403, 403, 403, 403, 403, 403]),
+    ("find_offer", [200; 9]),
     ("list_publishers", [200; 9]),
     ("list_themes", [200; 9]),
     // Of the conditional dataset; nobody but the holder of a grant reads it, whatever their role.
@@ -70,6 +71,15 @@ const EXPECTED: &[Line] = &[
     ("create_application", [401, 201, 403, 201, 201, 403, 403, 403, 403]),
     ("list_applications", [401, 200, 403, 200, 200, 403, 200, 200, 200]),
     ("find_application", [401, 200, 403, 404, 200, 403, 200, 200, 200]),
+    ("list_application_steps", [401, 200, 403, 404, 200, 403, 200, 200, 200]),
+    ("change_application", [401, 200, 403, 404, 200, 403, 403, 403, 403]),
+    ("submit_application", [401, 200, 403, 404, 200, 403, 403, 403, 403]),
+    ("answer_application", [401, 200, 403, 404, 200, 403, 403, 403, 403]),
+    ("withdraw_application", [401, 200, 403, 404, 200, 403, 403, 403, 403]),
+    ("appeal_application", [401, 200, 403, 404, 200, 403, 403, 403, 403]),
+    ("accept_application", [401, 403, 403, 403, 403, 403, 200, 403, 403]),
+    ("ask_about_application", [401, 403, 403, 403, 403, 403, 200, 403, 403]),
+    ("decide_appeal", [401, 403, 403, 403, 403, 403, 200, 403, 403]),
     ("decide_application", [401, 403, 403, 403, 403, 403, 200, 403, 403]),
     // What a release would be is for those who decide, and not for the firm: its counts are of rows that it may not have.
     ("create_application_report", [401, 403, 403, 403, 403, 403, 201, 403, 403]),
@@ -156,10 +166,25 @@ impl World {
     /// A thing that the operation can act on with success, fresh where the operation uses it up.
     async fn id(&self, app: &Service, operation: &str) -> String {
         match operation {
-            "find_application" | "list_application_reports" => self.application.clone(),
+            "find_application" | "list_application_reports" | "list_application_steps" => self.application.clone(),
             "find_agreement" => self.agreement.clone(),
             "find_grant" => self.grant.clone(),
-            "decide_application" | "create_application_report" => app.apply(&self.firm.token).await,
+            "decide_application"
+            | "create_application_report"
+            | "withdraw_application"
+            | "accept_application"
+            | "ask_about_application" => app.apply(&self.firm.token).await,
+            "change_application" | "submit_application" => app.draft(&self.firm.token).await,
+            "answer_application" => app.apply_and(&self.firm, &[("questions", json!({ "question": "for the matrix" }))]).await,
+            "appeal_application" => {
+                app.apply_and(&self.firm, &[("decision", json!({ "approve": false, "reason": "for the matrix" }))]).await
+            }
+            "decide_appeal" => {
+                let id = app.apply_and(&self.firm, &[("decision", json!({ "approve": false, "reason": "for the matrix" }))]).await;
+                let reason = json!({ "reason": "for the matrix" });
+                app.post_as(&format!("/api/v1/applications/{id}/appeal"), &self.firm.token, &reason).await.expect(200);
+                id
+            }
             "revoke_grant" | "suspend_grant" => app.grant(&self.firm).await.id,
             "resume_grant" => {
                 let id = app.grant(&self.firm).await.id;
@@ -231,7 +256,12 @@ impl World {
                 let application = path.split('/').rev().nth(1).unwrap();
                 Some(app.approval(&reviewer, application).await)
             }
-            "create_application_report" => Some(json!({})),
+            "create_application_report" | "submit_application" | "accept_application" => Some(json!({})),
+            "change_application" => Some(app.application()),
+            "answer_application" => Some(json!({ "answer": "for the matrix" })),
+            "ask_about_application" => Some(json!({ "question": "for the matrix" })),
+            "decide_appeal" => Some(json!({ "uphold": true, "reason": "for the matrix" })),
+            "withdraw_application" | "appeal_application" => Some(json!({ "reason": "for the matrix" })),
             "decide_firm" => Some(decision),
             "revoke_grant"
             | "revoke_firm"

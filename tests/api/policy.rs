@@ -282,7 +282,7 @@ async fn every_transform_does_what_it_says() {
         1234567,310104,20,2000-01-01,2025-12-01,2024-12-31T23:59:59,24,1000.5,950.00,0.376,smith\n\
         13887654321,310115999,,,,,,,,,\n\
         13800000000,310104,1,0999-12-31,2025-01-01,2025-01-01T00:00:00,-6,5000,500.75,-0.125,king\n";
-    let folder = people("k = 2, max_suppressed_share = 1.0", &fields, csv);
+    let folder = people("k = 2, max_suppressed_share = 1.0, subject = \"month\"", &fields, csv);
     let app = TestApp::with_datasets(folder.path()).await;
     let names: Vec<&str> = fields.iter().map(|(name, ..)| *name).collect();
     // Only the two of one masked number in one district are alike to each other; the masks are too telling, and are dropped.
@@ -307,7 +307,7 @@ async fn masked_identifiers_leave_when_enough_people_are_alike() {
         ("code", "string", "sensitivity = \"direct\"\nrelease = { truncate = { chars = 2 } }"),
     ];
     let csv = "phone,code\n13812345678,ab1\n13887654321,ab2\n13900000000,ab3\n,ab4\n,ab5\n";
-    let folder = people("k = 2, max_suppressed_share = 0.5", &fields, csv);
+    let folder = people("k = 2, max_suppressed_share = 0.6, subject = \"code\"", &fields, csv);
     let app = TestApp::with_datasets(folder.path()).await;
     let release = released(&app, &["phone", "code"]).await;
     let mut phones = column(&release, "phone");

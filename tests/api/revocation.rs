@@ -16,7 +16,7 @@ async fn app_with_a_large_file() -> TestApp {
 }
 
 async fn grant(app: &TestApp, firm: &Firm) -> GrantOf {
-    let application = json!({ "dataset": "recordings", "purpose": "to test what revocation ends", "fields": ["path", "size_bytes", "media_type", "sha256"],
+    let application = json!({ "dataset": "recordings", "purpose": "to test what revocation ends", "purposes": ["research"], "fields": ["path", "size_bytes", "media_type", "sha256"],
         "modes": ["download", "api"], "term_days": 30, "safeguards": "encrypted disks, two people" });
     app.grant_for(firm, &application).await
 }

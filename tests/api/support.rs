@@ -18,7 +18,7 @@ use qingdan::release::{import_folder, unwatched};
 use qingdan::settings::Settings;
 use tempfile::TempDir;
 
-pub use actors::{Firm, GrantOf, KeyPair, VISIT_FIELDS, assertion_claims, signature_body, uscc};
+pub use actors::{Firm, GrantOf, KeyPair, Person, SAFEGUARDS, VISIT_FIELDS, assertion_claims, signature_body, uscc};
 pub use data::{Folder, entry};
 pub use database::TestDatabase;
 pub use people::{application, people};

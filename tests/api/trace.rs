@@ -173,7 +173,7 @@ async fn the_command_traces_beside_a_running_service() {
     assert_eq!(found["named"], serde_json::json!([grants[0].1.id]));
     for (arguments, wanted) in [
         (vec!["--dataset", "nothing"], "there is no dataset"),
-        (vec!["--dataset", "people", "--confidence", "2"], "give 0.5 to 0.999999"),
+        (vec!["--dataset", "people", "--confidence", "2"], "give 0.9 to 0.999999"),
         (vec!["--dataset", "people", "--rename", "n"], "give COLUMN=FIELD"),
     ] {
         let refused = run(dir.path(), &database, &[&["lab", "trace", whole.as_str()], arguments.as_slice()].concat());

@@ -146,6 +146,8 @@ class Firm:
         application = {
             "dataset": dataset,
             "purpose": "Tests of the whole way from the application to the data.",
+            "purposes": ["evaluation"],
+            "safeguards_met": ["encryption_at_rest", "encryption_in_transit", "access_log", "least_privilege", "isolated_environment", "named_officer"],
             "fields": fields,
             "modes": ["download", "api"],
             "term_days": 30,

@@ -65,8 +65,12 @@ pub(super) fn check_field(entry: &Entry, at: usize, field: &Field, faults: &mut 
             if direct && !field.release.is_drop() && !may_leave(field) {
                 fault("release", "a direct identifier never leaves as it is: choose drop, pseudonym, mask, truncate or area");
             }
-            if direct && !field.release.is_drop() && !field.release.is_pseudonym() && entry.policy.k == Some(1) {
-                fault("release", "a direct identifier of which a part stays needs groups: let policy.k be 2 or more");
+            let partly = direct && !field.release.is_drop() && !field.release.is_pseudonym();
+            if partly && (entry.policy.k == Some(1) || entry.policy.subject.is_none()) {
+                fault(
+                    "release",
+                    "a direct identifier of which a part stays needs groups of people: give policy.subject, and let policy.k be 2 or more",
+                );
             }
             check_rule(entry, field, &field.release).into_iter().for_each(|detail| fault("release", &detail));
             for (level, rule) in field.coarser.iter().enumerate() {
@@ -110,6 +114,10 @@ fn check_coarser(entry: &Entry, field: &Field, level: usize, rule: &ReleaseRule)
     }
     if rule.is_keyed() || rule.steps().contains(&Transform::Keep) {
         return Some("a coarser rule leaves a part of what was there: not keep, pseudonym, shift_days or noise".to_owned());
+    }
+    let finer = level.checked_sub(1).and_then(|at| field.coarser.get(at)).unwrap_or(&field.release);
+    if !rule.is_coarser_than(finer) {
+        return Some("it is not coarser than the rule before it: what is alike under that one has to be alike under this one".to_owned());
     }
     if !rule.is_drop() && !rule.lets_leave(field.sensitivity) {
         return Some("a direct identifier never leaves as it is".to_owned());

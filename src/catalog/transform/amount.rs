@@ -33,6 +33,11 @@ impl Amount {
         (digits.unsigned_abs() <= MAX_DIGITS).then_some(Amount { digits, scale })
     }
 
+    /// How many digits stand behind its point.
+    pub fn scale(&self) -> u32 {
+        self.scale
+    }
+
     /// Whether it is above zero.
     pub fn is_positive(&self) -> bool {
         self.digits > 0

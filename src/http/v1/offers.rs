@@ -30,10 +30,9 @@ pub async fn find_offer(_caller: Caller, app: web::Data<App>, path: web::Path<Da
         let detail = format!("`{}` is {}; only a conditional dataset has an offer", dataset.slug, dataset.entry.open_type.as_str());
         return Err(Error::Conflict(detail));
     }
-    let assigner = publisher.and_then(|publisher| publisher.uscc).map_or_else(
-        || format!("{}/api/v1/publishers#{}", app.issuer, dataset.entry.publisher),
-        |uscc| format!("urn:uscc:{uscc}"),
-    );
+    let assigner = publisher
+        .and_then(|publisher| publisher.uscc)
+        .map_or_else(|| format!("{}/api/v1/publishers#{}", app.issuer, dataset.entry.publisher), |uscc| format!("urn:uscc:{uscc}"));
     let body = serde_json::to_vec(&offer(&app.issuer, &dataset, &assigner))?;
     Ok(HttpResponse::Ok().content_type("application/ld+json").body(body))
 }
@@ -46,14 +45,17 @@ fn offer(issuer: &str, dataset: &Dataset, assigner: &str) -> Value {
     let duty = |duty: &Duty| match duty {
         Duty::Citation => json!({ "action": "attribute" }),
         Duty::UseReport => json!({ "action": "inform", "informedParty": assigner }),
-        Duty::DeletionProof => json!({ "action": "delete", "constraint": [{ "leftOperand": "event", "operator": "gt", "rightOperand": { "@id": "odrl:policyUsage" } }] }),
+        Duty::DeletionProof => {
+            json!({ "action": "delete", "constraint": [{ "leftOperand": "event", "operator": "gt", "rightOperand": { "@id": "odrl:policyUsage" } }] })
+        }
     };
     let safeguards = offer.safeguards.iter().map(|safeguard| {
         let name = serde_json::to_value(safeguard).unwrap_or_default();
         json!({ "action": "ensureExclusivity", "constraint": [{ "leftOperand": term("safeguard"), "operator": "eq", "rightOperand": term(name.as_str().unwrap_or_default()) }] })
     });
     let duties: Vec<Value> = offer.duties.iter().map(duty).chain(safeguards).collect();
-    let mut prohibitions = vec![json!({ "action": "distribute", "target": format!("{issuer}/datasets/{slug}") }), json!({ "action": term("reidentify") })];
+    let mut prohibitions =
+        vec![json!({ "action": "distribute", "target": format!("{issuer}/datasets/{slug}") }), json!({ "action": term("reidentify") })];
     if !offer.models_may_be_shared {
         prohibitions.push(json!({ "action": term("share_models") }));
     }

@@ -1,6 +1,7 @@
 //! A leaked copy, read as any publisher's file is, and compared row by row in the columns that it has in common with releases.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -18,6 +19,9 @@ use crate::error::{Error, Result};
 use crate::intake::{self, IntakeError, Options, value};
 use crate::release::CandidateRows;
 use crate::storage::{Storage, digest_file};
+
+/// How many rows that look alike are told apart.
+const MOST_ALIKE: usize = 16;
 
 /// A column of a copy that has another name than in the dataset.
 #[derive(Debug, Clone)]
@@ -47,8 +51,12 @@ pub struct Copy {
     pub columns: Vec<String>,
     /// How many rows it has.
     pub rows: u64,
+    /// Rows that could not be read.
+    pub unread: i64,
     /// Its different rows, by a hash of their values.
     distinct: HashMap<[u8; 16], u32>,
+    /// Which columns of each have a value, the first 64 of them.
+    filled: Vec<u64>,
 }
 
 impl Copy {
@@ -66,11 +74,24 @@ impl Copy {
         })
         .await?;
         let names: Vec<String> = taken.columns.iter().map(|column| column.name.clone()).collect();
-        let pairs = in_common(&names, &given, known)?;
+        let blank: Vec<&str> = taken
+            .profile
+            .columns
+            .iter()
+            .zip(&names)
+            .filter(|(column, _)| column.nulls >= taken.row_count)
+            .map(|(_, name)| name.as_str())
+            .collect();
+        let mut pairs = in_common(&names, &given, known)?;
+        // A column that somebody emptied says nothing.
+        pairs.retain(|(column, _)| !blank.contains(&column.as_str()));
+        if pairs.is_empty() {
+            return Err(Error::invalid("copy", "has no value in the columns that it has in common with releases"));
+        }
         let frame = engine.file(taken.file.path()).await?;
         let columns = pairs.iter().map(|(column, _)| cast(ident(column), DataType::Utf8).alias(column)).collect::<Vec<_>>();
         let reading = async move {
-            let (mut rows, mut distinct) = (0, HashMap::new());
+            let (mut rows, mut distinct, mut filled) = (0, HashMap::new(), Vec::new());
             let mut stream = frame.select(columns)?.execute_stream().await?;
             while let Some(batch) = stream.next().await {
                 let batch = batch?;
@@ -79,18 +100,27 @@ impl Copy {
                 for row in 0..batch.num_rows() {
                     let next =
                         u32::try_from(distinct.len()).map_err(|_many| Error::invalid("copy", "has more than 4 billion different rows"))?;
-                    distinct.entry(key_of(&columns, row)).or_insert(next);
+                    if let Entry::Vacant(place) = distinct.entry(key_of(&columns, row)) {
+                        place.insert(next);
+                        filled.push(filled_in(&columns, row));
+                    }
                 }
             }
-            Ok((rows, distinct))
+            Ok((rows, distinct, filled))
         };
-        let (rows, distinct) = engine.run(None, reading).await?;
-        Ok(Copy { sha256, columns: pairs.into_iter().map(|(_, field)| field).collect(), rows, distinct })
+        let (rows, distinct, filled) = engine.run(None, reading).await?;
+        let columns = pairs.into_iter().map(|(_, field)| field).collect();
+        Ok(Copy { sha256, columns, rows, unread: taken.report.rejected_rows, distinct, filled })
     }
 
     /// How many different rows it has.
     pub fn len(&self) -> usize {
         self.distinct.len()
+    }
+
+    /// Whether a row of it has a value in a column.
+    pub fn has_value(&self, row: u32, column: usize) -> bool {
+        self.filled.get(row as usize).is_some_and(|filled| column >= 64 || filled & (1 << column) != 0)
     }
 
     /// Notes which rows of a release the copy has.
@@ -101,11 +131,22 @@ impl Copy {
             let known = found.entry(*at).or_default();
             known.released |= !rows.left_out.value(row);
             let mark = rows.marks.value(row).get(..8).and_then(|bytes| bytes.try_into().ok()).map_or(0, u64::from_be_bytes);
-            if !known.rows.contains(&mark) {
+            // That so many rows are left out at once does not happen.
+            if known.rows.len() < MOST_ALIKE && !known.rows.contains(&mark) {
                 known.rows.push(mark);
+            }
+            if rows.subjects.is_valid(row) && !rows.subjects.value(row).is_empty() {
+                let hash = sha256(rows.subjects.value(row).as_bytes());
+                known.subject = hash.first_chunk::<8>().map(|bytes| u64::from_be_bytes(*bytes));
             }
         }
     }
+}
+
+/// Which columns have a value.
+fn filled_in(columns: &[Option<&StringArray>], row: usize) -> u64 {
+    let has = |column: &&StringArray| column.is_valid(row) && !column.value(row).trim().is_empty();
+    columns.iter().take(64).enumerate().filter(|(_, column)| column.as_ref().is_some_and(has)).fold(0, |filled, (at, _)| filled | 1 << at)
 }
 
 /// The columns of the copy with the fields that they are.
@@ -113,11 +154,23 @@ fn in_common(names: &[String], given: &Given, known: &[&str]) -> Result<Vec<(Str
     if let Some(renamed) = given.renamed.iter().find(|renamed| !names.contains(&renamed.column)) {
         return Err(Error::invalid("rename", format!("the copy has no column `{}`; it has {}", renamed.column, names.join(", "))));
     }
+    let named = given.renamed.iter().map(|renamed| &renamed.field).chain(&given.without);
+    if let Some(unknown) = named.into_iter().find(|field| !known.contains(&field.as_str())) {
+        let mut known = known.to_vec();
+        known.sort_unstable();
+        known.dedup();
+        return Err(Error::invalid("field", format!("no release has a field `{unknown}`; they have {}", known.join(", "))));
+    }
     let field = |name: &String| {
         let renamed = given.renamed.iter().find(|renamed| renamed.column == *name).map_or(name.trim(), |renamed| renamed.field.as_str());
         known.iter().find(|known| known.eq_ignore_ascii_case(renamed)).map(|known| (name.clone(), (*known).to_owned()))
     };
     let pairs: Vec<(String, String)> = names.iter().filter_map(field).filter(|(_, field)| !given.without.contains(field)).collect();
+    if let Some((column, field)) =
+        pairs.iter().enumerate().find(|(at, (_, field))| pairs[..*at].iter().any(|(_, other)| other == field)).map(|(_, pair)| pair)
+    {
+        return Err(Error::invalid("copy", format!("has the field `{field}` twice, once as `{column}`; give one of them another name")));
+    }
     if pairs.is_empty() {
         let mut known = known.to_vec();
         known.sort_unstable();
@@ -143,12 +196,14 @@ fn unreadable(cause: IntakeError) -> Error {
 fn key_of(columns: &[Option<&StringArray>], row: usize) -> [u8; 16] {
     let mut text = String::new();
     for column in columns {
-        match column.filter(|column| column.is_valid(row)) {
-            Some(column) => {
+        match column {
+            Some(column) if column.is_valid(row) => {
                 let value = plain(column.value(row));
                 text += &format!("{}:{value}", value.len());
             }
-            None => text.push_str("0:"),
+            Some(_) => text.push_str("0:"),
+            // A release without the column is no release with an empty cell.
+            None => text.push('-'),
         }
     }
     let hash = sha256(text.as_bytes());

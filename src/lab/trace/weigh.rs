@@ -1,8 +1,9 @@
 //! Weighs what rows of a copy say for and against each grant.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::Found;
+use super::copy::Copy;
 
 /// How likely a row of a copy is to be none of the release that it was taken from: somebody mixed something in, or changed it.
 const STRAY: f64 = 1e-5;
@@ -11,8 +12,8 @@ const STRAY: f64 = 1e-5;
 const LEAST_CHANCE: f64 = 1e-6;
 
 /// How likely it is, before anything is looked at, that a copy comes from no release, or from two of them.
-const PRIOR_NONE: f64 = 0.02;
-const PRIOR_TWO: f64 = 0.1;
+const PRIOR_NONE: f64 = 0.5;
+const PRIOR_TWO: f64 = 0.05;
 
 /// Pairs are tried among so many grants, those that are likeliest by themselves.
 const MOST_IN_PAIRS: usize = 40;
@@ -40,19 +41,44 @@ impl State {
     }
 }
 
+/// How likely a release by another key is to have a row.
+pub struct Chances {
+    /// The share of rows that a release leaves out.
+    pub left_out: f64,
+    /// The share of rows that are in its sample; 1 where whole subjects are, since rows of one are in it together.
+    pub sample: f64,
+    /// The columns that are pseudonyms.
+    pub pseudonyms: Vec<usize>,
+    /// Where there is noise or dates are moved: with how many of the keys that nobody has a release has a row.
+    pub moved: Option<HashMap<u32, u32>>,
+}
+
 /// How the releases of a grant stand to each row of a copy.
 pub struct Standing(Vec<State>);
 
 impl Standing {
-    /// What was found, of a copy with so many rows, where `share` of the rows is left out and a release by another key could have a row with the
-    /// probability `by_chance`.
-    pub fn new(found: &HashMap<u32, Found>, rows: usize, share: f64, by_chance: f64) -> Self {
-        let mut states = vec![State::Unknown; rows];
-        for (row, found) in found {
+    /// What was found in a copy, where so many keys that nobody has were tried.
+    pub fn new(found: &HashMap<u32, Found>, copy: &Copy, chances: &Chances, decoys: usize) -> Self {
+        let mut states = vec![State::Unknown; copy.len()];
+        let mut spoken = HashSet::new();
+        let mut rows: Vec<(&u32, &Found)> = found.iter().collect();
+        rows.sort_unstable_by_key(|(row, _)| **row);
+        for (row, found) in rows {
             let Some(state) = states.get_mut(*row as usize) else { continue };
-            let all_left_out = share.powi(i32::try_from(found.rows.len()).unwrap_or(i32::MAX));
-            let otherwise = (by_chance * (1.0 - all_left_out)).clamp(LEAST_CHANCE, 1.0);
-            *state = if found.released { State::Has((1.0 - STRAY) / otherwise) } else { State::LeftOut };
+            let alike = i32::try_from(found.rows.len()).unwrap_or(i32::MAX);
+            let one = chances.sample * (1.0 - chances.left_out);
+            let mut otherwise = 1.0 - (1.0 - one).powi(alike);
+            if chances.pseudonyms.iter().any(|column| copy.has_value(*row, *column)) {
+                otherwise = LEAST_CHANCE;
+            } else if let Some(hits) = &chances.moved {
+                let hits = hits.get(row).copied().unwrap_or(0);
+                let by_chance = f64::from(hits + 1) / (decoys + 2) as f64;
+                // All dates of a subject move together: when one fits by chance, the others do.
+                if found.subject.is_none_or(|subject| spoken.insert(subject)) {
+                    otherwise *= by_chance;
+                }
+            }
+            *state = if found.released { State::Has((1.0 - STRAY) / otherwise.clamp(LEAST_CHANCE, 1.0)) } else { State::LeftOut };
         }
         Standing(states)
     }
@@ -144,13 +170,15 @@ mod tests {
     fn nothing_to_look_at_says_nothing() {
         let weighed = weigh(&[standing(&[]), standing(&[])], 0);
         assert!((weighed.none - PRIOR_NONE).abs() < 1e-9);
-        assert!((weighed.grants[0] - weighed.grants[1]).abs() < 1e-9 && weighed.grants[0] < 0.6);
+        assert!((weighed.grants[0] - weighed.grants[1]).abs() < 1e-9 && weighed.grants[0] < 0.5);
+        let alone = weigh(&[standing(&[State::Has(1.0); 9])], 9);
+        assert!(alone.grants[0] <= 0.5 + 1e-3, "a copy that says nothing names nobody: {:?}", alone.grants);
     }
 
     #[test]
     fn a_row_that_was_left_out_speaks_against_a_grant() {
         let has = State::Has(1.005);
-        let weighed = weigh(&[standing(&[has; 1500]), standing(&[&[State::LeftOut; 7][..], &[has; 1493]].concat())], 1500);
+        let weighed = weigh(&[standing(&[has; 3000]), standing(&[&[State::LeftOut; 7][..], &[has; 2993]].concat())], 3000);
         assert!(weighed.grants[0] > 0.99 && weighed.grants[1] < 0.1, "{:?}", weighed.grants);
     }
 

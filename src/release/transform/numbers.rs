@@ -8,7 +8,7 @@ use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, Decimal128Type, Float64Type};
 use datafusion::logical_expr::{ColumnarValue, Expr, Volatility, cast as cast_expr, create_udf, ident};
 
-use super::{MARK, Value, fraction};
+use super::{OWN, Value, fraction};
 use crate::catalog::{Amount, units_text};
 use crate::crypto::HmacKey;
 
@@ -49,10 +49,13 @@ pub fn band((column, data_type): Value, width: Amount, from: Amount) -> Outcome 
             }))
         }
         Kind::Double => {
-            let (width, from) = (width.to_f64(), from.to_f64());
+            // The edges are exact, as they would be for decimals; only which of them a double lies between is not.
+            let scale = width.scale().max(from.scale());
+            let (wide, begin) = (units(width, scale)?, units(from, scale)?);
             Ok(double_to_text(&name, column, move |value| {
-                let low = ((value - from) / width).floor() * width + from;
-                format!("[{low},{})", low + width)
+                let bands = ((value - from.to_f64()) / width.to_f64()).floor() as i128;
+                let low = bands.saturating_mul(wide).saturating_add(begin);
+                format!("[{},{})", units_text(low, scale), units_text(low.saturating_add(wide), scale))
             }))
         }
     }
@@ -91,7 +94,7 @@ pub fn round((column, data_type): Value, to: Amount) -> Outcome {
             };
             Ok(to_units(&name, column, &data_type, scale, move |value, _| round(value)))
         }
-        Kind::Double => Ok(to_double(&name, column, move |value, _| (value / to.to_f64()).round() * to.to_f64())),
+        Kind::Double => Ok(to_double(&name, column, move |value, _| (value / to.to_f64()).round() * to.to_f64() + 0.0)),
     }
 }
 
@@ -127,9 +130,10 @@ pub fn noise((column, data_type): Value, scale: f64, field: &str, key: HmacKey) 
 
 /// The value of the Laplace distribution of scale 1 below which so great a share lies (the inverse of its distribution function).
 fn laplace(share: f64) -> f64 {
-    // The middle of the step that the share is one end of: never 0 or 1, whose values are infinite.
-    let centred = share + 0.5 / (1u64 << 53) as f64 - 0.5;
-    -centred.signum() * (1.0 - 2.0 * centred.abs()).ln()
+    // The ends have infinite values: they count as half a step beside.
+    let half_a_step = 0.5 / (1u64 << 53) as f64;
+    let centred = share - 0.5;
+    -centred.signum() * (2.0 * (0.5 - centred.abs()).max(half_a_step)).ln()
 }
 
 fn decimals(column: Expr, scale: u32) -> (Expr, DataType) {
@@ -183,7 +187,7 @@ fn to_units(
         Ok(ColumnarValue::Array(Arc::new(changed.with_precision_and_scale(digits, scale)?) as ArrayRef))
     };
     let function = create_udf(name, vec![units.clone(), DataType::Binary], units.clone(), Volatility::Immutable, Arc::new(run));
-    let changed = function.call(vec![column, ident(MARK)]);
+    let changed = function.call(vec![column, ident(OWN)]);
     if is_whole { (cast_expr(changed, DataType::Int64), DataType::Int64) } else { (changed, units) }
 }
 
@@ -199,7 +203,7 @@ fn to_double(name: &str, column: Expr, change: impl Fn(f64, &[u8]) -> f64 + Send
         Ok(ColumnarValue::Array(Arc::new(changed) as ArrayRef))
     };
     let function = create_udf(name, vec![DataType::Float64, DataType::Binary], DataType::Float64, Volatility::Immutable, Arc::new(run));
-    (function.call(vec![cast_expr(column, DataType::Float64), ident(MARK)]), DataType::Float64)
+    (function.call(vec![cast_expr(column, DataType::Float64), ident(OWN)]), DataType::Float64)
 }
 
 #[cfg(test)]

@@ -99,6 +99,10 @@ pub struct GrantOf {
     pub token: String,
 }
 
+/// What the shipped conditional dataset's offer asks for.
+pub const SAFEGUARDS: [&str; 6] =
+    ["encryption_at_rest", "encryption_in_transit", "access_log", "least_privilege", "isolated_environment", "named_officer"];
+
 /// The fields that the shipped conditional dataset lets go.
 pub const VISIT_FIELDS: [&str; 5] = ["resident_id", "birth_date", "subdistrict_code", "diagnosis_group", "cost_cny"];
 
@@ -199,14 +203,31 @@ impl Service {
 
     pub fn application(&self) -> Value {
         json!({
-            "dataset": "community-health-visits", "purpose": "to test a model of visits", "fields": VISIT_FIELDS,
+            "dataset": "community-health-visits", "purpose": "to test a model of visits", "purposes": ["evaluation"], "fields": VISIT_FIELDS,
             "modes": ["download", "api"], "term_days": 30, "safeguards": "encrypted disks, two people",
+            "safeguards_met": SAFEGUARDS,
         })
     }
 
     pub async fn apply(&self, token: &str) -> String {
         let application = self.post_as("/api/v1/applications", token, &self.application()).await.expect(201).json();
         application["id"].as_str().unwrap().to_owned()
+    }
+
+    /// A draft of an application.
+    pub async fn draft(&self, token: &str) -> String {
+        let draft = self.post_as("/api/v1/applications?draft=true", token, &self.application()).await.expect(201).json();
+        draft["id"].as_str().unwrap().to_owned()
+    }
+
+    /// An application with which a reviewer has done these steps.
+    pub async fn apply_and(&self, firm: &Firm, steps: &[(&str, Value)]) -> String {
+        let id = self.apply(&firm.token).await;
+        let reviewer = self.staff(&["reviewer"], None).await;
+        for (step, body) in steps {
+            self.post_as(&format!("/api/v1/applications/{id}/{step}"), &reviewer.token, body).await.expect(200);
+        }
+        id
     }
 
     /// Approves an application; answers the agreement.

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use serde_json::{Value, json};
 
-use super::{Folder, entry};
+use super::{Folder, SAFEGUARDS, entry};
 
 /// A folder with the conditional dataset `people`: a field is its name, its type and the rest of its lines.
 pub fn people(policy: &str, fields: &[(&str, &str, &str)], csv: &str) -> Folder {
@@ -24,7 +24,7 @@ pub fn people(policy: &str, fields: &[(&str, &str, &str)], csv: &str) -> Folder 
 /// An application for these fields.
 pub fn application(dataset: &str, fields: &[&str]) -> Value {
     json!({
-        "dataset": dataset, "purpose": "to test what leaves", "fields": fields, "modes": ["download", "api"],
-        "term_days": 30, "safeguards": "encrypted disks, two people",
+        "dataset": dataset, "purpose": "to test what leaves", "purposes": ["analytics"], "fields": fields, "modes": ["download", "api"],
+        "term_days": 30, "safeguards": "encrypted disks, two people", "safeguards_met": SAFEGUARDS,
     })
 }

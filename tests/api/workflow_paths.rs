@@ -1,0 +1,291 @@
+//! No way leads to data past a step: random calls by any mix of roles, explored by proptest against the running application.
+
+use proptest::collection::vec;
+use proptest::prelude::{Just, ProptestConfig, Strategy, prop_oneof};
+use proptest::test_runner::{TestCaseError, TestRunner};
+use serde_json::{Value, json};
+
+use crate::support::{Firm, KeyPair, Person, TestApp, application, people, signature_body};
+
+const ROWS: &str = "/api/v1/datasets/people/rows";
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Actor {
+    Firm,
+    OtherFirm,
+    Reviewer,
+    SecondReviewer,
+    StewardWhoReviews,
+    Operator,
+    Auditor,
+    Nobody,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Call {
+    /// Whatever leads on from here, by whoever may.
+    Forward,
+    Begin,
+    Submit,
+    Change,
+    Accept,
+    Ask,
+    Answer,
+    Try,
+    Approve,
+    Refuse,
+    Appeal,
+    Uphold,
+    Reopen,
+    Withdraw,
+    Sign,
+    SignWithAnotherKey,
+    Suspend,
+    Resume,
+    Revoke,
+}
+
+const CALLS: [Call; 18] = [
+    Call::Begin,
+    Call::Submit,
+    Call::Change,
+    Call::Accept,
+    Call::Ask,
+    Call::Answer,
+    Call::Try,
+    Call::Approve,
+    Call::Refuse,
+    Call::Appeal,
+    Call::Uphold,
+    Call::Reopen,
+    Call::Withdraw,
+    Call::Sign,
+    Call::SignWithAnotherKey,
+    Call::Suspend,
+    Call::Resume,
+    Call::Revoke,
+];
+
+const ACTORS: [Actor; 8] = [
+    Actor::Firm,
+    Actor::OtherFirm,
+    Actor::Reviewer,
+    Actor::SecondReviewer,
+    Actor::StewardWhoReviews,
+    Actor::Operator,
+    Actor::Auditor,
+    Actor::Nobody,
+];
+
+fn step() -> impl Strategy<Value = (Call, Actor)> {
+    let any = (proptest::sample::select(&CALLS[..]), proptest::sample::select(&ACTORS[..]));
+    prop_oneof![2 => (Just(Call::Forward), Just(Actor::Firm)), 3 => any]
+}
+
+/// Who may do what, as the rules say and not as the code does.
+fn may(call: Call, actor: Actor) -> bool {
+    let reviews = matches!(actor, Actor::Reviewer | Actor::SecondReviewer);
+    match call {
+        Call::Begin => matches!(actor, Actor::Firm | Actor::OtherFirm),
+        Call::Submit | Call::Change | Call::Answer | Call::Appeal | Call::Withdraw | Call::Sign => actor == Actor::Firm,
+        Call::Accept | Call::Ask | Call::Approve | Call::Refuse | Call::Uphold | Call::Reopen => reviews,
+        // To look at what would be released is no decision.
+        Call::Try => reviews || actor == Actor::StewardWhoReviews,
+        Call::Suspend | Call::Resume | Call::Revoke => reviews || matches!(actor, Actor::Operator | Actor::StewardWhoReviews),
+        Call::SignWithAnotherKey | Call::Forward => false,
+    }
+}
+
+/// One application, as somebody sees it who notes what succeeded.
+#[derive(Debug, Default)]
+struct Story {
+    application: Option<String>,
+    agreement: Option<Value>,
+    grant: Option<String>,
+    report: Option<Value>,
+    done: Vec<Call>,
+}
+
+struct World {
+    app: TestApp,
+    firm: Firm,
+    other: Firm,
+    people: Vec<(Actor, Person)>,
+    stranger: KeyPair,
+}
+
+impl World {
+    async fn new() -> Self {
+        let fields = [("name", "string", "sensitivity = \"direct\"\nrelease = \"pseudonym\""), ("n", "integer", "sensitivity = \"none\"")];
+        let folder = people("", &fields, "name,n\na,1\nb,2\n");
+        let app = TestApp::with_datasets(folder.path()).await;
+        let (firm, other) = (app.firm().await, app.firm().await);
+        let people = vec![
+            (Actor::Reviewer, app.staff(&["reviewer"], None).await),
+            (Actor::SecondReviewer, app.staff(&["reviewer"], None).await),
+            (Actor::StewardWhoReviews, app.staff(&["steward", "reviewer"], Some("office")).await),
+            (Actor::Operator, app.operator().await),
+            (Actor::Auditor, app.staff(&["auditor"], None).await),
+        ];
+        World { app, firm, other, people, stranger: KeyPair::ed25519() }
+    }
+
+    fn token(&self, actor: Actor) -> Option<&str> {
+        match actor {
+            Actor::Firm => Some(&self.firm.token),
+            Actor::OtherFirm => Some(&self.other.token),
+            Actor::Nobody => None,
+            staff => self.people.iter().find(|(known, _)| *known == staff).map(|(_, person)| person.token.as_str()),
+        }
+    }
+
+    /// What leads on from what was done, and who may.
+    fn forward(story: &Story) -> (Call, Actor) {
+        let state = story.done.iter().rev().find(|call| !matches!(call, Call::Try | Call::Change | Call::Suspend | Call::Resume));
+        match state {
+            None | Some(Call::Withdraw | Call::Uphold | Call::Revoke) => (Call::Begin, Actor::Firm),
+            Some(Call::Begin) => (Call::Submit, Actor::Firm),
+            Some(Call::Ask) => (Call::Answer, Actor::Firm),
+            Some(Call::Refuse) => (Call::Appeal, Actor::Firm),
+            Some(Call::Appeal) => (Call::Reopen, Actor::SecondReviewer),
+            Some(Call::Approve) => (Call::Sign, Actor::Firm),
+            Some(Call::Sign) => (Call::Suspend, Actor::Operator),
+            Some(_) if story.report.is_none() => (Call::Try, Actor::Reviewer),
+            Some(_) => (Call::Approve, Actor::SecondReviewer),
+        }
+    }
+
+    async fn call(&self, story: &mut Story, call: Call, actor: Actor) -> Result<(), TestCaseError> {
+        let (call, actor) = if call == Call::Forward { Self::forward(story) } else { (call, actor) };
+        let Some((path, body)) = self.request(story, call) else { return Ok(()) };
+        let method = if call == Call::Change { reqwest::Method::PUT } else { reqwest::Method::POST };
+        let answer = self.app.send(method, &path, self.token(actor), Some(&body), &[]).await;
+        let status = answer.status.as_u16();
+        if !answer.status.is_success() {
+            let refused = matches!(status, 400 | 401 | 403 | 404 | 409);
+            return if refused { Ok(()) } else { Err(TestCaseError::fail(format!("{call:?} by {actor:?}: {status} {}", answer.text()))) };
+        }
+        if !may(call, actor) {
+            return Err(TestCaseError::fail(format!("{call:?} by {actor:?} succeeded: {}", answer.text())));
+        }
+        let answer = answer.json();
+        match call {
+            // Another firm's application is another story.
+            Call::Begin if actor == Actor::OtherFirm => return Ok(()),
+            Call::Begin => *story = Story { application: answer["id"].as_str().map(str::to_owned), ..Story::default() },
+            Call::Try => story.report = Some(answer["sha256"].clone()),
+            Call::Approve => story.agreement = Some(answer["agreement"].clone()),
+            Call::Sign => story.grant = answer["grant"]["id"].as_str().map(str::to_owned),
+            Call::Change => story.report = None,
+            _ => {}
+        }
+        story.done.push(call);
+        Ok(())
+    }
+
+    /// The request of a call, where there is something that it could be about.
+    fn request(&self, story: &Story, call: Call) -> Option<(String, Value)> {
+        let wish = application("people", &["name", "n"]);
+        if call == Call::Begin {
+            return Some(("/api/v1/applications?draft=true".to_owned(), wish));
+        }
+        let at = |step: &str| story.application.as_ref().map(|id| format!("/api/v1/applications/{id}{step}"));
+        let sign = |key: Option<&KeyPair>| {
+            let agreement = story.agreement.as_ref()?;
+            let mut body = signature_body(&self.firm, agreement);
+            if let Some(key) = key {
+                body["signature"] = json!(key.sign_detached(agreement["sha256"].as_str()?));
+            }
+            Some((format!("/api/v1/agreements/{}/signature", agreement["id"].as_str()?), body))
+        };
+        let grant = |step: &str| story.grant.as_ref().map(|id| format!("/api/v1/grants/{id}{step}"));
+        let reason = json!({ "reason": "a random call" });
+        let decision = |approve: bool| json!({ "approve": approve, "reason": "a random call", "report_sha256": story.report });
+        Some(match call {
+            Call::Submit => (at("/submission")?, json!({})),
+            Call::Change => (at("")?, wish),
+            Call::Accept => (at("/acceptance")?, json!({})),
+            Call::Ask => (at("/questions")?, json!({ "question": "what for?" })),
+            Call::Answer => (at("/answers")?, json!({ "answer": "for this" })),
+            Call::Try => (at("/reports")?, json!({})),
+            Call::Approve => (at("/decision")?, decision(true)),
+            Call::Refuse => (at("/decision")?, decision(false)),
+            Call::Appeal => (at("/appeal")?, reason),
+            Call::Uphold => (at("/appeal/decision")?, json!({ "uphold": true, "reason": "a random call" })),
+            Call::Reopen => (at("/appeal/decision")?, json!({ "uphold": false, "reason": "a random call" })),
+            Call::Withdraw => (at("/withdrawal")?, reason),
+            Call::Sign => sign(None)?,
+            Call::SignWithAnotherKey => sign(Some(&self.stranger))?,
+            Call::Suspend => (grant("/suspension")?, reason),
+            Call::Resume => (grant("/resumption")?, reason),
+            Call::Revoke => (grant("/revocation")?, reason),
+            Call::Begin | Call::Forward => return None,
+        })
+    }
+
+    /// Looks who reads what: the firm by its grant, if every step was made, and nobody else by anything.
+    async fn look(&self, story: &Story) -> Result<bool, TestCaseError> {
+        for actor in ACTORS {
+            let answer = self.app.send(reqwest::Method::GET, ROWS, self.token(actor), None, &[]).await;
+            if !matches!(answer.status.as_u16(), 401 | 403) {
+                return Err(TestCaseError::fail(format!("{actor:?} reads without a grant: {}", answer.text())));
+            }
+        }
+        let Some(grant) = &story.grant else { return Ok(false) };
+        let foreign = self.app.assert(&self.assertion(&self.other), Some(grant)).await;
+        if foreign.status.is_success() {
+            return Err(TestCaseError::fail("another firm has a token for the grant"));
+        }
+        let answer = self.app.assert(&self.assertion(&self.firm), Some(grant)).await;
+        if !answer.status.is_success() {
+            return Ok(false);
+        }
+        let token = answer.json()["access_token"].as_str().unwrap().to_owned();
+        let reads = self.app.get_as(ROWS, &token).await.status.is_success();
+        if reads && !is_complete(&story.done) {
+            return Err(TestCaseError::fail(format!("data after {:?}", story.done)));
+        }
+        Ok(reads)
+    }
+
+    fn assertion(&self, firm: &Firm) -> String {
+        firm.key.sign(&crate::support::assertion_claims(&self.app, &firm.client_id))
+    }
+}
+
+/// Whether the required steps were made one after the other, and none that ends it.
+fn is_complete(done: &[Call]) -> bool {
+    let last = |call: Call| done.iter().rposition(|one| *one == call);
+    let ordered = [Call::Begin, Call::Submit, Call::Try, Call::Approve, Call::Sign].map(last);
+    let in_order = ordered.iter().all(Option::is_some) && ordered.is_sorted();
+    let open = last(Call::Suspend) <= last(Call::Resume);
+    let answered = last(Call::Ask) <= last(Call::Answer);
+    let decided_after = [Call::Refuse, Call::Withdraw, Call::Appeal].map(last).iter().all(|at| *at < last(Call::Approve));
+    in_order && open && answered && decided_after && !done.contains(&Call::Revoke)
+}
+
+#[test]
+fn no_way_leads_to_data_past_a_step() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let world = runtime.block_on(World::new());
+    let config = ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() };
+    let reached = std::cell::Cell::new((0, 0));
+    let explored = TestRunner::new(config).run(&vec(step(), 1..24), |steps| {
+        runtime.block_on(async {
+            let mut story = Story::default();
+            let mut read = false;
+            for (call, actor) in &steps {
+                world.call(&mut story, *call, *actor).await?;
+                read |= story.grant.is_some() && world.look(&story).await?;
+            }
+            world.look(&story).await?;
+            let (calls, reads) = reached.get();
+            reached.set((calls + steps.len(), reads + usize::from(read)));
+            Ok(())
+        })
+    });
+    explored.unwrap();
+    let (calls, reads) = reached.get();
+    println!("{calls} calls in 96 sequences; {reads} of these came to data");
+    assert!(reads > 0, "no sequence came to data, so that nothing was shown");
+}
