@@ -390,3 +390,125 @@ async fn a_grant_leaves_out_the_same_rows_of_each_version_that_has_them() {
     let text = agreement["text"].as_str().unwrap();
     assert!(text.contains("5 %") && text.contains("traced") && text.contains("可追溯"), "{text}");
 }
+
+const AGED: [(&str, &str, &str); 3] = [
+    ("name", "string", "sensitivity = \"direct\"\nrelease = \"pseudonym\""),
+    ("age", "integer", "sensitivity = \"quasi\"\ncoarser = [{ band = { width = 10 } }]"),
+    ("street", "string", "sensitivity = \"quasi\"\ncoarser = [{ truncate = { chars = 1 } }]"),
+];
+
+#[tokio::test]
+async fn a_later_version_is_in_no_field_finer_than_one_before() {
+    // In the first version ages differ, and have to be made bands; in the second all have one age, and streets differ.
+    let rows = |age: fn(u32) -> u32, street: fn(u32) -> u32| {
+        (0..8).fold("name,age,street\n".to_owned(), |text, at| format!("{text}p{at},{},A{}\n", age(at), street(at)))
+    };
+    let folder = people("k = 4, subject = \"name\", max_suppressed_share = 0.0", &AGED, &rows(|at| 30 + at, |_| 1));
+    let app = TestApp::with_datasets(folder.path()).await;
+    let firm = app.firm().await;
+    let grant = app.grant_for(&firm, &application("people", &["name", "age", "street"])).await;
+    let path = "/api/v1/datasets/people/download?format=csv";
+    let first = download(&app, path, &grant).await;
+    assert_eq!((distinct(&first, "age"), distinct(&first, "street")), (BTreeSet::from(["[30,40)"]), BTreeSet::from(["A1"])));
+    folder.write("people/data.csv", rows(|_| 30, |at| at));
+    app.import(&folder).await;
+    let second = download(&app, path, &grant).await;
+    assert_eq!((distinct(&second, "age"), distinct(&second, "street")), (BTreeSet::from(["[30,40)"]), BTreeSet::from(["A"])));
+    // Somebody who has only the second one gets the ages.
+    let other = released(&app, &["name", "age", "street"]).await;
+    assert_eq!(distinct(&other, "age"), BTreeSet::from(["30"]));
+}
+
+#[tokio::test]
+async fn what_is_missing_counts_neither_as_a_person_nor_as_a_value() {
+    let csv = "name,street,age,illness\na,A1,1,x\n,A1,1,y\n,A1,1,z\nb,B2,1,x\nc,B2,1,\nd,C3,1,x\ne,C3,1,y\n";
+    let streets = async |policy: &str| {
+        let folder = people(policy, &TEN, csv);
+        let app = TestApp::with_datasets(folder.path()).await;
+        let release = released(&app, &["street", "illness"]).await;
+        distinct(&release, "street").into_iter().map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(streets("k = 2, subject = \"name\", max_suppressed_share = 1.0").await, ["B2", "C3"]);
+    assert_eq!(streets("k = 2, l = 2, subject = \"name\", max_suppressed_share = 1.0").await, ["C3"]);
+    assert_eq!(streets("k = 1, subject = \"name\"").await, ["A1", "B2", "C3"]);
+}
+
+#[tokio::test]
+async fn two_grants_of_one_firm_have_the_same_noise_and_sample() {
+    let folder = people("sample = 0.5", &NUMBERS, &numbers(1000));
+    let app = TestApp::with_datasets(folder.path()).await;
+    let firm = app.firm().await;
+    let mut tables = Vec::new();
+    for _ in 0..2 {
+        let grant = app.grant_for(&firm, &application("people", &["name", "n", "amount"])).await;
+        tables.push(download(&app, "/api/v1/datasets/people/download?format=csv", &grant).await);
+    }
+    let values =
+        |table: &Table| -> BTreeSet<(String, String)> { table.iter().map(|row| (row["n"].clone(), row["amount"].clone())).collect() };
+    assert!(values(&tables[0]).len() > 400 && values(&tables[0]) == values(&tables[1]), "with several grants a firm learns nothing more");
+    assert!(distinct(&tables[0], "name").is_disjoint(&distinct(&tables[1], "name")), "pseudonyms are each grant's own");
+}
+
+#[tokio::test]
+async fn a_field_that_turns_out_to_be_sensitive_stops_what_was_agreed() {
+    let folder = people("", &NUMBERS, &numbers(10));
+    let app = TestApp::with_datasets(folder.path()).await;
+    let firm = app.firm().await;
+    let grant = app.grant_for(&firm, &application("people", &["n"])).await;
+    let path = "/api/v1/datasets/people/download?format=csv";
+    download(&app, path, &grant).await;
+    let entry = std::fs::read_to_string(folder.file("people/dataset.toml")).unwrap();
+    let (head, tail) = entry.split_once("name = \"n\"").unwrap();
+    for sensitivity in ["quasi", "sensitive"] {
+        let tail = tail.replacen("sensitivity = \"none\"", &format!("sensitivity = \"{sensitivity}\""), 1);
+        folder.write("people/dataset.toml", format!("{head}name = \"n\"{tail}"));
+        app.import(&folder).await;
+        app.get_as(path, &grant.token).await.problem(403, "forbidden");
+    }
+    folder.write("people/dataset.toml", entry);
+    app.import(&folder).await;
+    app.get_as(path, &grant.token).await.expect(200);
+}
+
+#[tokio::test]
+async fn policies_that_could_leak_are_refused_at_the_import() {
+    let app = TestApp::empty().await;
+    let direct = "sensitivity = \"direct\"\n";
+    let cases = [
+        ("", format!("{direct}release = {{ truncate = {{ chars = 18 }} }}"), "give policy.subject"),
+        ("subject = \"id\", k = 1", format!("{direct}release = {{ mask = {{ first = 3 }} }}"), "let policy.k be 2"),
+        ("", format!("{direct}release = [\"keep\", \"pseudonym\"]"), "stand alone"),
+        (
+            "",
+            "sensitivity = \"quasi\"\nrelease = { truncate = { chars = 2 } }\ncoarser = [{ truncate = { chars = 10 } }]".into(),
+            "not coarser",
+        ),
+        ("", "sensitivity = \"none\"\nrelease = { truncate = { chars = 2 }, mask = { first = 1 } }".into(), "stands beside"),
+        ("", "sensitivity = \"none\"\nrelease = { round = { to = 5 } }".into(), "needs a field declared as a number"),
+        ("", "sensitivity = \"none\"\nrelease = { taxonomy = { values = {}, other = \"x\" } }".into(), "give 1 to 2000 values"),
+        ("", "sensitivity = \"none\"\ncoarser = [\"drop\"]".into(), "only an identifier"),
+        ("where = \"nothing = 1\"", "sensitivity = \"none\"".into(), "there is no field `nothing`"),
+        ("where = \"id = 7\"", "sensitivity = \"none\"".into(), "a text in single quotes"),
+        ("where = \"upper(id) = 'A'\"", "sensitivity = \"none\"".into(), "compares no field"),
+        ("subject = \"nobody\"", "sensitivity = \"none\"".into(), "there is no field `nobody`"),
+        ("k = 0", "sensitivity = \"none\"".into(), "give 1 to 1000"),
+        ("sample = nan", "sensitivity = \"none\"".into(), "a share above 0"),
+        ("sample = 1.5", "sensitivity = \"none\"".into(), "a share above 0"),
+        ("leave_out_share = 0.5", "sensitivity = \"none\"".into(), "0 to 0.1"),
+        ("max_suppressed_share = inf", "sensitivity = \"none\"".into(), "0 to 1"),
+    ];
+    for (policy, rule, wanted) in cases {
+        let folder = people(policy, &[("id", "string", &rule)], "id\nx\n");
+        let report =
+            qingdan::release::import_folder(&app.app.tools(), folder.path(), "service", qingdan::release::unwatched).await.unwrap();
+        let said: Vec<String> = report.mistakes.iter().map(ToString::to_string).collect();
+        assert!(said.iter().any(|mistake| mistake.contains(wanted)), "{policy} {rule}: {said:?}");
+    }
+    let folder = people(
+        "",
+        &[("seen", "date", "sensitivity = \"quasi\"\nrelease = [{ shift_days = { subject = \"seen\", days = 14 } }, \"year\"]")],
+        "seen\n",
+    );
+    let report = qingdan::release::import_folder(&app.app.tools(), folder.path(), "service", qingdan::release::unwatched).await.unwrap();
+    assert!(report.mistakes[0].to_string().contains("stand at the end"), "{:?}", report.mistakes);
+}
