@@ -81,8 +81,12 @@ fn routes(config: &mut ServiceConfig<'_>) {
                 .service(v1::applications::decide_application)
                 .service(v1::applications::create_application_report)
                 .service(v1::applications::list_application_reports)
+                // Before the agreements by id.
+                .service(v1::agreements::list_agreement_keys)
                 .service(v1::agreements::find_agreement)
                 .service(v1::agreements::sign_agreement)
+                .service(v1::agreements::confirm_agreement)
+                .service(v1::agreements::find_agreement_bundle)
                 .service(v1::grants::list_grants)
                 .service(v1::grants::find_grant)
                 .service(v1::grants::suspend_grant)

@@ -81,6 +81,7 @@ pub enum Kind {
     ApplicationRefused,
     AgreementDrawn,
     AgreementSigned,
+    AgreementCountersigned,
     GrantCreated,
     GrantSuspended,
     GrantResumed,
@@ -108,7 +109,7 @@ enum Topic {
 
 impl Kind {
     /// Every kind.
-    const ALL: [Kind; 52] = [
+    const ALL: [Kind; 53] = [
         Kind::ServiceInitialized,
         Kind::DatasetCreated,
         Kind::DatasetUpdated,
@@ -153,6 +154,7 @@ impl Kind {
         Kind::ApplicationRefused,
         Kind::AgreementDrawn,
         Kind::AgreementSigned,
+        Kind::AgreementCountersigned,
         Kind::GrantCreated,
         Kind::GrantSuspended,
         Kind::GrantResumed,
@@ -216,6 +218,7 @@ impl Kind {
             | Kind::ApplicationRefused
             | Kind::AgreementDrawn
             | Kind::AgreementSigned
+            | Kind::AgreementCountersigned
             | Kind::ReadAllowed
             | Kind::ReadRefused
             | Kind::EntryRedacted
@@ -270,6 +273,7 @@ impl Kind {
             Kind::ApplicationRefused => "application.refused",
             Kind::AgreementDrawn => "agreement.drawn",
             Kind::AgreementSigned => "agreement.signed",
+            Kind::AgreementCountersigned => "agreement.countersigned",
             Kind::GrantCreated => "grant.created",
             Kind::GrantSuspended => "grant.suspended",
             Kind::GrantResumed => "grant.resumed",

@@ -1,27 +1,35 @@
 //! Agreements: the text that a firm signs, made from its application and the dataset's entry. 数据利用协议
 //!
 //! The text is canonical: UTF-8, lines ended by one line feed, made once and never changed. Its SHA-256 in lower-case
-//! hexadecimal (64 ASCII characters) is the payload that the firm signs as a detached JWS.
+//! hexadecimal (64 ASCII characters) is the payload that the firm signs as a detached JWS. What was signed the service countersigns.
 
+mod bundle;
+mod countersignature;
+mod signing;
 mod text;
+mod verify;
 
 use chrono::NaiveDateTime;
 use diesel::prelude::*;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
-use super::applications::{self, Application};
-use super::grants::{self, Grant};
-use crate::catalog::{self, Dataset, Policy};
+use super::applications::Application;
+use super::grants;
+use crate::catalog::{Dataset, Policy};
 use crate::clock::now_naive;
 use crate::crypto::sha256_hex;
 use crate::db::Conn;
 use crate::db::schema::agreements;
 use crate::error::{Error, Result};
-use crate::identity::jwk::PublicKey;
-use crate::identity::{Caller, clients, firms};
+use crate::identity::{Caller, firms};
 use crate::ledger::{self, Kind};
+
+pub use bundle::{AgreementBundle, BundleFirm, bundle_for};
+pub use countersignature::{Statement, countersign_earlier};
+pub use signing::{Code, confirm, sign};
+pub use verify::{Verdict, verify};
 
 /// An agreement between the publisher and a firm.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -44,12 +52,32 @@ pub struct Agreement {
     pub signature: Option<String>,
     /// The client whose key signed.
     pub signed_by: Option<String>,
-    /// When it was signed.
+    /// That key, as it was at the signature.
+    #[schema(value_type = Option<Object>)]
+    pub firm_jwk: Option<serde_json::Value>,
+    /// In place of a signature: that a person of the firm confirmed it.
+    pub confirmation: Option<Confirmation>,
+    /// When it was signed or confirmed.
     #[schema(value_type = Option<String>, format = DateTime)]
     #[serde(serialize_with = "crate::clock::serialize_option")]
     pub signed_at: Option<NaiveDateTime>,
     /// The grant that the signature gave.
     pub grant_id: Option<String>,
+    /// The service's own signature over all of this: a JWS in compact form, of the type `agreement+jws`.
+    pub countersignature: Option<String>,
+}
+
+/// That a person of the firm confirmed an agreement with a second factor.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Confirmation {
+    /// `totp`, a code of an app, or `recovery_code`.
+    pub method: String,
+    /// The person, by id.
+    pub person: String,
+    /// When.
+    #[schema(format = DateTime)]
+    pub at: String,
 }
 
 #[derive(Queryable, Selectable, Insertable)]
@@ -66,6 +94,17 @@ struct AgreementRow {
     signed_by: Option<String>,
     signed_at: Option<NaiveDateTime>,
     created_at: NaiveDateTime,
+    firm_jwk_json: Option<String>,
+    confirmed_by: Option<String>,
+    confirmation_method: Option<String>,
+    countersignature: Option<String>,
+}
+
+impl AgreementRow {
+    fn confirmation(&self) -> Option<Confirmation> {
+        let (person, method, at) = (self.confirmed_by.clone()?, self.confirmation_method.clone()?, self.signed_at?);
+        Some(Confirmation { method, person, at: crate::clock::format(at.and_utc()) })
+    }
 }
 
 /// Draws up the agreement of an approved application.
@@ -86,6 +125,10 @@ pub(super) fn draw(conn: &mut Conn, application: &Application, dataset: &Dataset
         signed_by: None,
         signed_at: None,
         created_at: now_naive(),
+        firm_jwk_json: None,
+        confirmed_by: None,
+        confirmation_method: None,
+        countersignature: None,
         id,
         text,
     };
@@ -103,15 +146,20 @@ pub(super) fn id_for_application(conn: &mut Conn, application_id: &str) -> Resul
     Ok(agreements::table.filter(agreements::application_id.eq(application_id)).select(agreements::id).first(conn).optional()?)
 }
 
+fn find_row(conn: &mut Conn, id: &str) -> Result<AgreementRow> {
+    let row: Option<AgreementRow> = agreements::table.find(id).select(AgreementRow::as_select()).first(conn).optional()?;
+    row.ok_or_else(|| Error::not_found("agreement", id))
+}
+
 /// One agreement.
 ///
 /// # Errors
 /// When there is none.
 pub fn find(conn: &mut Conn, id: &str) -> Result<Agreement> {
-    let row: Option<AgreementRow> = agreements::table.find(id).select(AgreementRow::as_select()).first(conn).optional()?;
-    let row = row.ok_or_else(|| Error::not_found("agreement", id))?;
+    let row = find_row(conn, id)?;
     Ok(Agreement {
         grant_id: grants::id_for_agreement(conn, &row.id)?,
+        confirmation: row.confirmation(),
         id: row.id,
         application_id: row.application_id,
         firm_id: row.firm_id,
@@ -121,7 +169,9 @@ pub fn find(conn: &mut Conn, id: &str) -> Result<Agreement> {
         status: row.status,
         signature: row.signature,
         signed_by: row.signed_by,
+        firm_jwk: row.firm_jwk_json.as_deref().map(serde_json::from_str).transpose()?,
         signed_at: row.signed_at,
+        countersignature: row.countersignature,
     })
 }
 
@@ -136,42 +186,4 @@ pub fn find_for(conn: &mut Conn, caller: &Caller, id: &str) -> Result<Agreement>
         Some(firm) if firm != agreement.firm_id => Err(Error::not_found("agreement", id)),
         _ => Ok(agreement),
     }
-}
-
-/// Takes the firm's signature: a detached JWS by the key of one of its clients over the agreement's SHA-256. Gives the grant.
-///
-/// # Errors
-/// When the agreement is another firm's or signed already, or the signature does not hold.
-pub fn sign(conn: &mut Conn, caller: &Caller, id: &str, client_id: &str, signature: &str) -> Result<(Agreement, Grant)> {
-    let firm = firms::require_approved(conn, caller.firm()?)?;
-    let agreement = find(conn, id)?;
-    if agreement.firm_id != firm.id {
-        return Err(Error::not_found("agreement", id));
-    }
-    let application = applications::find(conn, &agreement.application_id)?;
-    agreement.policy.require_allowed(&catalog::find(conn, &application.dataset)?.entry)?;
-    let client = match clients::find(conn, client_id) {
-        Ok(client) if client.firm_id == firm.id && client.status == "active" => client,
-        Ok(_) | Err(Error::NotFound { .. }) => return Err(Error::invalid("/client_id", "this is no active client of the firm")),
-        Err(other) => return Err(other),
-    };
-    let Some(jwk) = &client.public_jwk else {
-        return Err(Error::invalid("/client_id", "this client has a secret and no key; sign with a client that has a key"));
-    };
-    PublicKey::parse("/client_id", jwk)?.verify_detached("/signature", signature, agreement.sha256.as_bytes())?;
-    let changed = diesel::update(agreements::table.find(id).filter(agreements::status.eq("drawn")))
-        .set((
-            agreements::status.eq("signed"),
-            agreements::signature.eq(signature.trim()),
-            agreements::signed_by.eq(client_id),
-            agreements::signed_at.eq(now_naive()),
-        ))
-        .execute(conn)?;
-    if changed == 0 {
-        return Err(Error::Conflict("the agreement is signed already".to_owned()));
-    }
-    let detail = json!({ "client": client_id, "sha256": agreement.sha256, "signature": signature.trim() });
-    ledger::append(conn, Kind::AgreementSigned, &caller.actor(), &format!("agreement:{id}"), &detail)?;
-    let grant = grants::create(conn, &agreement)?;
-    Ok((find(conn, id)?, grant))
 }

@@ -75,6 +75,10 @@ const EXPECTED: &[Line] = &[
     ("create_application_report", [401, 403, 403, 403, 403, 403, 201, 403, 403]),
     ("list_application_reports", [401, 403, 403, 403, 403, 403, 200, 403, 200]),
     ("find_agreement", [401, 200, 403, 404, 200, 403, 200, 200, 200]),
+    ("find_agreement_bundle", [401, 200, 403, 404, 200, 403, 200, 200, 200]),
+    ("list_agreement_keys", [200; 9]),
+    // Of an agreement that is signed: 409 means that the caller got that far.
+    ("confirm_agreement", [401, 403, 403, 403, 409, 403, 403, 403, 403]),
     ("sign_agreement", [401, 200, 403, 404, 200, 403, 403, 403, 403]),
     ("list_grants", [401, 200, 403, 200, 200, 403, 200, 200, 200]),
     ("find_grant", [401, 200, 403, 404, 200, 403, 200, 200, 200]),
@@ -157,7 +161,7 @@ impl World {
     async fn id(&self, app: &Service, operation: &str) -> String {
         match operation {
             "find_application" | "list_application_reports" => self.application.clone(),
-            "find_agreement" => self.agreement.clone(),
+            "find_agreement" | "find_agreement_bundle" | "confirm_agreement" => self.agreement.clone(),
             "find_grant" => self.grant.clone(),
             "decide_application" | "create_application_report" => app.apply(&self.firm.token).await,
             "revoke_grant" | "suspend_grant" => app.grant(&self.firm).await.id,
@@ -222,6 +226,7 @@ impl World {
             "set_my_password" => Some(json!({ "current": "this is not it", "new": "a long new password" })),
             "begin_my_second_factor" => Some(json!({ "password": "this is not it" })),
             "confirm_my_second_factor" | "create_my_recovery_codes" => Some(json!({ "code": "000000" })),
+            "confirm_agreement" => Some(json!({ "sha256": "0".repeat(64), "code": "000000" })),
             "end_my_second_factor" => Some(json!({ "password": "this is not it", "code": "000000" })),
             "create_firm" => Some(app.registration()),
             "create_client" => Some(json!({ "name": "for the matrix" })),
