@@ -6,7 +6,7 @@ use std::process::Command;
 use diesel::prelude::*;
 use qingdan::access::agreements::{Verdict, countersign_earlier, verify};
 use qingdan::crypto::{sha256_hex, unbase64url};
-use qingdan::db::schema::{agreements, lockouts};
+use qingdan::db::schema::{agreements, clients, lockouts};
 use qingdan::identity::jwk::PublicKey;
 use qingdan::identity::keys;
 use serde_json::{Value, json};
@@ -139,6 +139,8 @@ async fn a_bundle_stays_the_same_when_the_client_the_firm_and_the_key_have_gone(
     let (operator, reason) = (app.operator().await.token, json!({ "reason": "an incident" }));
     app.post_as(&format!("/api/v1/admin/clients/{}/revocation", firm.client_id), &operator, &reason).await.expect(200);
     app.post_as(&format!("/api/v1/admin/firms/{}/revocation", firm.id), &operator, &reason).await.expect(200);
+    let forgotten = clients::public_jwk_json.eq(None::<String>);
+    app.app.db.write_now(|conn| Ok(diesel::update(clients::table.find(&firm.client_id)).set(forgotten).execute(conn)?)).unwrap();
     let master = app.app.master.clone();
     app.app.db.write_now(|conn| keys::agreements::rotate(conn, &master, "service")).unwrap();
     assert_eq!(app.get_as(&path, &operator).await.expect(200).body, before);

@@ -29,7 +29,8 @@ def check(bundle, published):
     if "confirmation" not in said:
         jkt = oauth.base64url(hashlib.sha256(json.dumps(firm["public_jwk"], sort_keys=True, separators=(",", ":")).encode()).digest())
         assert (firm["signature"], firm["client_id"], jkt) == (said["firm_signature"], said["client_id"], said["firm_jkt"])
-        JWS.decode(firm["signature"].replace("..", f".{oauth.base64url(digest.encode())}."), jwt.PyJWK(firm["public_jwk"]), algorithms=["EdDSA", "ES256"])
+        attached = firm["signature"].replace("..", f".{oauth.base64url(digest.encode())}.")
+        JWS.decode(attached, jwt.PyJWK(firm["public_jwk"]), algorithms=["EdDSA", "ES256"])
     return said
 
 
