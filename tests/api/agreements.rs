@@ -304,6 +304,7 @@ async fn every_change_of_a_bundle_is_named() {
     check(&|it| it["agreement"] = second["agreement"].clone(), &["/agreement", "/agreement"]);
     check(&|it| it["keys"]["keys"][0]["kid"] = json!("another"), &["/keys"]);
     check(&|it| it["keys"]["keys"] = json!([]), &["/keys"]);
+    check(&|it| it["keys"]["keys"].as_array_mut().unwrap().push(good["keys"]["keys"][0].clone()), &["/keys"]);
     let payload = |it: &mut Value| {
         let [header, _, signature] =
             <[&str; 3]>::try_from(it["countersignature"].as_str().unwrap().split('.').collect::<Vec<_>>()).unwrap();

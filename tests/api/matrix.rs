@@ -219,7 +219,6 @@ impl World {
             path += "?entry=1";
         }
         assert!(!path.contains('{'), "{path}");
-        let decision = json!({ "approve": true, "reason": "for the matrix" });
         let body = match operation {
             "run_query" => Some(json!({ "sql": "select count(*) from \"community-health-visits\"" })),
             "create_session" => Some(json!({ "username": "operator", "password": OPERATOR_PASSWORD })),
@@ -236,8 +235,7 @@ impl World {
                 let application = path.split('/').rev().nth(1).unwrap();
                 Some(app.approval(&reviewer, application).await)
             }
-            "create_application_report" => Some(json!({})),
-            "decide_firm" => Some(decision),
+            "decide_firm" => Some(json!({ "approve": true, "reason": "for the matrix" })),
             "revoke_grant"
             | "revoke_firm"
             | "revoke_person"
@@ -249,7 +247,7 @@ impl World {
             | "resume_firm"
             | "suspend_client"
             | "resume_client" => Some(json!({ "reason": "for the matrix" })),
-            "rotate_keys" => Some(json!({})),
+            "create_application_report" | "rotate_keys" => Some(json!({})),
             "publish_version" => Some(json!({ "upload": "none" })),
             "resolve_version" => Some(json!({ "publish": true, "reason": "for the matrix" })),
             "create_person" => {

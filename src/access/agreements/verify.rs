@@ -116,6 +116,9 @@ fn check_firm(bundle: &AgreementBundle, faults: &mut Vec<String>) -> Result<()> 
 /// The key that must have countersigned, from those that are believed.
 fn believe<'k>(bundle: &AgreementBundle, own: &'k [Known], given: Option<&'k [Known]>) -> Result<&'k Known, String> {
     let kid = jwk::key_id("/countersignature", &bundle.countersignature).map_err(|fault| fault.to_string())?;
+    if own.len() > 1 {
+        return Err(format!("/keys: there are {} keys in the bundle, and one countersigned", own.len()));
+    }
     let named = |keys: &'k [Known]| keys.iter().find(|known| known.kid == kid);
     let own = named(own).ok_or_else(|| format!("/keys: the key {kid} that countersigned is not among the bundle's keys"))?;
     let Some(given) = given else { return Ok(own) };
