@@ -20,11 +20,12 @@ use tokio::sync::{Notify, Semaphore};
 
 use crate::access::calendar::Calendar;
 use crate::access::grants::Grant;
-use crate::access::{Days, Terms};
+use crate::access::{Days, Terms, agreements};
 use crate::crypto::{MasterKey, hex, random_bytes};
 use crate::db::Db;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
+use crate::identity::keys::agreements::AgreementKey;
 use crate::identity::keys::{self, KeyRing, Keys};
 use crate::identity::{KnownTokens, password, people};
 use crate::jobs::{self, Job, JobKind};
@@ -60,6 +61,8 @@ pub struct App {
     pub follower: Follower,
     /// Signs the ledger's checkpoints.
     pub log_key: LogKey,
+    /// Countersigns agreements.
+    pub agreement_key: AgreementKey,
     /// Writes the entries of sensitive reads.
     recorder: Recorder,
     /// What was found out about reads, for as long as it holds.
@@ -153,8 +156,10 @@ impl App {
         let ring = parts.db.write_now(|conn| KeyRing::load_or_make(conn, &parts.master)).context("cannot load the signing keys")?;
         let keys = Keys::new(parts.master.clone(), ring);
         let log_key = parts.db.write_now(|conn| keys::log_key(conn, &parts.master, &issuer)).context("cannot load the ledger's key")?;
+        let agreement_key = agreement_key(parts, &issuer).context("cannot load the key of agreements")?;
         Ok(App {
             issuer,
+            agreement_key,
             log_key,
             db: parts.db.clone(),
             follower: Follower::default(),
@@ -292,6 +297,18 @@ impl Application {
 /// Runs the service's work to its end, on the system that its HTTP workers need.
 pub fn block_on<T>(work: impl Future<Output = T>) -> T {
     actix_web::rt::System::new().block_on(work)
+}
+
+/// The key that countersigns agreements. Those that firms signed before there was one are countersigned now.
+fn agreement_key(parts: &Parts, issuer: &str) -> Result<AgreementKey> {
+    parts.db.write_now(|conn| {
+        let key = keys::agreements::load_or_make(conn, &parts.master, issuer)?;
+        let earlier = agreements::countersign_earlier(conn, &key)?;
+        if earlier > 0 {
+            tracing::info!(agreements = earlier, "countersigned agreements that were signed before");
+        }
+        Ok(key)
+    })
 }
 
 /// Makes the first operator. Answers the password that only this start knows.

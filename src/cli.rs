@@ -1,5 +1,6 @@
 //! The command line. Every command works with the same functions of the core as the API does.
 
+mod agreement;
 mod import;
 mod keys;
 mod lab;
@@ -51,6 +52,7 @@ fn command() -> Command {
                 .about("Import a folder of datasets; the same input changes nothing")
                 .arg(Arg::new("DIR").required(true).value_parser(clap::value_parser!(PathBuf)).help("the folder, with publishers.toml, themes.toml and <slug>/dataset.toml")),
         )
+        .subcommand(agreement::command())
         .subcommand(lab::command())
         .subcommand(ledger::command())
         .subcommand(keys::command())
@@ -84,6 +86,10 @@ fn run(matches: &ArgMatches) -> Result<End> {
             let dir = matches.get_one::<PathBuf>("DIR").cloned().unwrap_or_default();
             import::import(&settings(matches)?, &dir)
         }
+        Some(("agreement", matches)) => {
+            let matches = matches.subcommand().map_or(matches, |(_, inner)| inner);
+            agreement::verify(matches)
+        }
         Some(("lab", matches)) => {
             let matches = matches.subcommand().map_or(matches, |(_, inner)| inner);
             lab::trace(&settings(matches)?, matches)
@@ -94,7 +100,7 @@ fn run(matches: &ArgMatches) -> Result<End> {
         }
         Some(("keys", matches)) => {
             let matches = matches.subcommand().map_or(matches, |(_, inner)| inner);
-            keys::rotate(&settings(matches)?, matches.get_flag("emergency"))
+            keys::rotate(&settings(matches)?, matches)
         }
         Some(("user", matches)) => {
             let (name, matches) = matches.subcommand().unwrap_or(("", matches));

@@ -91,13 +91,7 @@ fn routes(config: &mut ServiceConfig<'_>) {
                 .service(v1::reviews::create_application_report)
                 .service(v1::reviews::list_application_reports)
                 .service(v1::offers::find_offer)
-                .service(v1::agreements::find_agreement)
-                .service(v1::agreements::sign_agreement)
-                .service(v1::grants::list_grants)
-                .service(v1::grants::find_grant)
-                .service(v1::grants::suspend_grant)
-                .service(v1::grants::resume_grant)
-                .service(v1::grants::revoke_grant)
+                .configure(agreements)
                 .service(v1::ledger::list_ledger_entries)
                 .service(v1::ledger::redact_ledger_entry)
                 .service(v1::ledger::show_checkpoint)
@@ -105,6 +99,22 @@ fn routes(config: &mut ServiceConfig<'_>) {
                 .service(v1::ledger::prove)
                 .configure(administration),
         );
+}
+
+/// Agreements, and the grants that they give.
+fn agreements(config: &mut ServiceConfig<'_>) {
+    config
+        // Before the agreements by id.
+        .service(v1::agreements::list_agreement_keys)
+        .service(v1::agreements::find_agreement)
+        .service(v1::agreements::sign_agreement)
+        .service(v1::agreements::confirm_agreement)
+        .service(v1::agreements::find_agreement_bundle)
+        .service(v1::grants::list_grants)
+        .service(v1::grants::find_grant)
+        .service(v1::grants::suspend_grant)
+        .service(v1::grants::resume_grant)
+        .service(v1::grants::revoke_grant);
 }
 
 /// What people with a role do.

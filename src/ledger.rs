@@ -92,6 +92,7 @@ pub enum Kind {
     AppealGranted,
     AgreementDrawn,
     AgreementSigned,
+    AgreementCountersigned,
     GrantCreated,
     GrantSuspended,
     GrantResumed,
@@ -119,7 +120,7 @@ enum Topic {
 
 impl Kind {
     /// Every kind.
-    const ALL: [Kind; 63] = [
+    const ALL: [Kind; 64] = [
         Kind::ServiceInitialized,
         Kind::DatasetCreated,
         Kind::DatasetUpdated,
@@ -175,6 +176,7 @@ impl Kind {
         Kind::AppealGranted,
         Kind::AgreementDrawn,
         Kind::AgreementSigned,
+        Kind::AgreementCountersigned,
         Kind::GrantCreated,
         Kind::GrantSuspended,
         Kind::GrantResumed,
@@ -249,6 +251,7 @@ impl Kind {
             | Kind::AppealGranted
             | Kind::AgreementDrawn
             | Kind::AgreementSigned
+            | Kind::AgreementCountersigned
             | Kind::ReadAllowed
             | Kind::ReadRefused
             | Kind::EntryRedacted
@@ -314,6 +317,7 @@ impl Kind {
             Kind::AppealGranted => "appeal.granted",
             Kind::AgreementDrawn => "agreement.drawn",
             Kind::AgreementSigned => "agreement.signed",
+            Kind::AgreementCountersigned => "agreement.countersigned",
             Kind::GrantCreated => "grant.created",
             Kind::GrantSuspended => "grant.suspended",
             Kind::GrantResumed => "grant.resumed",

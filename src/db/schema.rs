@@ -264,6 +264,10 @@ diesel::table! {
         signed_by -> Nullable<Text>,
         signed_at -> Nullable<Timestamp>,
         created_at -> Timestamp,
+        firm_jwk_json -> Nullable<Text>,
+        confirmed_by -> Nullable<Text>,
+        confirmation_method -> Nullable<Text>,
+        countersignature -> Nullable<Text>,
     }
 }
 

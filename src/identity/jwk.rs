@@ -127,26 +127,63 @@ impl PublicKey {
     /// # Errors
     /// Says what is wrong with it, at `pointer`.
     pub fn verify_detached(&self, pointer: &str, jws: &str, payload: &[u8]) -> Result<()> {
-        let wrong = |detail: &str| Error::invalid(pointer, detail);
         let parts: Vec<&str> = jws.trim().split('.').collect();
-        let [header_part, "", signature_part] = parts.as_slice() else {
-            return Err(wrong("give a JWS in compact form with detached payload: header..signature"));
+        let [header, "", signature] = parts.as_slice() else {
+            return Err(Error::invalid(pointer, "give a JWS in compact form with detached payload: header..signature"));
         };
-        let header = unbase64url(header_part).and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok());
-        let header = header.ok_or_else(|| wrong("the header is no base64url JSON"))?;
+        self.verify_parts(pointer, [header, &base64url(payload), signature]).map(|_header| ())
+    }
+
+    /// Checks a JWS in compact form (RFC 7515) of the type `typ`, which has its payload in it; answers the payload.
+    ///
+    /// # Errors
+    /// Says what is wrong with it, at `pointer`.
+    pub fn verify_attached(&self, pointer: &str, jws: &str, typ: &str) -> Result<Vec<u8>> {
+        let parts = attached(pointer, jws)?;
+        let header = self.verify_parts(pointer, parts)?;
+        if header.get("typ").and_then(Value::as_str) != Some(typ) {
+            return Err(Error::invalid(pointer, format!("its header does not say that it is of the type {typ}")));
+        }
+        unbase64url(parts[1]).ok_or_else(|| Error::invalid(pointer, "the payload is no base64url"))
+    }
+
+    /// Checks header, payload and signature, as they stand in the compact form; answers the header.
+    fn verify_parts(&self, pointer: &str, [header_part, payload_part, signature_part]: [&str; 3]) -> Result<Value> {
+        let wrong = |detail: &str| Error::invalid(pointer, detail);
+        let header = header(pointer, header_part)?;
         let wanted = format!("{:?}", self.algorithm());
         if header.get("alg").and_then(Value::as_str) != Some(wanted.as_str()) {
-            return Err(wrong(&format!("the client's key signs with {wanted}; the header says otherwise")));
+            return Err(wrong(&format!("the key signs with {wanted}; the header says otherwise")));
         }
         if header.get("crit").is_some() || header.get("b64").is_some() {
             return Err(wrong("the header must not have crit or b64"));
         }
         let signature = unbase64url(signature_part).ok_or_else(|| wrong("the signature is no base64url"))?;
-        let message = format!("{header_part}.{}", base64url(payload));
+        let message = format!("{header_part}.{payload_part}");
         if self.verifies(message.as_bytes(), &signature) {
-            Ok(())
+            Ok(header)
         } else {
-            Err(wrong("the signature does not belong to this text and this client's key"))
+            Err(wrong("the signature does not belong to this text and this key"))
         }
     }
+}
+
+fn header(pointer: &str, part: &str) -> Result<Value> {
+    let header = unbase64url(part).and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok());
+    header.ok_or_else(|| Error::invalid(pointer, "the header is no base64url JSON"))
+}
+
+fn attached<'j>(pointer: &str, jws: &'j str) -> Result<[&'j str; 3]> {
+    let parts: Vec<&str> = jws.split('.').collect();
+    <[&str; 3]>::try_from(parts).map_err(|_other| Error::invalid(pointer, "this is no JWS in compact form: header.payload.signature"))
+}
+
+/// The `kid` that the header of a JWS with its payload names, which says nothing yet of who made it.
+///
+/// # Errors
+/// When it names none.
+pub fn key_id(pointer: &str, jws: &str) -> Result<String> {
+    let header = header(pointer, attached(pointer, jws)?[0])?;
+    let kid = header.get("kid").and_then(Value::as_str);
+    kid.map(str::to_owned).ok_or_else(|| Error::invalid(pointer, "the header names no key by `kid`"))
 }

@@ -1,5 +1,7 @@
 //! The service's signing keys: Ed25519, sealed at rest under the master key, published as JWKS (RFC 7517).
 
+pub mod agreements;
+
 use std::sync::{Arc, PoisonError, RwLock};
 
 use aws_lc_rs::rand::SystemRandom;

@@ -25,6 +25,9 @@ use crate::settings::SignInSettings;
 /// The length of a secret, as RFC 4226 recommends it.
 const SECRET_BYTES: usize = 20;
 
+/// The length of a code of the app.
+const APP_DIGITS: usize = 6;
+
 /// How many recovery codes a person has.
 const RECOVERY_CODES: usize = 10;
 
@@ -172,8 +175,8 @@ fn spend_step(conn: &mut Conn, master: &MasterKey, person_id: &str, row: &Factor
 pub(super) fn spend(conn: &mut Conn, master: &MasterKey, person_id: &str, code: &str) -> Result<bool> {
     lock_ledger(conn)?;
     let Some(row) = row_of(conn, person_id)?.filter(|row| row.confirmed_at.is_some()) else { return Ok(false) };
-    let plain: String = code.chars().filter(|sign| !sign.is_whitespace() && *sign != '-').collect::<String>().to_lowercase();
-    if plain.len() == 6 {
+    let plain = plain(code);
+    if plain.len() == APP_DIGITS {
         return spend_step(conn, master, person_id, &row, &plain);
     }
     let own = recovery_codes::table.find(recovery_digest(master, person_id, &plain)).filter(recovery_codes::person_id.eq(person_id));
@@ -182,6 +185,16 @@ pub(super) fn spend(conn: &mut Conn, master: &MasterKey, person_id: &str, code: 
     }
     ledger::append(conn, Kind::RecoveryCodeUsed, &subject(person_id), &subject(person_id), &json!({}))?;
     Ok(true)
+}
+
+/// A code without what people put in between.
+fn plain(code: &str) -> String {
+    code.chars().filter(|sign| !sign.is_whitespace() && *sign != '-').collect::<String>().to_lowercase()
+}
+
+/// As what a code is taken: `totp`, one of the app, or `recovery_code`.
+pub fn method(code: &str) -> &'static str {
+    if plain(code).len() == APP_DIGITS { "totp" } else { "recovery_code" }
 }
 
 fn recovery_digest(master: &MasterKey, person_id: &str, plain: &str) -> String {

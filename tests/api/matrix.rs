@@ -85,6 +85,10 @@ const EXPECTED: &[Line] = &[
     ("create_application_report", [401, 403, 403, 403, 403, 403, 201, 403, 403]),
     ("list_application_reports", [401, 403, 403, 403, 403, 403, 200, 403, 200]),
     ("find_agreement", [401, 200, 403, 404, 200, 403, 200, 200, 200]),
+    ("find_agreement_bundle", [401, 200, 403, 404, 200, 403, 200, 200, 200]),
+    ("list_agreement_keys", [200; 9]),
+    // Of an agreement that is signed: 409 means that the caller got that far.
+    ("confirm_agreement", [401, 403, 403, 403, 409, 403, 403, 403, 403]),
     ("sign_agreement", [401, 200, 403, 404, 200, 403, 403, 403, 403]),
     ("list_grants", [401, 200, 403, 200, 200, 403, 200, 200, 200]),
     ("find_grant", [401, 200, 403, 404, 200, 403, 200, 200, 200]),
@@ -167,7 +171,7 @@ impl World {
     async fn id(&self, app: &Service, operation: &str) -> String {
         match operation {
             "find_application" | "list_application_reports" | "list_application_steps" => self.application.clone(),
-            "find_agreement" => self.agreement.clone(),
+            "find_agreement" | "find_agreement_bundle" | "confirm_agreement" => self.agreement.clone(),
             "find_grant" => self.grant.clone(),
             "decide_application"
             | "create_application_report"
@@ -240,13 +244,13 @@ impl World {
             path += "?entry=1";
         }
         assert!(!path.contains('{'), "{path}");
-        let decision = json!({ "approve": true, "reason": "for the matrix" });
         let body = match operation {
             "run_query" => Some(json!({ "sql": "select count(*) from \"community-health-visits\"" })),
             "create_session" => Some(json!({ "username": "operator", "password": OPERATOR_PASSWORD })),
             "set_my_password" => Some(json!({ "current": "this is not it", "new": "a long new password" })),
             "begin_my_second_factor" => Some(json!({ "password": "this is not it" })),
             "confirm_my_second_factor" | "create_my_recovery_codes" => Some(json!({ "code": "000000" })),
+            "confirm_agreement" => Some(json!({ "sha256": "0".repeat(64), "code": "000000" })),
             "end_my_second_factor" => Some(json!({ "password": "this is not it", "code": "000000" })),
             "create_firm" => Some(app.registration()),
             "create_client" => Some(json!({ "name": "for the matrix" })),
@@ -256,13 +260,13 @@ impl World {
                 let application = path.split('/').rev().nth(1).unwrap();
                 Some(app.approval(&reviewer, application).await)
             }
-            "create_application_report" | "submit_application" | "accept_application" => Some(json!({})),
+            "submit_application" | "accept_application" => Some(json!({})),
             "change_application" => Some(app.application()),
             "answer_application" => Some(json!({ "answer": "for the matrix" })),
             "ask_about_application" => Some(json!({ "question": "for the matrix" })),
             "decide_appeal" => Some(json!({ "uphold": true, "reason": "for the matrix" })),
             "withdraw_application" | "appeal_application" => Some(json!({ "reason": "for the matrix" })),
-            "decide_firm" => Some(decision),
+            "decide_firm" => Some(json!({ "approve": true, "reason": "for the matrix" })),
             "revoke_grant"
             | "revoke_firm"
             | "revoke_person"
@@ -274,7 +278,7 @@ impl World {
             | "resume_firm"
             | "suspend_client"
             | "resume_client" => Some(json!({ "reason": "for the matrix" })),
-            "rotate_keys" => Some(json!({})),
+            "create_application_report" | "rotate_keys" => Some(json!({})),
             "publish_version" => Some(json!({ "upload": "none" })),
             "resolve_version" => Some(json!({ "publish": true, "reason": "for the matrix" })),
             "create_person" => {

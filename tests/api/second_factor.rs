@@ -22,13 +22,13 @@ struct Enrolled {
 }
 
 /// The code of this moment.
-fn code(secret: &str) -> String {
+pub fn code(secret: &str) -> String {
     let secret = Secret::try_from_base32(secret).unwrap();
     Builder::new().with_secret(secret).with_account_name("a").build().unwrap().generate_current().to_string()
 }
 
 /// Codes are used once, and a test does not wait for the next: it forgets that one was used.
-fn forget_steps(app: &App) {
+pub fn forget_steps(app: &App) {
     app.db.write_now(|conn| Ok(diesel::update(second_factors::table).set(second_factors::last_step.eq(0)).execute(conn)?)).unwrap();
 }
 

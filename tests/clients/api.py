@@ -155,13 +155,16 @@ class Firm:
         }
         return self.person.post("/api/v1/applications", application, expect)
 
-    def obtain_grant(self, reviewer, client, fields):
-        """Goes the whole way to a grant: application, approval, signature."""
+    def draw_agreement(self, reviewer, fields):
+        """Applies and is approved; answers the agreement that is to be signed."""
         application = self.apply(fields)
         report = reviewer.post(f"/api/v1/applications/{application['id']}/reports", {}, 201)
         decision = {"approve": True, "reason": "The purpose is definite.", "report_sha256": report["sha256"]}
-        decided = reviewer.post(f"/api/v1/applications/{application['id']}/decision", decision, 200)
-        agreement = decided["agreement"]
+        return reviewer.post(f"/api/v1/applications/{application['id']}/decision", decision, 200)["agreement"]
+
+    def obtain_grant(self, reviewer, client, fields):
+        """Goes the whole way to a grant: application, approval, signature."""
+        agreement = self.draw_agreement(reviewer, fields)
         signature = client.key.sign_detached(agreement["sha256"].encode())
         body = {"client_id": client.id, "signature": signature}
         return self.person.post(f"/api/v1/agreements/{agreement['id']}/signature", body, 200)["grant"]

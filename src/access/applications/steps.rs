@@ -191,12 +191,21 @@ pub fn tidy(conn: &mut Conn) -> Result<(usize, usize)> {
 /// # Errors
 /// When it waits for no signature: it was withdrawn, or its time is over.
 pub(in crate::access) fn mark_signed(conn: &mut Conn, agreement: &Agreement) -> Result<()> {
+    require_signable(conn, agreement)?;
+    Turn::take(conn, &agreement.application_id)?.go(conn, State::Signed, None)
+}
+
+/// Whether the agreement of an application can be signed.
+///
+/// # Errors
+/// When it was withdrawn, or its time is over.
+pub(in crate::access) fn require_signable(conn: &mut Conn, agreement: &Agreement) -> Result<()> {
     let turn = Turn::take(conn, &agreement.application_id)?;
     turn.application.require(Step::Sign)?;
     if turn.row.due_at.is_some_and(|due| due <= now_naive()) {
         return Err(Error::Conflict("the time to sign is over; apply again".to_owned()));
     }
-    turn.go(conn, State::Signed, None)
+    Ok(())
 }
 
 fn contents(row: &ApplicationRow, dataset: &str) -> Result<Value> {
