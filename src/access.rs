@@ -6,6 +6,7 @@
 pub mod agreements;
 pub mod applications;
 pub mod grants;
+pub mod register;
 pub mod reports;
 
 use serde::{Deserialize, Serialize};

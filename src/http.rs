@@ -88,6 +88,8 @@ fn routes(config: &mut ServiceConfig<'_>) {
                 .service(v1::grants::suspend_grant)
                 .service(v1::grants::resume_grant)
                 .service(v1::grants::revoke_grant)
+                .service(v1::register::list_register)
+                .service(v1::register::find_register_entry)
                 .service(v1::ledger::list_ledger_entries)
                 .service(v1::ledger::redact_ledger_entry)
                 .service(v1::ledger::show_checkpoint)
@@ -137,6 +139,7 @@ fn pages(config: &mut web::ServiceConfig) {
     config
         .service(portal::home)
         .service(portal::dataset_page)
+        .service(portal::register::register_page)
         .service(portal::problem_type)
         .service(portal::login::login_page)
         .service(portal::login::log_in)
@@ -164,7 +167,8 @@ pub fn server(app: Arc<App>, listener: TcpListener) -> anyhow::Result<Server> {
     let (workers, shutdown_seconds) = (app.settings.workers, app.settings.shutdown_seconds);
     let data = web::Data::from(app);
     let index = web::Data::new(problem::RouteIndex::new(&document()));
-    let answers = web::Data::new(kept::Answers::default());
+    let answers = web::Data::new(kept::Answers::of_list());
+    let register = web::Data::new(kept::RegisterAnswers::new());
     let factory = move || {
         actix_web::App::new()
             .into_utoipa_app()
@@ -172,6 +176,7 @@ pub fn server(app: Arc<App>, listener: TcpListener) -> anyhow::Result<Server> {
             .app_data(data.clone())
             .app_data(index.clone())
             .app_data(answers.clone())
+            .app_data(register.clone())
             .configure(routes)
             .map(|app| app.configure(pages).default_service(web::to(problem::no_route)).wrap(from_fn(caller::resolve)))
             .into_app()

@@ -7,6 +7,7 @@
 pub mod checkpoint;
 mod follow;
 pub mod merkle;
+mod moments;
 pub mod note;
 mod record;
 pub mod tree;
@@ -23,6 +24,7 @@ use crate::db::{Conn, lock_ledger};
 use crate::error::Result;
 
 pub use follow::{Follower, Marks};
+pub use moments::{Moment, moments};
 pub use record::{Draft, Recorder};
 pub use verify::{Verdict, verify};
 pub use words::{Words, append_with_reason, redact};

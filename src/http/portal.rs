@@ -3,6 +3,7 @@
 pub mod account;
 pub mod factor;
 pub mod login;
+pub mod register;
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{
@@ -277,7 +278,7 @@ fn see(address: &str) -> HttpResponse {
 }
 
 fn made(template: &impl Template, keep: bool) -> Result<Made> {
-    Ok(Made { body: template.render().map_err(Error::internal)?.into_bytes(), keep })
+    Ok(Made { body: template.render().map_err(Error::internal)?.into_bytes(), keep, until: None })
 }
 
 #[get("/")]

@@ -14,6 +14,7 @@ pub mod ledger;
 pub mod operation;
 pub mod people;
 pub mod publishing;
+pub mod register;
 pub mod rows;
 pub mod second_factor;
 pub mod sessions;
