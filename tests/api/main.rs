@@ -30,6 +30,7 @@ mod policy;
 mod problems;
 mod process;
 mod publishing;
+mod register;
 mod revocation;
 mod rows;
 mod scan;

@@ -81,6 +81,8 @@ const EXPECTED: &[Line] = &[
     ("suspend_grant", [401, 403, 403, 403, 403, 403, 200, 200, 403]),
     ("resume_grant", [401, 403, 403, 403, 403, 403, 200, 200, 403]),
     ("revoke_grant", [401, 403, 403, 403, 403, 403, 200, 200, 403]),
+    ("list_register", [200; 9]),
+    ("find_register_entry", [200; 9]),
     ("list_ledger_entries", [401, 403, 403, 403, 403, 403, 403, 200, 200]),
     // An entry without words: 409 means that the caller got that far.
     ("redact_ledger_entry", [401, 403, 403, 403, 403, 403, 403, 409, 403]),
@@ -204,6 +206,7 @@ impl World {
             .replace("{slug}", "community-health-visits")
             .replace("{version}", "1")
             .replace("{path}", "a.txt")
+            .replace("{grant}", &self.grant)
             .replace("{seq}", "1");
         if path.contains("{id}") {
             path = path.replace("{id}", &self.id(app, operation).await);
