@@ -8,6 +8,7 @@ pub mod applications;
 pub mod grants;
 pub mod register;
 pub mod reports;
+pub mod sanctions;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};

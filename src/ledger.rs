@@ -69,6 +69,7 @@ pub enum Kind {
     FirmSuspended,
     FirmResumed,
     FirmRevoked,
+    FirmReinstated,
     ClientRegistered,
     ClientSuspended,
     ClientResumed,
@@ -91,6 +92,15 @@ pub enum Kind {
     ReadRefused,
     EntryRedacted,
     CopyTraced,
+    SanctionImposed,
+    SanctionPublished,
+    SanctionAnswered,
+    SanctionAppealed,
+    SanctionAppealGranted,
+    SanctionAppealRejected,
+    SanctionLifted,
+    UseReportFiled,
+    UseReportOverdue,
 }
 
 /// What an entry changes of the things that are kept in memory.
@@ -98,7 +108,7 @@ pub enum Kind {
 enum Topic {
     /// The open list: what everybody sees of datasets, publishers and themes.
     List,
-    /// Whether firms, their clients and their tokens may act.
+    /// Whether firms, their clients and their tokens may act, how fast, and what is shown of them.
     Firms,
     /// What grants give.
     Grants,
@@ -110,7 +120,7 @@ enum Topic {
 
 impl Kind {
     /// Every kind.
-    const ALL: [Kind; 52] = [
+    const ALL: [Kind; 62] = [
         Kind::ServiceInitialized,
         Kind::DatasetCreated,
         Kind::DatasetUpdated,
@@ -141,6 +151,7 @@ impl Kind {
         Kind::FirmSuspended,
         Kind::FirmResumed,
         Kind::FirmRevoked,
+        Kind::FirmReinstated,
         Kind::ClientRegistered,
         Kind::ClientSuspended,
         Kind::ClientResumed,
@@ -163,6 +174,15 @@ impl Kind {
         Kind::ReadRefused,
         Kind::EntryRedacted,
         Kind::CopyTraced,
+        Kind::SanctionImposed,
+        Kind::SanctionPublished,
+        Kind::SanctionAnswered,
+        Kind::SanctionAppealed,
+        Kind::SanctionAppealGranted,
+        Kind::SanctionAppealRejected,
+        Kind::SanctionLifted,
+        Kind::UseReportFiled,
+        Kind::UseReportOverdue,
     ];
 
     /// The kind of that name.
@@ -192,7 +212,15 @@ impl Kind {
             | Kind::ClientResumed
             | Kind::ClientRevoked
             | Kind::ClientTokensEnded
-            | Kind::TokenRevoked => Topic::Firms,
+            | Kind::TokenRevoked
+            | Kind::FirmReinstated
+            | Kind::SanctionImposed
+            | Kind::SanctionPublished
+            | Kind::SanctionAppealed
+            | Kind::SanctionAppealGranted
+            | Kind::SanctionAppealRejected
+            | Kind::SanctionLifted
+            | Kind::EntryRedacted => Topic::Firms,
             Kind::KeysRotated => Topic::Keys,
             Kind::GrantCreated | Kind::GrantSuspended | Kind::GrantResumed | Kind::GrantRevoked => Topic::Grants,
             Kind::ServiceInitialized
@@ -220,8 +248,10 @@ impl Kind {
             | Kind::AgreementSigned
             | Kind::ReadAllowed
             | Kind::ReadRefused
-            | Kind::EntryRedacted
-            | Kind::CopyTraced => Topic::Other,
+            | Kind::CopyTraced
+            | Kind::SanctionAnswered
+            | Kind::UseReportFiled
+            | Kind::UseReportOverdue => Topic::Other,
         }
     }
 
@@ -258,6 +288,7 @@ impl Kind {
             Kind::FirmSuspended => "firm.suspended",
             Kind::FirmResumed => "firm.resumed",
             Kind::FirmRevoked => "firm.revoked",
+            Kind::FirmReinstated => "firm.reinstated",
             Kind::ClientRegistered => "client.registered",
             Kind::ClientSuspended => "client.suspended",
             Kind::ClientResumed => "client.resumed",
@@ -280,6 +311,15 @@ impl Kind {
             Kind::ReadRefused => "read.refused",
             Kind::EntryRedacted => "entry.redacted",
             Kind::CopyTraced => "copy.traced",
+            Kind::SanctionImposed => "sanction.imposed",
+            Kind::SanctionPublished => "sanction.published",
+            Kind::SanctionAnswered => "sanction.answered",
+            Kind::SanctionAppealed => "sanction.appealed",
+            Kind::SanctionAppealGranted => "sanction.appeal_granted",
+            Kind::SanctionAppealRejected => "sanction.appeal_rejected",
+            Kind::SanctionLifted => "sanction.lifted",
+            Kind::UseReportFiled => "use_report.filed",
+            Kind::UseReportOverdue => "use_report.overdue",
         }
     }
 }

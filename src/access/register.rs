@@ -37,7 +37,7 @@ const SHOWN: [Kind; 8] = [
 ];
 
 /// The kinds of entries of a firm that stop its grants, or let them go on.
-const SHOWN_OF_FIRM: [Kind; 3] = [Kind::FirmSuspended, Kind::FirmResumed, Kind::FirmRevoked];
+const SHOWN_OF_FIRM: [Kind; 4] = [Kind::FirmSuspended, Kind::FirmResumed, Kind::FirmRevoked, Kind::FirmReinstated];
 
 /// Whether a grant gives anything now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
@@ -224,7 +224,7 @@ diesel::define_sql_function! {
 
 /// The state of a grant at a moment, and since when, but for the moment at which the grant itself was suspended, which the ledger knows.
 fn state_of(grant: &GrantPart, firm: &FirmPart, now: NaiveDateTime) -> (GrantState, NaiveDateTime) {
-    let firm_revoked = if firm.status == "revoked" { firm.decided_at } else { None };
+    let firm_revoked = if firm.status == firms::REVOKED { firm.decided_at } else { None };
     let revoked = [grant.revoked_at, firm_revoked].into_iter().flatten().min();
     // Of two ends the first one counts.
     if let Some(at) = revoked.filter(|at| *at < grant.expires_at) {

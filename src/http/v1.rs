@@ -16,6 +16,7 @@ pub mod people;
 pub mod publishing;
 pub mod register;
 pub mod rows;
+pub mod sanctions;
 pub mod second_factor;
 pub mod sessions;
 pub mod sql;

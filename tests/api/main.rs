@@ -33,6 +33,7 @@ mod publishing;
 mod register;
 mod revocation;
 mod rows;
+mod sanctions;
 mod scan;
 mod second_factor;
 mod sign_in;

@@ -83,6 +83,15 @@ const EXPECTED: &[Line] = &[
     ("revoke_grant", [401, 403, 403, 403, 403, 403, 200, 200, 403]),
     ("list_register", [200; 9]),
     ("find_register_entry", [200; 9]),
+    ("list_published_sanctions", [200; 9]),
+    ("create_sanction", [401, 403, 403, 403, 403, 403, 403, 201, 403]),
+    ("list_firm_sanctions", [401, 403, 403, 403, 403, 403, 200, 200, 200]),
+    ("list_sanctions", [401, 200, 403, 200, 200, 403, 200, 200, 200]),
+    ("find_sanction", [401, 200, 403, 404, 200, 403, 200, 200, 200]),
+    ("answer_sanction", [401, 200, 403, 404, 200, 403, 403, 403, 403]),
+    ("appeal_sanction", [401, 200, 403, 404, 200, 403, 403, 403, 403]),
+    ("decide_appeal", [401, 403, 403, 403, 403, 403, 200, 200, 403]),
+    ("lift_sanction", [401, 403, 403, 403, 403, 403, 403, 200, 403]),
     ("list_ledger_entries", [401, 403, 403, 403, 403, 403, 403, 200, 200]),
     // An entry without words: 409 means that the caller got that far.
     ("redact_ledger_entry", [401, 403, 403, 403, 403, 403, 403, 409, 403]),
@@ -155,6 +164,14 @@ impl World {
         World { firm, tokens, grant: grant.id, application, agreement }
     }
 
+    /// A warning to the firm, by an operator who is none of the callers.
+    async fn warning(&self, app: &Service) -> String {
+        let operator = app.staff(&["operator"], None).await;
+        let body = json!({ "kind": "warning", "reason": "for the matrix" });
+        let path = format!("/api/v1/admin/firms/{}/sanctions", self.firm.id);
+        app.post_as(&path, &operator.token, &body).await.expect(201).json()["id"].as_str().unwrap().to_owned()
+    }
+
     /// A thing that the operation can act on with success, fresh where the operation uses it up.
     async fn id(&self, app: &Service, operation: &str) -> String {
         match operation {
@@ -166,6 +183,14 @@ impl World {
             "resume_grant" => {
                 let id = app.grant(&self.firm).await.id;
                 app.suspend(&format!("/api/v1/grants/{id}")).await;
+                id
+            }
+            "create_sanction" | "list_firm_sanctions" => self.firm.id.clone(),
+            "find_sanction" | "answer_sanction" | "appeal_sanction" | "lift_sanction" => self.warning(app).await,
+            "decide_appeal" => {
+                let id = self.warning(app).await;
+                let appeal = json!({ "text": "for the matrix" });
+                app.post_as(&format!("/api/v1/sanctions/{id}/appeal"), &self.firm.person, &appeal).await.expect(200);
                 id
             }
             "decide_firm" => app.pending_firm().await.0,
@@ -235,12 +260,15 @@ impl World {
                 Some(app.approval(&reviewer, application).await)
             }
             "create_application_report" => Some(json!({})),
-            "decide_firm" => Some(decision),
+            "decide_firm" | "decide_appeal" => Some(decision),
+            "create_sanction" => Some(json!({ "kind": "warning", "reason": "for the matrix" })),
+            "answer_sanction" | "appeal_sanction" => Some(json!({ "text": "for the matrix" })),
             "revoke_grant"
             | "revoke_firm"
             | "revoke_person"
             | "reset_second_factor"
             | "redact_ledger_entry"
+            | "lift_sanction"
             | "suspend_grant"
             | "resume_grant"
             | "suspend_firm"

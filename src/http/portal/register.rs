@@ -5,10 +5,12 @@ use askama::Template;
 use chrono::NaiveDateTime;
 use serde::Deserialize;
 
-use super::{Words, headers, shanghai, words};
+use super::{Words, headers, words};
 use crate::access::Mode;
 use crate::access::register::{self, GrantState, RegisterEntry, RegisterFilter};
+use crate::access::sanctions::{self, AppealState, PublishedSanction, SanctionKind};
 use crate::app::App;
+use crate::clock::shanghai;
 use crate::error::{Error, Result};
 use crate::http::kept::{Made, RegisterAnswers};
 use crate::http::v1::register::checked_words;
@@ -49,6 +51,16 @@ impl Words {
         modes.iter().map(|mode| self.mode(mode)).collect::<Vec<_>>().join(self.t("、", ", "))
     }
 
+    fn sanction(&self, kind: &SanctionKind) -> &'static str {
+        match kind {
+            SanctionKind::Warning => self.t("警告", "Warning"),
+            SanctionKind::Throttle => self.t("限流", "Throttle"),
+            SanctionKind::Suspension => self.t("暂停", "Suspension"),
+            SanctionKind::Termination => self.t("终止", "Termination"),
+            SanctionKind::Publication => self.t("公示", "Publication"),
+        }
+    }
+
     /// A day as people in Shanghai read it.
     fn day(&self, at: &NaiveDateTime) -> String {
         shanghai(*at).format("%Y-%m-%d").to_string()
@@ -66,6 +78,7 @@ struct RegisterPage {
     dataset: String,
     firm: String,
     in_force: String,
+    sanctions: Vec<PublishedSanction>,
 }
 
 impl RegisterPage {
@@ -105,10 +118,15 @@ async fn page_of(app: &App, w: Words, query: RegisterPageQuery) -> Result<Made> 
     };
     let filter = RegisterFilter { q: checked_words(query.q.clone())?, dataset: given(&query.dataset), firm: given(&query.firm), in_force };
     let (keep, after) = (filter.q.is_none(), given(&query.after));
-    let found = app.db.read(move |conn| register::list(conn, &filter, after.as_deref(), PAGE_ENTRIES)).await?;
+    let found = app.db.read(move |conn| {
+        let sanctions = sanctions::published(conn, filter.firm.as_deref())?;
+        Ok((register::list(conn, &filter, after.as_deref(), PAGE_ENTRIES)?, sanctions))
+    });
+    let (found, sanctions) = found.await?;
     let next = if found.more { found.entries.last().map(|entry| entry.grant.clone()) } else { None };
     let page = RegisterPage {
         w,
+        sanctions,
         entries: found.entries,
         total: found.total,
         next,
