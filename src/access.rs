@@ -5,6 +5,7 @@
 
 pub mod agreements;
 pub mod applications;
+pub mod duties;
 pub mod grants;
 pub mod register;
 pub mod reports;

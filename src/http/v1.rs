@@ -3,6 +3,7 @@
 pub mod admin;
 pub mod agreements;
 pub mod applications;
+pub mod citation;
 pub mod clients;
 pub mod datasets;
 pub mod download;
@@ -21,6 +22,7 @@ pub mod second_factor;
 pub mod sessions;
 pub mod sql;
 pub mod uploads;
+pub mod use_reports;
 pub mod versions;
 
 use serde::Deserialize;

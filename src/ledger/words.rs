@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 
 use super::{Kind, LedgerEntry, append};
 use crate::crypto::{hex, random_bytes, sha256_hex, unhex};
-use crate::db::schema::{applications, datasets, firms, grants, ledger, ledger_words, sanctions, versions};
+use crate::db::schema::{applications, datasets, firms, grants, ledger, ledger_words, sanctions, use_reports, versions};
 use crate::db::{Conn, lock_ledger};
 use crate::error::{Error, Result};
 
@@ -122,6 +122,10 @@ fn forget(conn: &mut Conn, subject: &str, words: &str) -> Result<()> {
         "grant" => {
             let shown = grants::table.find(id).filter(grants::reason.eq(words));
             diesel::update(shown).set(grants::reason.eq(TAKEN_OUT)).execute(conn)?
+        }
+        "use_report" => {
+            let shown = use_reports::table.find(id).filter(use_reports::used_for.eq(words));
+            diesel::update(shown).set(use_reports::used_for.eq(TAKEN_OUT)).execute(conn)?
         }
         "sanction" => return forget_of_sanction(conn, id, words),
         "dataset" => {
