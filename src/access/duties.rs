@@ -283,11 +283,7 @@ pub fn note_overdue(conn: &mut Conn, days: u32) -> Result<usize> {
         if noted.contains(&key) {
             continue;
         }
-        let row = (
-            overdue_reports::grant_id.eq(&key.0),
-            overdue_reports::period_from.eq(key.1),
-            overdue_reports::noted_at.eq(now_naive()),
-        );
+        let row = (overdue_reports::grant_id.eq(&key.0), overdue_reports::period_from.eq(key.1), overdue_reports::noted_at.eq(now_naive()));
         diesel::insert_into(overdue_reports::table).values(row).execute(conn)?;
         let due_at = crate::clock::format(report.due_at.and_utc());
         let detail = json!({ "firm": report.firm_id, "dataset": report.dataset, "due_at": due_at });

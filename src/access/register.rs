@@ -343,7 +343,8 @@ pub fn list(conn: &mut Conn, filter: &RegisterFilter, after: Option<&str>, limit
             query = query.filter(firm_rows::uscc.eq(uscc.clone()));
         }
         if let Some(words) = filter.q.as_deref().map(pattern) {
-            let of_firm = lower(firm_rows::name).like(words.clone()).escape('\\').or(lower(firm_rows::uscc).like(words.clone()).escape('\\'));
+            let of_firm =
+                lower(firm_rows::name).like(words.clone()).escape('\\').or(lower(firm_rows::uscc).like(words.clone()).escape('\\'));
             let of_data = datasets::slug.like(words.clone()).escape('\\').or(datasets::id.eq_any(titled.clone()));
             query = query.filter(of_firm.or(of_data).or(lower(applications::purpose).like(words).escape('\\')));
         }

@@ -49,13 +49,8 @@ pub enum SanctionKind {
 
 impl SanctionKind {
     /// Every kind, from the mildest.
-    const ALL: [SanctionKind; 5] = [
-        SanctionKind::Warning,
-        SanctionKind::Throttle,
-        SanctionKind::Suspension,
-        SanctionKind::Termination,
-        SanctionKind::Publication,
-    ];
+    const ALL: [SanctionKind; 5] =
+        [SanctionKind::Warning, SanctionKind::Throttle, SanctionKind::Suspension, SanctionKind::Termination, SanctionKind::Publication];
 
     /// The kind as it is written everywhere.
     pub fn as_str(self) -> &'static str {
@@ -344,13 +339,7 @@ pub fn find_for(conn: &mut Conn, caller: &Caller, id: &str) -> Result<Sanction> 
 ///
 /// # Errors
 /// When the caller may see none.
-pub fn list_for(
-    conn: &mut Conn,
-    caller: &Caller,
-    firm: Option<String>,
-    after: Option<&str>,
-    limit: i64,
-) -> Result<(Vec<Sanction>, i64)> {
+pub fn list_for(conn: &mut Conn, caller: &Caller, firm: Option<String>, after: Option<&str>, limit: i64) -> Result<(Vec<Sanction>, i64)> {
     let firm = super::firm_scope(caller)?.or(firm);
     let matching = || {
         let mut query = sanctions::table.left_join(datasets::table).into_boxed::<<Conn as Connection>::Backend>();

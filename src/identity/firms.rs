@@ -180,7 +180,8 @@ pub fn step(conn: &mut Conn, actor: &str, id: &str, step: FirmStep, reason: Opti
 /// # Errors
 /// When it is so already.
 pub fn throttle(conn: &mut Conn, id: &str, throttled: bool) -> Result<()> {
-    let changed = diesel::update(firms::table.find(id).filter(firms::throttled.ne(throttled))).set(firms::throttled.eq(throttled)).execute(conn)?;
+    let changed =
+        diesel::update(firms::table.find(id).filter(firms::throttled.ne(throttled))).set(firms::throttled.eq(throttled)).execute(conn)?;
     if changed == 0 {
         let already = if throttled { "throttled already" } else { "not throttled" };
         return Err(Error::Conflict(format!("the firm is {already}")));

@@ -13,6 +13,7 @@ mod download;
 mod download_codings;
 mod download_formats;
 mod dpop;
+mod duties;
 mod hostile;
 mod import;
 mod intake;

@@ -30,6 +30,7 @@ const EXPECTED: &[Line] = &[
     // Of the conditional dataset.
     ("find_profile", [403; 9]),
     ("compare_versions", [401, 403, 200, 403, 403, 403, 403, 403, 403]),
+    ("find_citation", [200; 9]),
     ("list_publishers", [200; 9]),
     ("list_themes", [200; 9]),
     // Of the conditional dataset; nobody but the holder of a grant reads it, whatever their role.
@@ -81,6 +82,9 @@ const EXPECTED: &[Line] = &[
     ("suspend_grant", [401, 403, 403, 403, 403, 403, 200, 200, 403]),
     ("resume_grant", [401, 403, 403, 403, 403, 403, 200, 200, 403]),
     ("revoke_grant", [401, 403, 403, 403, 403, 403, 200, 200, 403]),
+    ("create_use_report", [401, 201, 403, 404, 201, 403, 403, 403, 403]),
+    ("list_use_reports", [401, 200, 403, 404, 200, 403, 200, 200, 200]),
+    ("list_overdue_reports", [401, 403, 403, 403, 403, 403, 403, 200, 200]),
     ("list_register", [200; 9]),
     ("find_register_entry", [200; 9]),
     ("list_published_sanctions", [200; 9]),
@@ -177,7 +181,8 @@ impl World {
         match operation {
             "find_application" | "list_application_reports" => self.application.clone(),
             "find_agreement" => self.agreement.clone(),
-            "find_grant" => self.grant.clone(),
+            "find_grant" | "list_use_reports" => self.grant.clone(),
+            "create_use_report" => app.grant(&self.firm).await.id,
             "decide_application" | "create_application_report" => app.apply(&self.firm.token).await,
             "revoke_grant" | "suspend_grant" => app.grant(&self.firm).await.id,
             "resume_grant" => {
@@ -261,6 +266,10 @@ impl World {
             }
             "create_application_report" => Some(json!({})),
             "decide_firm" | "decide_appeal" => Some(decision),
+            "create_use_report" => {
+                let today = (chrono::Utc::now() + chrono::Duration::hours(8)).date_naive().to_string();
+                Some(json!({ "period": { "from": today, "to": today }, "used_for": "for the matrix of callers" }))
+            }
             "create_sanction" => Some(json!({ "kind": "warning", "reason": "for the matrix" })),
             "answer_sanction" | "appeal_sanction" => Some(json!({ "text": "for the matrix" })),
             "revoke_grant"

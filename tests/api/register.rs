@@ -102,9 +102,8 @@ async fn the_end_of_a_term_shows_though_nothing_is_written() {
     let grant = app.grant(&firm).await;
     let soon = chrono::Utc::now().naive_utc() + chrono::Duration::milliseconds(3000);
     let id = grant.id.clone();
-    let shorten = move |conn: &mut qingdan::db::Conn| {
-        Ok(diesel::update(grants::table.find(id)).set(grants::expires_at.eq(soon)).execute(conn)?)
-    };
+    let shorten =
+        move |conn: &mut qingdan::db::Conn| Ok(diesel::update(grants::table.find(id)).set(grants::expires_at.eq(soon)).execute(conn)?);
     app.app.db.write(shorten).await.unwrap();
     // Made anew once, by a change of the register, and kept from then on.
     app.suspend(&format!("/api/v1/grants/{}", grant.id)).await;

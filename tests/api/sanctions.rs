@@ -56,7 +56,8 @@ async fn a_throttle_lowers_the_tier_at_the_next_request_and_ends_when_it_is_lift
     let again = json!({ "kind": "throttle", "reason": REASON });
     app.post_as(&format!("/api/v1/admin/firms/{}/sanctions", firm.id), &operator, &again).await.problem(409, "conflict");
     assert_eq!(app.get_as("/api/v1/sanctions", &operator).await.expect(200).json()["total"], 1);
-    let lifted = app.post_as(&path(&throttle, "/lifting"), &operator, &json!({ "reason": "it has mended its ways" })).await.expect(200).json();
+    let lifted =
+        app.post_as(&path(&throttle, "/lifting"), &operator, &json!({ "reason": "it has mended its ways" })).await.expect(200).json();
     assert_eq!((&lifted["status"], &lifted["lifting_reason"]), (&json!("lifted"), &json!("it has mended its ways")));
     assert_eq!(policies().await, vec!["\"firm\";q=500;w=5"; 3]);
     app.post_as(&path(&throttle, "/lifting"), &operator, &json!({ "reason": "twice" })).await.problem(409, "conflict");
@@ -220,8 +221,7 @@ async fn a_publication_shows_what_was_done_and_not_why() {
         let problem = app.post_as(&sanctions, &operator, &body).await.problem(400, "invalid-value");
         assert_eq!(problem["errors"][0]["pointer"], pointer, "{problem}");
     }
-    let publication =
-        impose(&app, &operator, &firm, "publication", json!({ "publishes": throttle["id"], "public_text": words })).await;
+    let publication = impose(&app, &operator, &firm, "publication", json!({ "publishes": throttle["id"], "public_text": words })).await;
     let body = json!({ "kind": "publication", "reason": REASON, "publishes": throttle["id"], "public_text": words });
     app.post_as(&sanctions, &operator, &body).await.problem(409, "conflict");
     let list = published().await;

@@ -95,8 +95,7 @@ pub fn answer(conn: &mut Conn, caller: &Caller, id: &str, text: &str) -> Result<
     let sanction = own(conn, caller, id)?;
     require_in_time("answer", sanction.answer_until)?;
     let open = sanctions::table.find(id).filter(sanctions::status.eq(IN_FORCE)).filter(sanctions::answered_at.is_null());
-    let changed =
-        diesel::update(open).set((sanctions::answer.eq(text), sanctions::answered_at.eq(now_naive()))).execute(conn)?;
+    let changed = diesel::update(open).set((sanctions::answer.eq(text), sanctions::answered_at.eq(now_naive()))).execute(conn)?;
     if changed == 0 {
         return Err(Error::Conflict("the sanction is answered already".to_owned()));
     }
@@ -112,8 +111,7 @@ pub fn appeal(conn: &mut Conn, caller: &Caller, id: &str, text: &str) -> Result<
     let sanction = own(conn, caller, id)?;
     require_in_time("appeal", sanction.appeal_until)?;
     let open = sanctions::table.find(id).filter(sanctions::status.eq(IN_FORCE)).filter(sanctions::appealed_at.is_null());
-    let changed =
-        diesel::update(open).set((sanctions::appeal.eq(text), sanctions::appealed_at.eq(now_naive()))).execute(conn)?;
+    let changed = diesel::update(open).set((sanctions::appeal.eq(text), sanctions::appealed_at.eq(now_naive()))).execute(conn)?;
     if changed == 0 {
         return Err(Error::Conflict("the firm has appealed already".to_owned()));
     }
