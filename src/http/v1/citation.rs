@@ -42,11 +42,13 @@ pub enum CitationLanguage {
 #[serde(deny_unknown_fields)]
 pub struct CitationQuery {
     /// `text` by default.
+    #[param(inline)]
     format: Option<CitationFormat>,
     /// The version: its number, or a day or moment (RFC 3339, UTC) at which it was the newest one; the newest by default.
     #[param(value_type = Option<String>, example = "1")]
     version: Option<String>,
     /// The language; that of `Accept-Language` by default.
+    #[param(inline)]
     lang: Option<CitationLanguage>,
 }
 

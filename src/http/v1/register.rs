@@ -40,6 +40,7 @@ pub struct RegisterQuery {
     /// Only those that are in force, or only those that are not.
     in_force: Option<bool>,
     /// `json` by default; `csv` is all that matches as one file, without `limit` and `cursor`.
+    #[param(inline)]
     format: Option<RegisterFormat>,
     /// How many items at the most.
     #[param(value_type = Option<i64>, minimum = 1, maximum = 1000, example = 100)]
