@@ -6,8 +6,11 @@
 pub mod agreements;
 pub mod applications;
 pub mod calendar;
+pub mod duties;
 pub mod grants;
+pub mod register;
 pub mod reports;
+pub mod sanctions;
 mod terms;
 
 use serde_json::{Value, json};

@@ -2,6 +2,7 @@
 //! nothing of who may read what (`access`).
 
 mod check;
+mod citation;
 mod collection;
 mod condition;
 mod entry;
@@ -13,6 +14,7 @@ mod store;
 mod transform;
 mod versions;
 
+pub use citation::Citation;
 pub use collection::files_leave;
 pub use condition::{MAX_CHARS as MAX_CONDITION_CHARS, MAX_DEPTH as MAX_CONDITION_DEPTH, condition, unknown as unknown_field};
 pub use entry::{DatasetKind, Entry, Field, FieldType, OpenType, ReleaseRule, RowPolicy, Sensitivity, Text, UpdateFrequency, with_types};

@@ -2,6 +2,9 @@
 
 use chrono::{DateTime, NaiveDateTime, SubsecRound, Utc};
 
+/// How far Shanghai is ahead of UTC.
+const SHANGHAI: chrono::Duration = chrono::Duration::hours(8);
+
 /// Now, in UTC, cut to the microsecond that both databases keep.
 pub fn now() -> DateTime<Utc> {
     Utc::now().trunc_subsecs(6)
@@ -10,6 +13,16 @@ pub fn now() -> DateTime<Utc> {
 /// Now, as the databases store it.
 pub fn now_naive() -> NaiveDateTime {
     now().naive_utc()
+}
+
+/// A moment by the clocks of Shanghai, which is eight hours ahead of UTC throughout the year.
+pub fn shanghai(at: NaiveDateTime) -> NaiveDateTime {
+    at + SHANGHAI
+}
+
+/// A moment in UTC, from the clocks of Shanghai.
+pub fn utc_of_shanghai(at: NaiveDateTime) -> NaiveDateTime {
+    at - SHANGHAI
 }
 
 /// The one way that a moment is written in the ledger and in answers: `2026-11-24T08:00:00.000000Z`.

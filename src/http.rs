@@ -50,6 +50,7 @@ fn routes(config: &mut ServiceConfig<'_>) {
                 .service(v1::versions::find_version)
                 .service(v1::versions::find_profile)
                 .service(v1::versions::compare_versions)
+                .service(v1::citation::find_citation)
                 .service(v1::datasets::list_publishers)
                 .service(v1::datasets::list_themes)
                 .service(v1::download::download_dataset)
@@ -87,11 +88,22 @@ fn routes(config: &mut ServiceConfig<'_>) {
                 .service(v1::reviews::accept_application)
                 .service(v1::reviews::ask_about_application)
                 .service(v1::reviews::decide_application)
-                .service(v1::reviews::decide_appeal)
+                .service(v1::reviews::decide_application_appeal)
                 .service(v1::reviews::create_application_report)
                 .service(v1::reviews::list_application_reports)
                 .service(v1::offers::find_offer)
                 .configure(agreements)
+                .service(v1::use_reports::create_use_report)
+                .service(v1::use_reports::list_use_reports)
+                .service(v1::register::list_register)
+                .service(v1::sanctions::list_published_sanctions)
+                .service(v1::register::find_register_entry)
+                .service(v1::sanctions::list_sanctions)
+                .service(v1::sanctions::find_sanction)
+                .service(v1::sanctions::answer_sanction)
+                .service(v1::sanctions::appeal_sanction)
+                .service(v1::sanctions::decide_appeal)
+                .service(v1::sanctions::lift_sanction)
                 .service(v1::ledger::list_ledger_entries)
                 .service(v1::ledger::redact_ledger_entry)
                 .service(v1::ledger::show_checkpoint)
@@ -141,6 +153,9 @@ fn administration(config: &mut ServiceConfig<'_>) {
         .service(v1::admin::suspend_firm)
         .service(v1::admin::resume_firm)
         .service(v1::admin::revoke_firm)
+        .service(v1::sanctions::create_sanction)
+        .service(v1::sanctions::list_firm_sanctions)
+        .service(v1::use_reports::list_overdue_reports)
         .service(v1::admin::suspend_client)
         .service(v1::admin::resume_client)
         .service(v1::admin::revoke_client)
@@ -157,6 +172,7 @@ fn pages(config: &mut web::ServiceConfig) {
     config
         .service(portal::home)
         .service(portal::dataset_page)
+        .service(portal::register::register_page)
         .service(portal::problem_type)
         .service(portal::login::login_page)
         .service(portal::login::log_in)
@@ -184,7 +200,8 @@ pub fn server(app: Arc<App>, listener: TcpListener) -> anyhow::Result<Server> {
     let (workers, shutdown_seconds) = (app.settings.workers, app.settings.shutdown_seconds);
     let data = web::Data::from(app);
     let index = web::Data::new(problem::RouteIndex::new(&document()));
-    let answers = web::Data::new(kept::Answers::default());
+    let answers = web::Data::new(kept::Answers::of_list());
+    let register = web::Data::new(kept::RegisterAnswers::new());
     let factory = move || {
         actix_web::App::new()
             .into_utoipa_app()
@@ -192,6 +209,7 @@ pub fn server(app: Arc<App>, listener: TcpListener) -> anyhow::Result<Server> {
             .app_data(data.clone())
             .app_data(index.clone())
             .app_data(answers.clone())
+            .app_data(register.clone())
             .configure(routes)
             .map(|app| app.configure(pages).default_service(web::to(problem::no_route)).wrap(from_fn(caller::resolve)))
             .into_app()

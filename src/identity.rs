@@ -57,6 +57,8 @@ pub struct ClientIdentity {
     pub issued_at: i64,
     /// The key that signed it.
     pub kid: String,
+    /// Whether its firm's requests are held to a part of what firms may ask.
+    pub throttled: bool,
 }
 
 /// A person of the public body, or of a firm.
@@ -76,6 +78,8 @@ pub struct PersonIdentity {
     pub firm_id: Option<String>,
     /// Whether that firm is approved.
     pub firm_approved: bool,
+    /// Whether that firm's requests are held to a part of what firms may ask.
+    pub throttled: bool,
     /// Whether nothing but a change of password is allowed.
     pub one_time_password: bool,
     /// Whether nothing but setting up a second factor is allowed.

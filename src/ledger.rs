@@ -7,6 +7,7 @@
 pub mod checkpoint;
 mod follow;
 pub mod merkle;
+mod moments;
 pub mod note;
 mod record;
 pub mod tree;
@@ -23,6 +24,7 @@ use crate::db::{Conn, lock_ledger};
 use crate::error::Result;
 
 pub use follow::{Follower, Marks};
+pub use moments::{Moment, moments};
 pub use record::{Draft, Recorder};
 pub use verify::{Verdict, verify};
 pub use words::{Words, append_with_reason, history, redact};
@@ -67,6 +69,7 @@ pub enum Kind {
     FirmSuspended,
     FirmResumed,
     FirmRevoked,
+    FirmReinstated,
     ClientRegistered,
     ClientSuspended,
     ClientResumed,
@@ -101,6 +104,15 @@ pub enum Kind {
     ReadRefused,
     EntryRedacted,
     CopyTraced,
+    SanctionImposed,
+    SanctionPublished,
+    SanctionAnswered,
+    SanctionAppealed,
+    SanctionAppealGranted,
+    SanctionAppealRejected,
+    SanctionLifted,
+    UseReportFiled,
+    UseReportOverdue,
 }
 
 /// What an entry changes of the things that are kept in memory.
@@ -108,7 +120,7 @@ pub enum Kind {
 enum Topic {
     /// The open list: what everybody sees of datasets, publishers and themes.
     List,
-    /// Whether firms, their clients and their tokens may act.
+    /// Whether firms, their clients and their tokens may act, how fast, and what is shown of them.
     Firms,
     /// What grants give.
     Grants,
@@ -120,7 +132,7 @@ enum Topic {
 
 impl Kind {
     /// Every kind.
-    const ALL: [Kind; 64] = [
+    const ALL: &[Kind] = &[
         Kind::ServiceInitialized,
         Kind::DatasetCreated,
         Kind::DatasetUpdated,
@@ -151,6 +163,7 @@ impl Kind {
         Kind::FirmSuspended,
         Kind::FirmResumed,
         Kind::FirmRevoked,
+        Kind::FirmReinstated,
         Kind::ClientRegistered,
         Kind::ClientSuspended,
         Kind::ClientResumed,
@@ -185,11 +198,20 @@ impl Kind {
         Kind::ReadRefused,
         Kind::EntryRedacted,
         Kind::CopyTraced,
+        Kind::SanctionImposed,
+        Kind::SanctionPublished,
+        Kind::SanctionAnswered,
+        Kind::SanctionAppealed,
+        Kind::SanctionAppealGranted,
+        Kind::SanctionAppealRejected,
+        Kind::SanctionLifted,
+        Kind::UseReportFiled,
+        Kind::UseReportOverdue,
     ];
 
     /// The kind of that name.
     fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.as_str() == name)
+        Self::ALL.iter().copied().find(|kind| kind.as_str() == name)
     }
 
     /// What an entry of this kind changes.
@@ -214,7 +236,15 @@ impl Kind {
             | Kind::ClientResumed
             | Kind::ClientRevoked
             | Kind::ClientTokensEnded
-            | Kind::TokenRevoked => Topic::Firms,
+            | Kind::TokenRevoked
+            | Kind::FirmReinstated
+            | Kind::SanctionImposed
+            | Kind::SanctionPublished
+            | Kind::SanctionAppealed
+            | Kind::SanctionAppealGranted
+            | Kind::SanctionAppealRejected
+            | Kind::SanctionLifted
+            | Kind::EntryRedacted => Topic::Firms,
             Kind::KeysRotated => Topic::Keys,
             Kind::GrantCreated | Kind::GrantSuspended | Kind::GrantResumed | Kind::GrantRevoked => Topic::Grants,
             Kind::ServiceInitialized
@@ -254,8 +284,10 @@ impl Kind {
             | Kind::AgreementCountersigned
             | Kind::ReadAllowed
             | Kind::ReadRefused
-            | Kind::EntryRedacted
-            | Kind::CopyTraced => Topic::Other,
+            | Kind::CopyTraced
+            | Kind::SanctionAnswered
+            | Kind::UseReportFiled
+            | Kind::UseReportOverdue => Topic::Other,
         }
     }
 
@@ -292,6 +324,7 @@ impl Kind {
             Kind::FirmSuspended => "firm.suspended",
             Kind::FirmResumed => "firm.resumed",
             Kind::FirmRevoked => "firm.revoked",
+            Kind::FirmReinstated => "firm.reinstated",
             Kind::ClientRegistered => "client.registered",
             Kind::ClientSuspended => "client.suspended",
             Kind::ClientResumed => "client.resumed",
@@ -326,6 +359,15 @@ impl Kind {
             Kind::ReadRefused => "read.refused",
             Kind::EntryRedacted => "entry.redacted",
             Kind::CopyTraced => "copy.traced",
+            Kind::SanctionImposed => "sanction.imposed",
+            Kind::SanctionPublished => "sanction.published",
+            Kind::SanctionAnswered => "sanction.answered",
+            Kind::SanctionAppealed => "sanction.appealed",
+            Kind::SanctionAppealGranted => "sanction.appeal_granted",
+            Kind::SanctionAppealRejected => "sanction.appeal_rejected",
+            Kind::SanctionLifted => "sanction.lifted",
+            Kind::UseReportFiled => "use_report.filed",
+            Kind::UseReportOverdue => "use_report.overdue",
         }
     }
 }

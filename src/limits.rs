@@ -28,6 +28,8 @@ pub enum Tier {
     Anonymous,
     /// A registered firm, whatever its client.
     Firm,
+    /// A registered firm that is throttled for what it has done.
+    Throttled,
     /// A person with a role.
     Staff,
 }
@@ -38,6 +40,7 @@ impl Tier {
         match self {
             Tier::Anonymous => "anonymous",
             Tier::Firm => "firm",
+            Tier::Throttled => "throttled",
             Tier::Staff => "staff",
         }
     }
@@ -63,6 +66,11 @@ impl LimitKey {
             }
         };
         LimitKey { tier: Tier::Anonymous, name }
+    }
+
+    /// The key of a registered firm.
+    pub fn for_firm(id: &str, throttled: bool) -> Self {
+        LimitKey { tier: if throttled { Tier::Throttled } else { Tier::Firm }, name: format!("firm:{id}") }
     }
 }
 
@@ -101,6 +109,7 @@ fn at_least_one(number: u32) -> NonZeroU32 {
 pub struct Limits {
     anonymous: Arc<TierState>,
     firm: Arc<TierState>,
+    throttled: Arc<TierState>,
     staff: Arc<TierState>,
     logins: Limiter,
     clock: DefaultClock,
@@ -113,6 +122,7 @@ impl Limits {
         Limits {
             anonymous: Arc::new(TierState::new(settings.anonymous)),
             firm: Arc::new(TierState::new(settings.firm)),
+            throttled: Arc::new(TierState::new(settings.duties.throttled(settings.firm))),
             staff: Arc::new(TierState::new(settings.staff)),
             logins: RateLimiter::keyed(logins).with_middleware::<StateInformationMiddleware>(),
             clock: DefaultClock::default(),
@@ -123,6 +133,7 @@ impl Limits {
         match tier {
             Tier::Anonymous => &self.anonymous,
             Tier::Firm => &self.firm,
+            Tier::Throttled => &self.throttled,
             Tier::Staff => &self.staff,
         }
     }
@@ -186,7 +197,7 @@ impl Limits {
 
     /// Forgets callers that have been away for long enough; run it now and then.
     pub fn tidy(&self) {
-        for limiter in [&self.anonymous.requests, &self.firm.requests, &self.staff.requests, &self.logins] {
+        for limiter in [&self.anonymous.requests, &self.firm.requests, &self.throttled.requests, &self.staff.requests, &self.logins] {
             limiter.retain_recent();
             limiter.shrink_to_fit();
         }

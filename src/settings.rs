@@ -3,16 +3,21 @@
 //!
 //! An unknown key or a value that cannot be read stops the start and says which key it is, where it stands and what is allowed.
 
+mod duties;
+mod values;
+
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, bail};
 use ipnet::IpNet;
 
 mod keys;
 
+use values::Values;
+
+pub use duties::DutySettings;
 pub use keys::{KEYS, Key};
 
 /// Environment variables that begin like ours but belong to the command-line examples.
@@ -129,63 +134,10 @@ pub struct Settings {
     pub firm: TierLimits,
     /// People with a role.
     pub staff: TierLimits,
+    /// What firms owe, and what becomes of those who break their agreements.
+    pub duties: DutySettings,
     /// Log-ins, registrations and token requests a minute of one address.
     pub login_per_minute: u32,
-}
-
-/// The text of every setting and where it was found.
-struct Values(BTreeMap<&'static str, (String, String)>);
-
-impl Values {
-    fn text(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(|(text, _)| text.as_str()).filter(|text| !text.is_empty())
-    }
-
-    fn wrong(&self, name: &str) -> anyhow::Error {
-        let from = self.0.get(name).map_or("default", |(_, from)| from.as_str());
-        let allowed = KEYS.iter().find(|key| key.name == name).map_or("", |key| key.allowed);
-        let shown = if is_secret(name) { "the value" } else { self.text(name).unwrap_or("an empty value") };
-        anyhow!("setting `{name}` ({from}): `{shown}` is not allowed; allowed is {allowed}")
-    }
-
-    fn parse<T: FromStr>(&self, name: &str) -> Result<T> {
-        self.text(name).and_then(|text| text.trim().parse().ok()).ok_or_else(|| self.wrong(name))
-    }
-
-    fn number(&self, name: &str) -> Result<u64> {
-        let value: u64 = self.parse(name)?;
-        let allowed = KEYS.iter().find(|key| key.name == name).map_or("", |key| key.allowed);
-        let bounds: Vec<u64> = allowed.split_whitespace().filter_map(|word| word.parse().ok()).collect();
-        match bounds.as_slice() {
-            [low, high] if value < *low || value > *high => Err(self.wrong(name)),
-            _ => Ok(value),
-        }
-    }
-
-    fn share(&self, name: &str) -> Result<f64> {
-        let share: f64 = self.parse(name)?;
-        if (0.0..=0.1).contains(&share) { Ok(share) } else { Err(self.wrong(name)) }
-    }
-
-    fn small(&self, name: &str) -> Result<u32> {
-        u32::try_from(self.number(name)?).map_err(|_unreadable| self.wrong(name))
-    }
-
-    fn size(&self, name: &str) -> Result<usize> {
-        usize::try_from(self.number(name)?).map_err(|_unreadable| self.wrong(name))
-    }
-
-    fn tier(&self, tier: &str) -> Result<TierLimits> {
-        Ok(TierLimits {
-            per_second: self.small(&format!("limits_{tier}_per_second"))?,
-            burst: self.small(&format!("limits_{tier}_burst"))?,
-            bytes_per_day: self.number(&format!("limits_{tier}_bytes_per_day"))?,
-            queries: self.size(&format!("limits_{tier}_queries"))?,
-            query_seconds: self.number(&format!("limits_{tier}_query_seconds"))?,
-            query_rows: self.number(&format!("limits_{tier}_query_rows"))?,
-            query_bytes: self.number(&format!("limits_{tier}_query_bytes"))?,
-        })
-    }
 }
 
 fn is_secret(name: &str) -> bool {
@@ -252,6 +204,7 @@ impl Settings {
             anonymous: values.tier("anonymous")?,
             firm,
             staff,
+            duties: DutySettings::of(values)?,
             login_per_minute: values.small("limits_login_per_minute")?,
             data_dir,
         })

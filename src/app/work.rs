@@ -9,8 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::App;
-use crate::access::applications;
-use crate::access::grants;
+use crate::access::{applications, duties, grants};
 use crate::catalog;
 use crate::error::{Error, Result};
 use crate::identity::{people, tokens};
@@ -102,6 +101,30 @@ pub(super) async fn grow(app: Arc<App>) {
             tracing::error!(error = ?cause, "the tree over the ledger could not be kept; the next minute tries again");
         }
         tokio::time::sleep(Duration::from_secs(60)).await;
+    }
+}
+
+/// How often is looked which reports of firms did not come in time.
+const REMIND: Duration = Duration::from_secs(3600);
+
+/// Writes down now and then which reports on the use of grants did not come in time.
+pub(super) async fn remind(app: Arc<App>) {
+    loop {
+        if let Err(cause) = app.note_overdue().await {
+            tracing::error!(error = ?cause, "overdue reports could not be written down; the next hour tries again");
+        }
+        tokio::time::sleep(REMIND).await;
+    }
+}
+
+impl App {
+    /// Writes down which reports on the use of grants did not come in time, once for each period; answers how many are new.
+    ///
+    /// # Errors
+    /// When the database does not take it.
+    pub async fn note_overdue(&self) -> Result<usize> {
+        let days = self.settings.duties.report_days;
+        self.db.write(move |conn| duties::note_overdue(conn, days)).await
     }
 }
 

@@ -126,6 +126,36 @@ diesel::table! {
         status_reason -> Nullable<Text>,
         created_at -> Timestamp,
         decided_at -> Nullable<Timestamp>,
+        throttled -> Bool,
+    }
+}
+
+diesel::table! {
+    sanctions (id) {
+        id -> Text,
+        firm_id -> Text,
+        dataset_id -> Nullable<Text>,
+        kind -> Text,
+        publishes -> Nullable<Text>,
+        public_zh -> Nullable<Text>,
+        public_en -> Nullable<Text>,
+        reason -> Text,
+        status -> Text,
+        notice_date -> Text,
+        answer_until -> Timestamp,
+        appeal_until -> Timestamp,
+        imposed_by -> Text,
+        imposed_at -> Timestamp,
+        answer -> Nullable<Text>,
+        answered_at -> Nullable<Timestamp>,
+        appeal -> Nullable<Text>,
+        appealed_at -> Nullable<Timestamp>,
+        appeal_granted -> Nullable<Bool>,
+        appeal_reason -> Nullable<Text>,
+        appeal_decided_by -> Nullable<Text>,
+        appeal_decided_at -> Nullable<Timestamp>,
+        lifted_at -> Nullable<Timestamp>,
+        lifting_reason -> Nullable<Text>,
     }
 }
 
@@ -288,6 +318,29 @@ diesel::table! {
 }
 
 diesel::table! {
+    use_reports (id) {
+        id -> Text,
+        grant_id -> Text,
+        period_from -> Text,
+        period_to -> Text,
+        covers_until -> Timestamp,
+        used_for -> Text,
+        results_json -> Text,
+        numbers_json -> Text,
+        filed_by -> Text,
+        filed_at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    overdue_reports (grant_id, period_from) {
+        grant_id -> Text,
+        period_from -> Timestamp,
+        noted_at -> Timestamp,
+    }
+}
+
+diesel::table! {
     releases (id) {
         id -> Text,
         dataset_id -> Text,
@@ -396,6 +449,10 @@ diesel::joinable!(agreements -> firms (firm_id));
 diesel::joinable!(grants -> agreements (agreement_id));
 diesel::joinable!(grants -> firms (firm_id));
 diesel::joinable!(grants -> datasets (dataset_id));
+diesel::joinable!(sanctions -> firms (firm_id));
+diesel::joinable!(sanctions -> datasets (dataset_id));
+diesel::joinable!(use_reports -> grants (grant_id));
+diesel::joinable!(overdue_reports -> grants (grant_id));
 diesel::joinable!(releases -> datasets (dataset_id));
 diesel::joinable!(releases -> versions (version_id));
 diesel::joinable!(release_reports -> applications (application_id));
@@ -423,6 +480,9 @@ diesel::allow_tables_to_appear_in_same_query!(
     applications,
     agreements,
     grants,
+    sanctions,
+    use_reports,
+    overdue_reports,
     releases,
     release_reports,
     exports,

@@ -68,9 +68,9 @@ impl FromRequest for Caller {
 pub fn limit_key(caller: &Caller) -> LimitKey {
     match &caller.identity {
         Identity::Anonymous => LimitKey::for_address(caller.address),
-        Identity::Client(client) => LimitKey { tier: Tier::Firm, name: format!("firm:{}", client.firm_id) },
+        Identity::Client(client) => LimitKey::for_firm(&client.firm_id, client.throttled),
         Identity::Person(person) => match &person.firm_id {
-            Some(firm) if person.firm_approved => LimitKey { tier: Tier::Firm, name: format!("firm:{firm}") },
+            Some(firm) if person.firm_approved => LimitKey::for_firm(firm, person.throttled),
             // Anybody can register a firm: until it is approved it is its address.
             Some(_) => LimitKey::for_address(caller.address),
             None => LimitKey { tier: Tier::Staff, name: format!("person:{}", person.id) },

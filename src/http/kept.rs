@@ -1,4 +1,5 @@
-//! Answers that are the same for everybody, kept until the open list changes. What a caller has a share in, such as limits, is not part of them.
+//! Answers that are the same for everybody, kept until the open list or the register changes. What a caller has a share in, such as limits, is
+//! not part of them.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -6,11 +7,14 @@ use std::sync::{Mutex, PoisonError};
 use actix_web::http::header::{ETAG, HeaderName, HeaderValue, IF_NONE_MATCH};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 use bytes::Bytes;
+use chrono::NaiveDateTime;
 
 use super::v1::download::{etag, matches_any};
 use crate::app::App;
+use crate::clock::now_naive;
 use crate::crypto::sha256_hex;
 use crate::error::Result;
+use crate::ledger::Marks;
 
 /// How much is kept before everything is forgotten.
 const MOST_BYTES: usize = 32 << 20;
@@ -47,50 +51,72 @@ impl Body {
 pub struct Made {
     /// Its body.
     pub body: Vec<u8>,
-    /// Whether everybody gets the same, until the list changes.
+    /// Whether everybody gets the same, until something changes.
     pub keep: bool,
+    /// Until when it holds where nothing changes; for ever without it.
+    pub until: Option<NaiveDateTime>,
 }
 
-/// The answers of this process.
-#[derive(Default)]
+/// The answers of this process that are made of the same things.
 pub struct Answers {
     kept: Mutex<Kept>,
+    /// The mark of what they are made of.
+    mark: fn(Marks) -> i64,
 }
+
+/// Answers that are made of the register.
+pub struct RegisterAnswers(pub Answers);
 
 #[derive(Default)]
 struct Kept {
-    /// The mark of the list (see `ledger::Marks`) that all of them were made under.
+    /// The mark (see `ledger::Marks`) that all of them were made under.
     mark: i64,
     size: usize,
-    bodies: HashMap<String, Body>,
+    bodies: HashMap<String, (Body, Option<NaiveDateTime>)>,
+}
+
+impl RegisterAnswers {
+    /// None yet.
+    pub fn new() -> Self {
+        RegisterAnswers(Answers { kept: Mutex::default(), mark: Marks::register })
+    }
 }
 
 impl Answers {
-    /// The body of that name, which says everything on which it depends but the list; `make` makes it when it is not kept.
+    /// None yet, of those that are made of the open list.
+    pub fn of_list() -> Self {
+        Answers { kept: Mutex::default(), mark: |marks| marks.list }
+    }
+
+    /// The body of that name, which says everything on which it depends but what the mark is of; `make` makes it when it is not kept.
     ///
     /// # Errors
     /// What `make` answers, or that the database does not.
     pub async fn find(&self, app: &App, name: String, make: impl AsyncFnOnce() -> Result<Made>) -> Result<Body> {
         // Read before anything is made: a change in between makes the answer newer than its mark, and never older.
-        let mark = app.follower.marks(&app.db).await?.list;
+        let mark = (self.mark)(app.follower.marks(&app.db).await?);
         if let Some(body) = self.kept(mark, &name) {
             return Ok(body);
         }
-        let Made { body, keep } = make().await?;
+        let Made { body, keep, until } = make().await?;
         let body = Body::new(body);
         if keep {
-            self.keep(mark, name, body.clone());
+            self.keep(mark, name, (body.clone(), until));
         }
         Ok(body)
     }
 
     fn kept(&self, mark: i64, name: &str) -> Option<Body> {
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.mark == mark { kept.bodies.get(name).cloned() } else { None }
+        if kept.mark != mark {
+            return None;
+        }
+        let (body, until) = kept.bodies.get(name)?;
+        until.is_none_or(|until| now_naive() < until).then(|| body.clone())
     }
 
-    fn keep(&self, mark: i64, name: String, body: Body) {
-        let size = name.len() + body.bytes.len() + OVERHEAD_BYTES;
+    fn keep(&self, mark: i64, name: String, body: (Body, Option<NaiveDateTime>)) {
+        let size = name.len() + body.0.bytes.len() + OVERHEAD_BYTES;
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         if kept.mark > mark {
             return;

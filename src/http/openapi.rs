@@ -31,6 +31,7 @@ use super::problem::Problem;
         (name = "reading", description = "Releases 发布件: files and rows"),
         (name = "firms", description = "Firms 人工智能企业 and their clients 接入凭证"),
         (name = "access", description = "Applications 开放申请, agreements 数据利用协议, grants 授权"),
+        (name = "register", description = "The register 公示: who was given what, and which sanctions were made public"),
         (name = "oauth2", description = "Tokens, discovery, keys"),
         (name = "people", description = "Log-in and own account"),
         (name = "administration", description = "What operators do"),

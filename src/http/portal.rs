@@ -3,6 +3,7 @@
 pub mod account;
 pub mod factor;
 pub mod login;
+pub mod register;
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{
@@ -22,6 +23,7 @@ use super::v1::datasets::{DatasetDetail, detail};
 use crate::access::Read;
 use crate::app::App;
 use crate::catalog::{self, Dataset, DatasetFilter, Field, OpenType, Publisher, ReleaseRule, Sensitivity, Text, Theme, UpdateFrequency};
+use crate::clock::shanghai;
 use crate::error::{Error, Result};
 use crate::identity::Caller;
 use crate::intake::collection::PATH;
@@ -127,11 +129,6 @@ impl Words {
     fn field_type(&self, field: &Field) -> &'static str {
         field.field_type.map_or("", |kind| kind.as_str())
     }
-}
-
-/// Shanghai is eight hours ahead of UTC throughout the year.
-fn shanghai(at: NaiveDateTime) -> NaiveDateTime {
-    at + chrono::Duration::hours(8)
 }
 
 #[derive(Template)]
@@ -277,7 +274,7 @@ fn see(address: &str) -> HttpResponse {
 }
 
 fn made(template: &impl Template, keep: bool) -> Result<Made> {
-    Ok(Made { body: template.render().map_err(Error::internal)?.into_bytes(), keep })
+    Ok(Made { body: template.render().map_err(Error::internal)?.into_bytes(), keep, until: None })
 }
 
 #[get("/")]

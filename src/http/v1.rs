@@ -3,6 +3,7 @@
 pub mod admin;
 pub mod agreements;
 pub mod applications;
+pub mod citation;
 pub mod clients;
 pub mod datasets;
 pub mod download;
@@ -15,12 +16,15 @@ pub mod offers;
 pub mod operation;
 pub mod people;
 pub mod publishing;
+pub mod register;
 pub mod reviews;
 pub mod rows;
+pub mod sanctions;
 pub mod second_factor;
 pub mod sessions;
 pub mod sql;
 pub mod uploads;
+pub mod use_reports;
 pub mod versions;
 
 use serde::Deserialize;

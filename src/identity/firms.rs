@@ -40,6 +40,8 @@ pub struct Firm {
     #[schema(value_type = Option<String>, format = DateTime)]
     #[serde(serialize_with = "crate::clock::serialize_option")]
     pub decided_at: Option<NaiveDateTime>,
+    /// Whether its requests are held to a part of what firms may ask.
+    pub throttled: bool,
 }
 
 /// The state of a firm that may act.
@@ -49,7 +51,10 @@ pub const APPROVED: &str = "approved";
 const PENDING: &str = "pending";
 
 /// The state of a firm that may not act for a while.
-const SUSPENDED: &str = "suspended";
+pub const SUSPENDED: &str = "suspended";
+
+/// The state of a firm that may not act any more.
+pub const REVOKED: &str = "revoked";
 
 /// What a firm says of itself.
 pub struct NewFirm {
@@ -81,6 +86,7 @@ pub fn register(conn: &mut Conn, new: NewFirm) -> Result<Firm> {
         status_reason: None,
         created_at: now_naive(),
         decided_at: None,
+        throttled: false,
     };
     diesel::insert_into(firms::table)
         .values(&firm)
@@ -137,6 +143,8 @@ pub enum FirmStep {
     Resume,
     /// From `approved` or `suspended` to `revoked`: its tokens stop at the next request.
     Revoke,
+    /// From `revoked` to `approved`, when the sanction that revoked it is lifted.
+    Reinstate,
 }
 
 /// Moves a firm one step on.
@@ -149,7 +157,8 @@ pub fn step(conn: &mut Conn, actor: &str, id: &str, step: FirmStep, reason: Opti
         FirmStep::Refuse => (vec![PENDING], "refused", Kind::FirmRefused),
         FirmStep::Suspend => (vec![APPROVED], SUSPENDED, Kind::FirmSuspended),
         FirmStep::Resume => (vec![SUSPENDED], APPROVED, Kind::FirmResumed),
-        FirmStep::Revoke => (vec![APPROVED, SUSPENDED], "revoked", Kind::FirmRevoked),
+        FirmStep::Revoke => (vec![APPROVED, SUSPENDED], REVOKED, Kind::FirmRevoked),
+        FirmStep::Reinstate => (vec![REVOKED], APPROVED, Kind::FirmReinstated),
     };
     let firm = find(conn, id)?;
     let changed = diesel::update(firms::table.find(id).filter(firms::status.eq_any(&from)))
@@ -164,4 +173,18 @@ pub fn step(conn: &mut Conn, actor: &str, id: &str, step: FirmStep, reason: Opti
         None => ledger::append(conn, kind, actor, &subject, &json!({}))?,
     };
     find(conn, id)
+}
+
+/// Holds a firm's requests to a part of what firms may ask, or to that no more. The sanction that does so has the ledger's entry.
+///
+/// # Errors
+/// When it is so already.
+pub fn throttle(conn: &mut Conn, id: &str, throttled: bool) -> Result<()> {
+    let changed =
+        diesel::update(firms::table.find(id).filter(firms::throttled.ne(throttled))).set(firms::throttled.eq(throttled)).execute(conn)?;
+    if changed == 0 {
+        let already = if throttled { "throttled already" } else { "not throttled" };
+        return Err(Error::Conflict(format!("the firm is {already}")));
+    }
+    Ok(())
 }

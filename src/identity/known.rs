@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use super::keys::Keys;
-use super::{ClientIdentity, clients, tokens};
+use super::{ClientIdentity, clients, firms, tokens};
 use crate::clock::now;
 use crate::crypto::sha256;
 use crate::db::Db;
@@ -48,19 +48,20 @@ impl KnownTokens {
         let ring = keys.ring(db, follower).await?;
         let claims = tokens::verify_access(&ring, issuer, token)?;
         let (client_id, jti, issued_at) = (claims.client_id.clone(), claims.jti.clone(), claims.issued_at());
-        let client = db
+        let (client, throttled) = db
             .read(move |conn| {
                 let client = clients::require_active(conn, &client_id)?;
                 if tokens::is_ended(conn, &client, &jti, issued_at)? {
                     return Err(Error::Unauthenticated("the access token was ended before its time; take a new one".to_owned()));
                 }
-                Ok(client)
+                let throttled = firms::find(conn, &client.firm_id)?.throttled;
+                Ok((client, throttled))
             })
             .await?;
         let (grant_id, jkt) = (claims.grant().map(str::to_owned), claims.jkt().map(str::to_owned));
         let (jti, issued_at) = (claims.jti.clone(), claims.issued_at());
         let kid = claims.kid.clone();
-        let identity = ClientIdentity { client_id: client.id, firm_id: client.firm_id, grant_id, jkt, jti, issued_at, kid };
+        let identity = ClientIdentity { client_id: client.id, firm_id: client.firm_id, grant_id, jkt, jti, issued_at, kid, throttled };
         let expires_at = ring.until(&claims.kid).map_or(claims.exp, |until| until.min(claims.exp));
         self.keep(digest, Known { identity: identity.clone(), expires_at, marks });
         Ok(identity)
@@ -98,6 +99,7 @@ mod tests {
             jti: "a".to_owned(),
             issued_at: 0,
             kid: "a".to_owned(),
+            throttled: false,
         };
         Known { identity, expires_at, marks: (1, 1) }
     }

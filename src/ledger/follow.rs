@@ -41,6 +41,11 @@ impl Marks {
         self.seen = self.seen.max(other.seen);
     }
 
+    /// Of the register: who holds which grant of which dataset.
+    pub fn register(self) -> i64 {
+        self.list.max(self.firms).max(self.grants)
+    }
+
     /// Whether nothing has changed between these and the others.
     pub fn same(self, other: Marks) -> bool {
         (self.list, self.firms, self.grants, self.keys) == (other.list, other.firms, other.grants, other.keys)

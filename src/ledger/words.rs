@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 
 use super::{Kind, LedgerEntry, append};
 use crate::crypto::{hex, random_bytes, sha256_hex, unhex};
-use crate::db::schema::{applications, datasets, firms, grants, ledger, ledger_words, versions};
+use crate::db::schema::{applications, datasets, firms, grants, ledger, ledger_words, sanctions, use_reports, versions};
 use crate::db::{Conn, lock_ledger};
 use crate::error::{Error, Result};
 
@@ -135,6 +135,11 @@ fn forget(conn: &mut Conn, subject: &str, words: &str) -> Result<()> {
             let shown = grants::table.find(id).filter(grants::reason.eq(words));
             diesel::update(shown).set(grants::reason.eq(TAKEN_OUT)).execute(conn)?
         }
+        "use_report" => {
+            let shown = use_reports::table.find(id).filter(use_reports::used_for.eq(words));
+            diesel::update(shown).set(use_reports::used_for.eq(TAKEN_OUT)).execute(conn)?
+        }
+        "sanction" => return forget_of_sanction(conn, id, words),
         "dataset" => {
             let ids = datasets::table.filter(datasets::slug.eq(id)).select(datasets::id);
             let shown = versions::table.filter(versions::dataset_id.eq_any(ids)).filter(versions::resolution.eq(words));
@@ -142,6 +147,21 @@ fn forget(conn: &mut Conn, subject: &str, words: &str) -> Result<()> {
         }
         _ => 0,
     };
+    Ok(())
+}
+
+/// A sanction shows several words of people; what its publication says stands in two languages, which are two lines of one entry.
+fn forget_of_sanction(conn: &mut Conn, id: &str, words: &str) -> Result<()> {
+    let of_it = || sanctions::table.find(id);
+    diesel::update(of_it().filter(sanctions::reason.eq(words))).set(sanctions::reason.eq(TAKEN_OUT)).execute(conn)?;
+    diesel::update(of_it().filter(sanctions::answer.eq(words))).set(sanctions::answer.eq(TAKEN_OUT)).execute(conn)?;
+    diesel::update(of_it().filter(sanctions::appeal.eq(words))).set(sanctions::appeal.eq(TAKEN_OUT)).execute(conn)?;
+    diesel::update(of_it().filter(sanctions::appeal_reason.eq(words))).set(sanctions::appeal_reason.eq(TAKEN_OUT)).execute(conn)?;
+    diesel::update(of_it().filter(sanctions::lifting_reason.eq(words))).set(sanctions::lifting_reason.eq(TAKEN_OUT)).execute(conn)?;
+    if let Some((zh, en)) = words.split_once('\n') {
+        let published = of_it().filter(sanctions::public_zh.eq(zh)).filter(sanctions::public_en.eq(en));
+        diesel::update(published).set((sanctions::public_zh.eq(TAKEN_OUT), sanctions::public_en.eq(TAKEN_OUT))).execute(conn)?;
+    }
     Ok(())
 }
 

@@ -149,6 +149,15 @@ pub const KEYS: &[Key] = &[
     ),
     key("limits_staff_per_second", "50", "a whole number from 1 to 1000000", "requests a second of a person with a role"),
     key("limits_staff_burst", "200", "a whole number from 1 to 1000000", "requests at once of a person with a role"),
+    key("limits_throttle_divisor", "10", "a whole number from 2 to 1000", "by what the requests of a throttled firm are divided"),
+    key("sanction_answer_days", "15", "a whole number from 0 to 365", "how many days after the notice a firm may answer a sanction"),
+    key(
+        "sanction_appeal_days",
+        "60",
+        "a whole number from 0 to 365",
+        "how many days after the notice a firm may appeal against a sanction",
+    ),
+    key("use_report_days", "90", "a whole number from 0 to 3650", "every how many days a firm reports the use of a grant; 0 means never"),
     key(
         "limits_login_per_minute",
         "10",

@@ -31,6 +31,7 @@ const EXPECTED: &[Line] = &[
     ("find_profile", [403; 9]),
     ("compare_versions", [401, 403, 200, 403, 403, 403, 403, 403, 403]),
     ("find_offer", [200; 9]),
+    ("find_citation", [200; 9]),
     ("list_publishers", [200; 9]),
     ("list_themes", [200; 9]),
     // Of the conditional dataset; nobody but the holder of a grant reads it, whatever their role.
@@ -79,7 +80,7 @@ const EXPECTED: &[Line] = &[
     ("appeal_application", [401, 200, 403, 404, 200, 403, 403, 403, 403]),
     ("accept_application", [401, 403, 403, 403, 403, 403, 200, 403, 403]),
     ("ask_about_application", [401, 403, 403, 403, 403, 403, 200, 403, 403]),
-    ("decide_appeal", [401, 403, 403, 403, 403, 403, 200, 403, 403]),
+    ("decide_application_appeal", [401, 403, 403, 403, 403, 403, 200, 403, 403]),
     ("decide_application", [401, 403, 403, 403, 403, 403, 200, 403, 403]),
     // What a release would be is for those who decide, and not for the firm: its counts are of rows that it may not have.
     ("create_application_report", [401, 403, 403, 403, 403, 403, 201, 403, 403]),
@@ -95,6 +96,20 @@ const EXPECTED: &[Line] = &[
     ("suspend_grant", [401, 403, 403, 403, 403, 403, 200, 200, 403]),
     ("resume_grant", [401, 403, 403, 403, 403, 403, 200, 200, 403]),
     ("revoke_grant", [401, 403, 403, 403, 403, 403, 200, 200, 403]),
+    ("create_use_report", [401, 201, 403, 404, 201, 403, 403, 403, 403]),
+    ("list_use_reports", [401, 200, 403, 404, 200, 403, 200, 200, 200]),
+    ("list_overdue_reports", [401, 403, 403, 403, 403, 403, 403, 200, 200]),
+    ("list_register", [200; 9]),
+    ("find_register_entry", [200; 9]),
+    ("list_published_sanctions", [200; 9]),
+    ("create_sanction", [401, 403, 403, 403, 403, 403, 403, 201, 403]),
+    ("list_firm_sanctions", [401, 403, 403, 403, 403, 403, 200, 200, 200]),
+    ("list_sanctions", [401, 200, 403, 200, 200, 403, 200, 200, 200]),
+    ("find_sanction", [401, 200, 403, 404, 200, 403, 200, 200, 200]),
+    ("answer_sanction", [401, 200, 403, 404, 200, 403, 403, 403, 403]),
+    ("appeal_sanction", [401, 200, 403, 404, 200, 403, 403, 403, 403]),
+    ("decide_appeal", [401, 403, 403, 403, 403, 403, 200, 200, 403]),
+    ("lift_sanction", [401, 403, 403, 403, 403, 403, 403, 200, 403]),
     ("list_ledger_entries", [401, 403, 403, 403, 403, 403, 403, 200, 200]),
     // An entry without words: 409 means that the caller got that far.
     ("redact_ledger_entry", [401, 403, 403, 403, 403, 403, 403, 409, 403]),
@@ -167,12 +182,21 @@ impl World {
         World { firm, tokens, grant: grant.id, application, agreement }
     }
 
+    /// A warning to the firm, by an operator who is none of the callers.
+    async fn warning(&self, app: &Service) -> String {
+        let operator = app.staff(&["operator"], None).await;
+        let body = json!({ "kind": "warning", "reason": "for the matrix" });
+        let path = format!("/api/v1/admin/firms/{}/sanctions", self.firm.id);
+        app.post_as(&path, &operator.token, &body).await.expect(201).json()["id"].as_str().unwrap().to_owned()
+    }
+
     /// A thing that the operation can act on with success, fresh where the operation uses it up.
     async fn id(&self, app: &Service, operation: &str) -> String {
         match operation {
             "find_application" | "list_application_reports" | "list_application_steps" => self.application.clone(),
             "find_agreement" | "find_agreement_bundle" | "confirm_agreement" => self.agreement.clone(),
-            "find_grant" => self.grant.clone(),
+            "find_grant" | "list_use_reports" => self.grant.clone(),
+            "create_use_report" => app.grant(&self.firm).await.id,
             "decide_application"
             | "create_application_report"
             | "withdraw_application"
@@ -183,7 +207,7 @@ impl World {
             "appeal_application" => {
                 app.apply_and(&self.firm, &[("decision", json!({ "approve": false, "reason": "for the matrix" }))]).await
             }
-            "decide_appeal" => {
+            "decide_application_appeal" => {
                 let id = app.apply_and(&self.firm, &[("decision", json!({ "approve": false, "reason": "for the matrix" }))]).await;
                 let reason = json!({ "reason": "for the matrix" });
                 app.post_as(&format!("/api/v1/applications/{id}/appeal"), &self.firm.token, &reason).await.expect(200);
@@ -193,6 +217,14 @@ impl World {
             "resume_grant" => {
                 let id = app.grant(&self.firm).await.id;
                 app.suspend(&format!("/api/v1/grants/{id}")).await;
+                id
+            }
+            "create_sanction" | "list_firm_sanctions" => self.firm.id.clone(),
+            "find_sanction" | "answer_sanction" | "appeal_sanction" | "lift_sanction" => self.warning(app).await,
+            "decide_appeal" => {
+                let id = self.warning(app).await;
+                let appeal = json!({ "text": "for the matrix" });
+                app.post_as(&format!("/api/v1/sanctions/{id}/appeal"), &self.firm.person, &appeal).await.expect(200);
                 id
             }
             "decide_firm" => app.pending_firm().await.0,
@@ -233,6 +265,7 @@ impl World {
             .replace("{slug}", "community-health-visits")
             .replace("{version}", "1")
             .replace("{path}", "a.txt")
+            .replace("{grant}", &self.grant)
             .replace("{seq}", "1");
         if path.contains("{id}") {
             path = path.replace("{id}", &self.id(app, operation).await);
@@ -264,14 +297,21 @@ impl World {
             "change_application" => Some(app.application()),
             "answer_application" => Some(json!({ "answer": "for the matrix" })),
             "ask_about_application" => Some(json!({ "question": "for the matrix" })),
-            "decide_appeal" => Some(json!({ "uphold": true, "reason": "for the matrix" })),
+            "decide_application_appeal" => Some(json!({ "uphold": true, "reason": "for the matrix" })),
             "withdraw_application" | "appeal_application" => Some(json!({ "reason": "for the matrix" })),
-            "decide_firm" => Some(json!({ "approve": true, "reason": "for the matrix" })),
+            "decide_firm" | "decide_appeal" => Some(json!({ "approve": true, "reason": "for the matrix" })),
+            "create_use_report" => {
+                let today = (chrono::Utc::now() + chrono::Duration::hours(8)).date_naive().to_string();
+                Some(json!({ "period": { "from": today, "to": today }, "used_for": "for the matrix of callers" }))
+            }
+            "create_sanction" => Some(json!({ "kind": "warning", "reason": "for the matrix" })),
+            "answer_sanction" | "appeal_sanction" => Some(json!({ "text": "for the matrix" })),
             "revoke_grant"
             | "revoke_firm"
             | "revoke_person"
             | "reset_second_factor"
             | "redact_ledger_entry"
+            | "lift_sanction"
             | "suspend_grant"
             | "resume_grant"
             | "suspend_firm"

@@ -79,7 +79,7 @@ for (const language of LANGUAGES) {
   });
 
   test(`${language}: the language link switches and keeps the page`, async () => {
-    const pages = ['/', '/?open_type=closed&publisher=xuhui-market-regulation', '/problems/not-found'];
+    const pages = ['/', '/register?q=%E6%A8%A1%E5%9E%8B%26x&in_force=true', '/?open_type=closed&publisher=xuhui-market-regulation', '/problems/not-found'];
     for (const where of [...pages, ...DATASETS.map(({ slug }) => `/datasets/${slug}`)]) {
       const start = new URL(address(where, language));
       await page.goto(start.href);

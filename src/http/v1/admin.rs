@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{Decision, IdPath, Reason, check_text};
+use crate::access::sanctions;
 use crate::app::App;
 use crate::error::Result;
 use crate::http::page::{Page, PageQuery};
@@ -63,13 +64,17 @@ pub async fn suspend_firm(
 
 /// Resume a suspended firm
 ///
-/// By an operator. Tokens that were taken before hold again as long as they last.
+/// By an operator. Tokens that were taken before hold again as long as they last. A suspension by a sanction ends when that is lifted.
 #[utoipa::path(tag = "administration", params(IdPath), security(("session" = [])), responses((status = OK, body = Firm)))]
 #[post("/admin/firms/{id}/resumption")]
 pub async fn resume_firm(caller: Caller, app: web::Data<App>, path: web::Path<IdPath>, body: web::Json<Reason>) -> Result<web::Json<Firm>> {
     caller.with_role(&[Role::Operator])?;
     let (id, reason) = (path.into_inner().id, body.checked()?);
-    Ok(web::Json(app.db.write(move |conn| firms::step(conn, &caller.actor(), &id, FirmStep::Resume, Some(&reason))).await?))
+    let resumed = app.db.write(move |conn| {
+        sanctions::require_not_suspended(conn, &id)?;
+        firms::step(conn, &caller.actor(), &id, FirmStep::Resume, Some(&reason))
+    });
+    Ok(web::Json(resumed.await?))
 }
 
 /// Revoke a firm

@@ -170,7 +170,7 @@ async fn page_of(app: &App, list: &str, filter: DatasetFilter, after: Option<Str
     let found = app.db.read(move |conn| catalog::list(conn, &filter, after.as_deref(), limit)).await?;
     let last = found.more.then(|| found.datasets.last().map(|dataset| dataset.slug.clone())).flatten();
     let items: Vec<DatasetSummary> = found.datasets.into_iter().map(DatasetSummary::from).collect();
-    Ok(Made { body: serde_json::to_vec(&Page::new(list, items, found.total, last.as_deref()))?, keep: true })
+    Ok(Made { body: serde_json::to_vec(&Page::new(list, items, found.total, last.as_deref()))?, keep: true, until: None })
 }
 
 /// Show a dataset

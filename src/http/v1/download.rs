@@ -9,7 +9,7 @@ use actix_web::http::header::{
 };
 use actix_web::http::{Method, Version};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, route, web};
-use chrono::{NaiveDateTime, Utc};
+use chrono::NaiveDateTime;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -19,6 +19,8 @@ use super::datasets::DatasetPath;
 use super::versions::which_version;
 use crate::access::{Files, Mode, Read};
 use crate::app::{App, Watch};
+use crate::catalog::Citation;
+use crate::clock::{now_naive, shanghai};
 use crate::error::{Error, Result};
 use crate::http::caller::{asked_method, limit_key};
 use crate::http::problem::Problem;
@@ -143,23 +145,32 @@ pub fn parse_version(text: Option<&str>) -> Result<Option<i32>> {
 
 /// The headers of every answer with data: licence, citation, version, and how long it may be kept.
 pub fn describe(response: &mut HttpResponseBuilder, app: &App, release: &Release) {
-    let dataset = release.dataset();
-    let page = format!("{}/datasets/{}", app.issuer, dataset.slug);
-    let mut links = vec![format!("<{page}>; rel=\"cite-as\""), format!("<{page}>; rel=\"describedby\"")];
+    cite(response, app, release);
+    response.insert_header((HeaderName::from_static("qingdan-version"), release.version().to_string()));
+    response.insert_header((LAST_MODIFIED, http_date(release.created_at())));
+    let cache = if release.is_sensitive() { "private, no-store" } else { "public, no-cache" };
+    response.insert_header((actix_web::http::header::CACHE_CONTROL, cache));
+}
+
+/// The headers of a release that is in an answer: where its licence is, and how it is cited. An answer may have several.
+pub fn cite(response: &mut HttpResponseBuilder, app: &App, release: &Release) {
+    let (dataset, version) = (release.dataset(), release.version());
+    let today = shanghai(now_naive()).date();
+    let citation = Citation::of(dataset, Some(version), shanghai(release.created_at()).date(), today, &app.issuer);
+    let (page, api) = (&citation.address, format!("{}/api/v1/datasets/{}", app.issuer, dataset.slug));
+    let mut links = vec![
+        format!("<{page}>; rel=\"cite-as\""),
+        format!("<{page}>; rel=\"describedby\""),
+        format!("<{api}/citation?format=csl&version={version}>; rel=\"describedby\"; type=\"application/vnd.citationstyles.csl+json\""),
+    ];
     if let Some(licence) = &dataset.entry.licence {
         let href = if licence.starts_with("https://") { licence.clone() } else { format!("https://spdx.org/licenses/{licence}") };
         links.insert(0, format!("<{href}>; rel=\"license\""));
     }
-    response.insert_header((LINK, links.join(", ")));
-    response.insert_header((HeaderName::from_static("qingdan-version"), release.version().to_string()));
-    let today = Utc::now().format("%Y-%m-%d");
-    let citation =
-        format!("{}. {}. Version {}. {page}. Accessed {today}.", dataset.publisher_name.en, dataset.entry.title.en, release.version());
+    response.append_header((LINK, links.join(", ")));
     // Percent-encoded where it is not ASCII, as in RFC 8187.
-    response.insert_header((HeaderName::from_static("qingdan-citation"), utf8_percent_encode(&citation, ESCAPED).to_string()));
-    response.insert_header((LAST_MODIFIED, http_date(release.created_at())));
-    let cache = if release.is_sensitive() { "private, no-store" } else { "public, no-cache" };
-    response.insert_header((actix_web::http::header::CACHE_CONTROL, cache));
+    let text = utf8_percent_encode(&citation.text().en, ESCAPED).to_string();
+    response.append_header((HeaderName::from_static("qingdan-citation"), text));
 }
 
 /// A moment as HTTP writes it.

@@ -1,13 +1,29 @@
 //! Grants and their revocation.
 
 use actix_web::{get, post, web};
+use chrono::NaiveDateTime;
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::{IdPath, Reason};
+use crate::access::duties;
 use crate::access::grants::{self, Grant};
 use crate::app::App;
 use crate::error::Result;
 use crate::http::page::{Page, PageQuery};
 use crate::identity::Caller;
+
+/// A grant with what its firm owes.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct GrantDetail {
+    /// The grant.
+    #[serde(flatten)]
+    grant: Grant,
+    /// When the next report on its use is due, or was due; null when none is owed.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    #[serde(serialize_with = "crate::clock::serialize_option")]
+    use_report_due: Option<NaiveDateTime>,
+}
 
 /// List grants
 ///
@@ -24,11 +40,15 @@ pub async fn list_grants(caller: Caller, app: web::Data<App>, page: web::Query<P
 /// Show a grant
 ///
 /// To its firm, reviewers, operators and auditors.
-#[utoipa::path(tag = "access", params(IdPath), security(("session" = []), ("oauth2" = [])), responses((status = OK, body = Grant)))]
+#[utoipa::path(tag = "access", params(IdPath), security(("session" = []), ("oauth2" = [])), responses((status = OK, body = GrantDetail)))]
 #[get("/grants/{id}")]
-pub async fn find_grant(caller: Caller, app: web::Data<App>, path: web::Path<IdPath>) -> Result<web::Json<Grant>> {
-    let id = path.into_inner().id;
-    Ok(web::Json(app.db.read(move |conn| grants::find_for(conn, &caller, &id)).await?))
+pub async fn find_grant(caller: Caller, app: web::Data<App>, path: web::Path<IdPath>) -> Result<web::Json<GrantDetail>> {
+    let (id, days) = (path.into_inner().id, app.settings.duties.report_days);
+    let found = app.db.read(move |conn| {
+        let grant = grants::find_for(conn, &caller, &id)?;
+        Ok(GrantDetail { use_report_due: duties::due_of(conn, &grant, days)?, grant })
+    });
+    Ok(web::Json(found.await?))
 }
 
 /// Suspend a grant

@@ -47,7 +47,7 @@ pub struct ReportRequest {
 /// What becomes of an appeal.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct AppealDecision {
+pub struct ApplicationAppealDecision {
     /// `true`: the refusal stands. `false`: the application is decided anew.
     uphold: bool,
     /// The reason, in 3 to 2000 characters.
@@ -124,11 +124,11 @@ pub async fn decide_application(
 /// By a reviewer who did not refuse the application and is not the dataset's steward.
 #[utoipa::path(tag = "access", params(IdPath), security(("session" = [])), responses((status = OK, body = Application)))]
 #[post("/applications/{id}/appeal/decision")]
-pub async fn decide_appeal(
+pub async fn decide_application_appeal(
     caller: Caller,
     app: web::Data<App>,
     path: web::Path<IdPath>,
-    body: web::Json<AppealDecision>,
+    body: web::Json<ApplicationAppealDecision>,
 ) -> Result<web::Json<Application>> {
     let reason = check_text("/reason", &body.reason, 3, 2000)?;
     let (id, uphold, terms) = (path.into_inner().id, body.uphold, app.terms.clone());

@@ -9,6 +9,7 @@ use futures::StreamExt;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::download::cite;
 use crate::access::Read;
 use crate::app::{App, Watch, watched};
 use crate::catalog;
@@ -57,14 +58,14 @@ pub struct SqlRows {
 /// One `SELECT` with joins, subqueries, `WITH`, `UNION` and window functions over the public releases, and, with the token of a grant, over
 /// the release made for it. The answer is sent while it is computed, as JSON, CSV, NDJSON or an Arrow stream by `Accept`. The tier bounds its
 /// rows, bytes and time: an answer that had to be cut says `truncated`; one that is cut after its head has gone, in a format that has
-/// no place to say so, breaks off. Numbers keep every digit: decimals and 64-bit integers are JSON numbers, exact in the text.
+/// no place to say so, breaks off. Each dataset that was read has a `Link` to its licence and a `Qingdan-Citation`. Numbers keep every digit: decimals and 64-bit integers are JSON numbers, exact in the text.
 #[utoipa::path(
     tag = "reading",
     request_body(content((SqlQuery = "application/json"), (String = "application/sql"))),
     security((), ("oauth2" = [])),
     responses((status = OK, content(
         (SqlRows = "application/json"), (String = "text/csv"), (String = "application/x-ndjson"), (Vec<u8> = "application/vnd.apache.arrow.stream"),
-    ), headers(("Qingdan-Versions" = String), ("Qingdan-Row-Limit" = u64), ("Qingdan-Row-Count" = u64), ("Qingdan-Truncated" = bool), ("Qingdan-Query-Stats" = String))))
+    ), headers(("Qingdan-Versions" = String), ("Qingdan-Citation" = String), ("Qingdan-Row-Limit" = u64), ("Qingdan-Row-Count" = u64), ("Qingdan-Truncated" = bool), ("Qingdan-Query-Stats" = String))))
 )]
 #[post("/sql")]
 pub async fn run_query(caller: Caller, app: web::Data<App>, request: HttpRequest, body: web::Payload) -> Result<HttpResponse> {
@@ -78,9 +79,10 @@ pub async fn run_query(caller: Caller, app: web::Data<App>, request: HttpRequest
     let checked = sql::check(&app.engine, query.sql, bounds.time).await?;
     let (tables, watches) = releases(&app, &caller, &checked.tables).await?;
     let versions: Vec<String> = tables.iter().map(|(_, release)| format!("{}@{}", release.dataset().slug, release.version())).collect();
-    let answer = sql::run(&app.engine, checked, tables, bounds, encoding).await?;
+    let answer = sql::run(&app.engine, checked, tables.clone(), bounds, encoding).await?;
     let mut response = HttpResponse::Ok();
     response.content_type(encoding.content_type()).insert_header((CACHE_CONTROL, "private, no-store")).insert_header((VARY, "Accept"));
+    tables.iter().for_each(|(_, release)| cite(&mut response, &app, release));
     let mut tell = |name: &'static str, text: String| {
         response.insert_header((HeaderName::from_static(name), text));
     };

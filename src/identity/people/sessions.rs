@@ -140,7 +140,8 @@ pub fn resume(conn: &mut Conn, settings: &SignInSettings, token: &str, browser: 
     Ok(Resumed {
         stale: session.seen_at < now_naive() - Duration::seconds(SEEN_SECONDS),
         person: PersonIdentity {
-            firm_approved: firm.is_some_and(|firm| firm.status == firms::APPROVED),
+            firm_approved: firm.as_ref().is_some_and(|firm| firm.status == firms::APPROVED),
+            throttled: firm.is_some_and(|firm| firm.throttled),
             id: person.id,
             session: session.token_sha256,
             browser,

@@ -1,0 +1,86 @@
+//! The register as one file for a spreadsheet.
+
+use chrono::NaiveDateTime;
+
+use super::{RegisterEntry, RegisterFilter, list};
+use crate::clock::format;
+use crate::db::Conn;
+use crate::error::{Error, Result};
+
+/// How many grants are read at a time.
+const BATCH: i64 = 1000;
+
+const HEADER: [&str; 19] = [
+    "grant",
+    "firm_name",
+    "firm_uscc",
+    "dataset",
+    "dataset_title_zh",
+    "dataset_title_en",
+    "publisher_zh",
+    "publisher_en",
+    "fields_zh",
+    "fields_en",
+    "purpose",
+    "modes",
+    "starts_at",
+    "expires_at",
+    "state",
+    "state_since",
+    "agreement",
+    "agreement_sha256",
+    "agreement_signed_at",
+];
+
+/// Every grant that matches, the newest first, as CSV; and when the next term ends.
+///
+/// # Errors
+/// When the database does not answer.
+pub fn csv(conn: &mut Conn, filter: &RegisterFilter) -> Result<(Vec<u8>, Option<NaiveDateTime>)> {
+    let mut writer = ::csv::Writer::from_writer(Vec::new());
+    writer.write_record(HEADER).map_err(Error::internal)?;
+    let mut after: Option<String> = None;
+    loop {
+        let page = list(conn, filter, after.as_deref(), BATCH)?;
+        for entry in &page.entries {
+            writer.write_record(cells(entry).map(plain)).map_err(Error::internal)?;
+        }
+        after = page.entries.last().map(|entry| entry.grant.clone());
+        if !page.more || after.is_none() {
+            return Ok((writer.into_inner().map_err(|cause| Error::internal(cause.into_error()))?, page.until));
+        }
+    }
+}
+
+fn cells(entry: &RegisterEntry) -> [String; 19] {
+    let moment = |at: NaiveDateTime| format(at.and_utc());
+    let zh: Vec<String> = entry.fields.iter().map(|field| format!("{}（{}）", field.name, field.leaves.zh)).collect();
+    let en: Vec<String> = entry.fields.iter().map(|field| format!("{} ({})", field.name, field.leaves.en)).collect();
+    let modes: Vec<&str> = entry.modes.iter().map(|mode| mode.as_str()).collect();
+    [
+        entry.grant.clone(),
+        entry.firm.name.clone(),
+        entry.firm.uscc.clone(),
+        entry.dataset.slug.clone(),
+        entry.dataset.title.zh.clone(),
+        entry.dataset.title.en.clone(),
+        entry.dataset.publisher.zh.clone(),
+        entry.dataset.publisher.en.clone(),
+        zh.join("；"),
+        en.join("; "),
+        entry.purpose.clone(),
+        modes.join(", "),
+        moment(entry.starts_at),
+        moment(entry.expires_at),
+        entry.state.as_str().to_owned(),
+        moment(entry.state_since),
+        entry.agreement.id.clone(),
+        entry.agreement.sha256.clone(),
+        entry.agreement.signed_at.map(moment).unwrap_or_default(),
+    ]
+}
+
+/// A text that no spreadsheet takes for a formula: firms wrote some of them.
+fn plain(text: String) -> String {
+    if text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']) { format!("'{text}") } else { text }
+}

@@ -1,0 +1,36 @@
+//! Settings of what firms owe for what they were given, and of sanctions.
+
+use anyhow::Result;
+
+use super::TierLimits;
+use super::values::Values;
+
+/// What firms owe, and what becomes of those who break their agreements.
+#[derive(Debug, Clone, Copy)]
+pub struct DutySettings {
+    /// How many days after the notice a firm may answer a sanction.
+    pub answer_days: u32,
+    /// How many days after the notice a firm may appeal against it.
+    pub appeal_days: u32,
+    /// By what the requests of a throttled firm are divided.
+    pub throttle_divisor: u32,
+    /// Every how many days a firm reports the use of a grant; 0 means never.
+    pub report_days: u32,
+}
+
+impl DutySettings {
+    pub(super) fn of(values: &Values) -> Result<Self> {
+        Ok(DutySettings {
+            answer_days: values.small("sanction_answer_days")?,
+            appeal_days: values.small("sanction_appeal_days")?,
+            throttle_divisor: values.small("limits_throttle_divisor")?,
+            report_days: values.small("use_report_days")?,
+        })
+    }
+
+    /// The limits of a throttled firm, from those of a firm.
+    pub fn throttled(&self, firm: TierLimits) -> TierLimits {
+        let part = |number: u32| (number / self.throttle_divisor.max(1)).max(1);
+        TierLimits { per_second: part(firm.per_second), burst: part(firm.burst), ..firm }
+    }
+}
