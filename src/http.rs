@@ -76,34 +76,9 @@ fn routes(config: &mut ServiceConfig<'_>) {
                 .service(v1::clients::create_client)
                 .service(v1::clients::revoke_my_client)
                 .service(v1::clients::end_my_client_tokens)
-                .service(v1::applications::create_application)
-                .service(v1::applications::list_applications)
-                .service(v1::applications::find_application)
-                .service(v1::applications::change_application)
-                .service(v1::applications::submit_application)
-                .service(v1::applications::answer_application)
-                .service(v1::applications::withdraw_application)
-                .service(v1::applications::appeal_application)
-                .service(v1::applications::list_application_steps)
-                .service(v1::reviews::accept_application)
-                .service(v1::reviews::ask_about_application)
-                .service(v1::reviews::decide_application)
-                .service(v1::reviews::decide_application_appeal)
-                .service(v1::reviews::create_application_report)
-                .service(v1::reviews::list_application_reports)
-                .service(v1::offers::find_offer)
+                .configure(applications)
                 .configure(agreements)
-                .service(v1::use_reports::create_use_report)
-                .service(v1::use_reports::list_use_reports)
-                .service(v1::register::list_register)
-                .service(v1::sanctions::list_published_sanctions)
-                .service(v1::register::find_register_entry)
-                .service(v1::sanctions::list_sanctions)
-                .service(v1::sanctions::find_sanction)
-                .service(v1::sanctions::answer_sanction)
-                .service(v1::sanctions::appeal_sanction)
-                .service(v1::sanctions::decide_appeal)
-                .service(v1::sanctions::lift_sanction)
+                .configure(register)
                 .service(v1::ledger::list_ledger_entries)
                 .service(v1::ledger::redact_ledger_entry)
                 .service(v1::ledger::show_checkpoint)
@@ -111,6 +86,43 @@ fn routes(config: &mut ServiceConfig<'_>) {
                 .service(v1::ledger::prove)
                 .configure(administration),
         );
+}
+
+/// Offers, and applications on both sides.
+fn applications(config: &mut ServiceConfig<'_>) {
+    config
+        .service(v1::applications::create_application)
+        .service(v1::applications::list_applications)
+        .service(v1::applications::find_application)
+        .service(v1::applications::change_application)
+        .service(v1::applications::submit_application)
+        .service(v1::applications::answer_application)
+        .service(v1::applications::withdraw_application)
+        .service(v1::applications::appeal_application)
+        .service(v1::applications::list_application_steps)
+        .service(v1::reviews::accept_application)
+        .service(v1::reviews::ask_about_application)
+        .service(v1::reviews::decide_application)
+        .service(v1::reviews::decide_application_appeal)
+        .service(v1::reviews::create_application_report)
+        .service(v1::reviews::list_application_reports)
+        .service(v1::offers::find_offer);
+}
+
+/// The register, sanctions, and what firms owe.
+fn register(config: &mut ServiceConfig<'_>) {
+    config
+        .service(v1::use_reports::create_use_report)
+        .service(v1::use_reports::list_use_reports)
+        .service(v1::register::list_register)
+        .service(v1::sanctions::list_published_sanctions)
+        .service(v1::register::find_register_entry)
+        .service(v1::sanctions::list_sanctions)
+        .service(v1::sanctions::find_sanction)
+        .service(v1::sanctions::answer_sanction)
+        .service(v1::sanctions::appeal_sanction)
+        .service(v1::sanctions::decide_appeal)
+        .service(v1::sanctions::lift_sanction);
 }
 
 /// Agreements, and the grants that they give.

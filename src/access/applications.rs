@@ -24,8 +24,8 @@ use crate::identity::Caller;
 pub use answers::{answer, appeal, withdraw};
 pub(super) use decide::granted;
 pub use decide::{Conditions, NewDecision, accept, ask, decide, decide_appeal};
-pub(super) use steps::{mark_signed, require_signable};
 pub use steps::{NewApplication, Turn, change, create, submit, tidy};
+pub(super) use steps::{mark_signed, require_signable};
 
 /// Where an application stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]

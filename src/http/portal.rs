@@ -331,7 +331,7 @@ pub async fn dataset_page(
     let (w, slug) = (words(&request, query.lang.as_deref()), path.into_inner());
     let today = shanghai(crate::clock::now_naive()).format("%Y-%m-%d").to_string();
     let name = format!("dataset {} {today} {slug}", w.code());
-    let body = answers.find(&app, name, async || dataset_of(&app, &caller, w, slug, today).await).await?;
+    let body = answers.find(&app, name, async || Box::pin(dataset_of(&app, &caller, w, slug, today)).await).await?;
     Ok(body.answer(&request, &headers(w)))
 }
 

@@ -107,7 +107,7 @@ impl Plan<'_> {
         let rows = if grouping.is_needed() { grouping.without_small_groups(rows, &frame, self.floor)? } else { rows };
         let fields = self.policy.release_fields(&self.version.fields, &rules);
         let mut outputs = self.outputs(&rules, &columns)?;
-        let subject = self.policy.rows.subject.as_ref().or(self.shift_subject()).map(|name| ident(name));
+        let subject = self.policy.rows.subject.as_ref().or(self.shift_subject()).map(ident);
         outputs.push(subject.unwrap_or_else(|| lit("")).alias(SUBJECT));
         outputs.extend([ident(MARK), ident(LEFT_OUT)]);
         Ok((rows.select(outputs)?, fields, base))
@@ -243,22 +243,23 @@ impl Plan<'_> {
         let leaving = self.policy.fields.iter().zip(rules).filter(|(_, rule)| !rule.is_drop());
         let names: Vec<&str> = leaving.map(|(field, _)| field.name.as_str()).collect();
         let mut after = values(released, &names).await?.into_iter();
-        let fields = self.policy.fields.iter().zip(rules).zip(&way.levels).zip(before);
-        let report = |(((field, rule), level), before): (((&catalog::PolicyField, &&ReleaseRule), &usize), (i64, i64))| {
+        let mut reports = Vec::new();
+        for (at, (field, before)) in self.policy.fields.iter().zip(before).enumerate() {
+            let rule = rules.get(at).copied().unwrap_or(&field.rule);
             let after = if rule.is_drop() { (0, 0) } else { after.next().unwrap_or_default() };
-            FieldReport {
+            reports.push(FieldReport {
                 name: field.name.clone(),
-                rule: (*rule).clone(),
-                level: *level,
+                rule: rule.clone(),
+                level: way.levels.get(at).copied().unwrap_or(0),
                 coarser: field.coarser.len(),
                 grouped: field.is_grouped(),
                 values_before: before.0,
                 values_after: after.0,
                 missing_before: before.1,
                 missing_after: after.1,
-            }
-        };
-        Ok(fields.map(report).collect())
+            });
+        }
+        Ok(reports)
     }
 }
 

@@ -136,7 +136,21 @@ pub(super) fn expression(
             Transform::Noise { scale } => {
                 numbers::noise(value, scale.to_f64(), &field.name, keys.noise.clone()).map_err(|cause| misfit(field, step, &cause))?
             }
-            step => plain_step(value, step, direct, keys).map_err(|cause| misfit(field, step, &cause))?,
+            Transform::Keep
+            | Transform::Drop
+            | Transform::Pseudonym
+            | Transform::Year
+            | Transform::Quarter
+            | Transform::Month
+            | Transform::YearBand { .. }
+            | Transform::Area { .. }
+            | Transform::Truncate { .. }
+            | Transform::Mask { .. }
+            | Transform::Band { .. }
+            | Transform::Bands { .. }
+            | Transform::Taxonomy { .. }
+            | Transform::Round { .. }
+            | Transform::Clamp { .. } => plain_step(value, step, direct, keys).map_err(|cause| misfit(field, step, &cause))?,
         };
     }
     Ok(value)

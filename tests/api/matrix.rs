@@ -191,6 +191,7 @@ impl World {
     }
 
     /// A thing that the operation can act on with success, fresh where the operation uses it up.
+    #[expect(clippy::too_many_lines, reason = "a line for each operation")]
     async fn id(&self, app: &Service, operation: &str) -> String {
         match operation {
             "find_application" | "list_application_reports" | "list_application_steps" => self.application.clone(),
@@ -255,6 +256,7 @@ impl World {
     }
 
     /// The address and body with which the operation succeeds for those who may.
+    #[expect(clippy::too_many_lines, reason = "a line for each operation")]
     async fn request(&self, app: &Service, operation: &str, template: &str) -> (String, Option<Value>) {
         if operation == "sign_agreement" {
             let agreement = app.drawn_agreement(&self.firm).await;
