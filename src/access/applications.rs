@@ -1,6 +1,6 @@
 //! Applications: a firm asks for a conditional dataset, a reviewer decides. 开放申请
 //!
-//! An application goes from state to state by steps, each of which is one entry of the ledger; [`State::may`] is the one list of what is
+//! An application goes from state to state by steps, each of which is one entry of the ledger; `State::may` is the one list of what is
 //! possible. A working-day clock runs while it is the publisher's turn, and another while it is the firm's.
 
 mod answers;
