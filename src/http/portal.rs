@@ -109,7 +109,8 @@ impl Words {
 
     fn rule(&self, rule: &ReleaseRule) -> String {
         let words = rule.words();
-        self.text(&words).to_owned()
+        let mut letters = self.text(&words).chars();
+        letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
     }
 
     /// A moment as people in Shanghai read it.

@@ -142,7 +142,9 @@ impl Tracer<'_> {
         if policy.rows.subject.is_none() {
             chances.sample = policy.rows.sample.unwrap_or(1.0);
         }
-        if policy.fields.iter().any(|field| field.rule.is_random() && used(&field.name).is_some()) {
+        // A pseudonym says more than any date; where one is missing, a date that fits counts for nothing.
+        let moved = policy.fields.iter().any(|field| field.rule.is_random() && used(&field.name).is_some());
+        if moved && chances.pseudonyms.is_empty() {
             let mut hits = HashMap::<u32, u32>::new();
             for _ in 0..DECOYS {
                 let nobody = Holder { application: random_token("")?, firm: random_token("")?, dataset: holder.grant.dataset_id.clone() };

@@ -133,8 +133,17 @@ for (const language of LANGUAGES) {
       const label = { zh: '发布方式', en: 'In a release' }[language];
       rules[await row.locator('th').textContent()] = await row.locator(`td[data-label="${label}"]`).textContent();
     }
-    const [pseudonym, drop, year, keep] = { zh: ['假名', '不提供', '仅年份', '原样'], en: ['Pseudonym', 'Left out', 'Year only', 'As it is'] }[language];
-    const special = { visit_id: pseudonym, resident_id: pseudonym, resident_name: drop, mobile: drop, birth_date: year };
+    const [pseudonym, drop, year, moved, keep] = {
+      zh: ['以本授权专用密钥假名化', '不提供', '仅保留年份', '按对象整体平移至多 14 天，间隔不变', '原样'],
+      en: [
+        'As a pseudonym keyed for this grant alone',
+        'Left out',
+        'Its year only',
+        'Moved by up to 14 days, by the same number for all rows of one subject',
+        'As it is',
+      ],
+    }[language];
+    const special = { visit_id: pseudonym, resident_id: pseudonym, resident_name: drop, mobile: drop, birth_date: year, visit_date: moved };
     assert.deepEqual(rules, Object.fromEntries(dataset.fields.map(({ name }) => [name, special[name] ?? keep])));
 
     const html = await page.content();
