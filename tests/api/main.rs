@@ -29,6 +29,7 @@ mod openapi;
 mod pages;
 mod people;
 mod policy;
+mod policy_import;
 mod problems;
 mod process;
 mod publishing;
