@@ -346,7 +346,7 @@ async fn rows_are_filtered_sampled_and_left_out_by_the_grants_own_key() {
     let (ones, twos) = (of(&one), of(&two));
     for rows in [&ones, &twos] {
         assert!(rows.iter().all(|n| *n >= 1000));
-        assert!((1600..2000).contains(&rows.len()), "{} of 4000, by half and then nine tenths", rows.len());
+        assert!((1450..2150).contains(&rows.len()), "{} of 4000, by half and then nine tenths", rows.len());
         // A subject is in the sample with all its four rows but for those that are left out, or with none.
         let mut subjects = BTreeMap::<u32, u32>::new();
         rows.iter().for_each(|n| *subjects.entry(n / 4).or_default() += 1);
@@ -367,7 +367,10 @@ async fn rows_are_filtered_sampled_and_left_out_by_the_grants_own_key() {
     let mean = one.values().map(|noise| noise.abs()).sum::<f64>() / one.len() as f64;
     assert!((4.0..6.0).contains(&mean), "{mean}");
     assert!(one.values().any(|noise| *noise > 5.0) && one.values().any(|noise| *noise < -5.0));
-    assert!(one.iter().filter_map(|(n, noise)| Some((noise, two.get(n)?))).all(|(one, two)| one != two || *one == 0.0));
+    let both: Vec<(f64, f64)> = one.iter().filter_map(|(n, noise)| Some((*noise, *two.get(n)?))).collect();
+    // Two draws meet in the same cent now and then.
+    let alike = both.iter().filter(|(one, two)| (one - two).abs() < 0.001).count();
+    assert!(both.len() > 300 && alike * 20 < both.len(), "{alike} of {} are alike", both.len());
 }
 
 #[tokio::test]
