@@ -434,7 +434,8 @@ JSON
   say 'The password is changed. What an approval would release, on the real rows:'
   call_json 201 reviewer POST "/api/v1/applications/$application/reports" <<<'{}'
   report=$(json sha256)
-  json rows | show
+  say "$(number released) of $(number in_version) rows: $(number left_out) are left out as a fingerprint, $(number suppressed) are in small groups"
+  say "the smallest group has $(number smallest) residents in the records as they are; in the release there are 5 or more"
   say 'The decision again, which names that report:'
   decide 200
   call 200 firm GET "/api/v1/applications/$application"
@@ -483,8 +484,8 @@ read_release() {
   say "as CSV, $(($(wc -l <"$work/release.csv") - 1)) rows, the first three:"
   sed -n '1,4p' "$work/release.csv" | show
   call 200 grant GET "/api/v1/datasets/$dataset/rows" --get --data limit=3 \
-    --data-urlencode 'where=birth_date >= 1950 AND birth_date < 1960'
-  say "$(number total) rows of people born in the 1950s (birth_date is the year only), the first three:"
+    --data-urlencode "where=birth_date IN ('1950-1954', '1955-1959')"
+  say "$(number total) rows of people born in the 1950s (of birth_date a band of years is left), the first three:"
   rows | show
   say 'What the release must not have (去标识化检查):'
   check_release
