@@ -67,7 +67,7 @@ def _trace_all(binary, folder, grants, tries, kinds):
                     counts[_verdict(_traced(binary, folder, columns, rows), guilty)] += 1
                 wrong += counts["wrong"]
                 kind = "one copy" if merged == 1 else "two, merged"
-                told = [counts[verdict] for verdict in ("right", "one of two", "cannot tell", "wrong")]
+                told = [str(counts[verdict]) for verdict in ("right", "one of two", "cannot tell", "wrong")]
                 lines.append([f"{share:.0%}", kind, name, *told])
                 print(*lines[-1], sep="\t", file=sys.stderr)
     size = len(next(iter(releases.values())))
