@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::entry::{Entry, Field, FieldType, Sensitivity};
-use super::transform::{ReleaseRule, Transform};
+use super::transform::ReleaseRule;
 use crate::error::{Error, Fault, Result};
 
 /// The k where quasi-identifiers leave and the curator says nothing of it.
@@ -213,7 +213,7 @@ impl Policy {
                 output
                     .map_err(|cause| Error::Conflict(format!("the field `{}`: {cause}; have the dataset's entry mended", leaving.name)))?;
             }
-            for subject in subjects_of(&leaving.rule) {
+            for subject in leaving.rule.subjects() {
                 field(subject)?;
             }
         }
@@ -231,11 +231,6 @@ impl Policy {
 /// Whether a field may leave at all.
 pub fn may_leave(field: &Field) -> bool {
     field.release.lets_leave(field.sensitivity)
-}
-
-/// The fields by whose values a rule tells subjects apart.
-pub(super) fn subjects_of(rule: &ReleaseRule) -> impl Iterator<Item = &str> {
-    rule.steps().iter().filter_map(|step| if let Transform::ShiftDays { subject, .. } = step { Some(subject.as_str()) } else { None })
 }
 
 fn leaving_field(field: &Field) -> PolicyField {

@@ -213,6 +213,11 @@ impl ReleaseRule {
         self.steps().iter().any(Transform::is_random)
     }
 
+    /// The fields by whose values it tells subjects apart.
+    pub fn subjects(&self) -> impl Iterator<Item = &String> {
+        self.steps().iter().filter_map(|step| if let Transform::ShiftDays { subject, .. } = step { Some(subject) } else { None })
+    }
+
     /// Whether a field of this sensitivity may leave by this rule: of a direct identifier at least a part is hidden.
     pub fn lets_leave(&self, sensitivity: Sensitivity) -> bool {
         !self.is_drop() && (sensitivity != Sensitivity::Direct || self.is_pseudonym() || self.hides())

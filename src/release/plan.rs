@@ -10,7 +10,7 @@ use futures::StreamExt;
 use super::groups::{Grouping, Way, numbers};
 use super::report::{FieldReport, GroupsReport, ReleaseReport, Risk, RowsReport};
 use super::transform::{self, Keys, MARK, OWN};
-use crate::catalog::{self, Field, Policy, ReleaseRule, Transform, Version};
+use crate::catalog::{self, Field, Policy, ReleaseRule, Version};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::storage::{Scratch, Storage};
@@ -115,16 +115,13 @@ impl Plan<'_> {
 
     /// The field by whose values dates are moved, where some are.
     fn shift_subject(&self) -> Option<&String> {
-        let steps = self.policy.fields.iter().flat_map(|field| field.rule.steps());
-        steps.filter_map(|step| if let Transform::ShiftDays { subject, .. } = step { Some(subject) } else { None }).next()
+        self.policy.fields.iter().flat_map(|field| field.rule.subjects()).next()
     }
 
     /// The columns that what leaves is made of: no others are written down meanwhile.
     fn needed(&self, columns: &[(String, DataType)]) -> Vec<Expr> {
         let rows = &self.policy.rows;
-        let shifted = self.policy.fields.iter().flat_map(|field| field.rule.steps());
-        let shifted =
-            shifted.filter_map(|step| if let Transform::ShiftDays { subject, .. } = step { Some(subject.as_str()) } else { None });
+        let shifted = self.policy.fields.iter().flat_map(|field| field.rule.subjects()).map(String::as_str);
         let leaving = self.policy.fields.iter().map(|field| field.name.as_str());
         let names: Vec<&str> = leaving.chain(rows.subject.as_deref()).chain(shifted).collect();
         columns.iter().filter(|(name, _)| names.contains(&name.as_str())).map(|(name, _)| ident(name)).collect()

@@ -3,7 +3,7 @@
 use super::Faults;
 use crate::catalog::condition::condition;
 use crate::catalog::entry::{Entry, Field, OpenType, RowPolicy, Sensitivity};
-use crate::catalog::policy::{may_leave, subjects_of};
+use crate::catalog::policy::may_leave;
 use crate::catalog::transform::{ReleaseRule, Transform};
 use crate::error::Error;
 
@@ -93,7 +93,7 @@ pub(super) fn check_field(entry: &Entry, at: usize, field: &Field, faults: &mut 
 }
 
 fn check_rule(entry: &Entry, field: &Field, rule: &ReleaseRule) -> Option<String> {
-    if let Some(subject) = subjects_of(rule).find(|subject| entry.field(subject).is_none()) {
+    if let Some(subject) = rule.subjects().find(|subject| entry.field(subject).is_none()) {
         return Some(format!("`shift_days`: there is no field `{subject}`"));
     }
     let plain = rule.is_keep() || rule.is_drop() || rule.is_pseudonym();
