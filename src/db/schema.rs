@@ -1,6 +1,10 @@
 //! The tables as Diesel sees them: portable types only, one list for both databases. Written by hand, checked by a test
 //! that selects every column on both.
 
+mod usage;
+
+pub use usage::{deletion_proofs, grant_usage, marks, usage_days};
+
 diesel::table! {
     publishers (slug) {
         slug -> Text,
@@ -278,6 +282,9 @@ diesel::table! {
         overdue_told -> Bool,
         appeals -> Integer,
         refused_by -> Nullable<Text>,
+        renews_id -> Nullable<Text>,
+        was_submitted -> Bool,
+        days_left -> Nullable<Integer>,
     }
 }
 
@@ -298,6 +305,7 @@ diesel::table! {
         confirmed_by -> Nullable<Text>,
         confirmation_method -> Nullable<Text>,
         countersignature -> Nullable<Text>,
+        grant_id -> Nullable<Text>,
     }
 }
 
@@ -314,6 +322,12 @@ diesel::table! {
         expires_at -> Timestamp,
         revoked_at -> Nullable<Timestamp>,
         reason -> Nullable<Text>,
+        application_id -> Text,
+        reach_json -> Text,
+        ending_told -> Bool,
+        ended_at -> Nullable<Timestamp>,
+        proof_due_at -> Nullable<Timestamp>,
+        proof_overdue_told -> Bool,
     }
 }
 
@@ -352,6 +366,7 @@ diesel::table! {
         row_count -> BigInt,
         created_at -> Timestamp,
         report_json -> Nullable<Text>,
+        deleted_at -> Nullable<Timestamp>,
     }
 }
 
@@ -366,6 +381,7 @@ diesel::table! {
         sha256 -> Text,
         created_by -> Text,
         created_at -> Timestamp,
+        contents_sha256 -> Text,
     }
 }
 
@@ -415,21 +431,6 @@ diesel::table! {
         detail_json -> Text,
         previous_hash -> Text,
         hash -> Text,
-    }
-}
-
-diesel::table! {
-    usage_days (caller, day) {
-        caller -> Text,
-        day -> Text,
-        bytes -> BigInt,
-    }
-}
-
-diesel::table! {
-    marks (name) {
-        name -> Text,
-        moment -> Timestamp,
     }
 }
 
@@ -491,5 +492,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     checkpoints,
     ledger_words,
     usage_days,
+    grant_usage,
+    deletion_proofs,
     marks,
 );

@@ -1,0 +1,15 @@
+DROP TABLE deletion_proofs;
+DROP TABLE grant_usage;
+ALTER TABLE releases DROP COLUMN deleted_at;
+ALTER TABLE release_reports DROP COLUMN contents_sha256;
+ALTER TABLE applications DROP COLUMN days_left;
+ALTER TABLE applications DROP COLUMN was_submitted;
+DROP INDEX applications_renews_id;
+ALTER TABLE applications DROP COLUMN renews_id;
+ALTER TABLE agreements DROP COLUMN grant_id;
+ALTER TABLE grants DROP COLUMN proof_overdue_told;
+ALTER TABLE grants DROP COLUMN proof_due_at;
+ALTER TABLE grants DROP COLUMN ended_at;
+ALTER TABLE grants DROP COLUMN ending_told;
+ALTER TABLE grants DROP COLUMN reach_json;
+ALTER TABLE grants DROP COLUMN application_id;
