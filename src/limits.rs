@@ -1,6 +1,7 @@
 //! Limits by tier: requests a second (`governor`), queries at once, bytes a day. One key for each caller that it cannot mint
 //! itself: its firm, its person, or its address (IPv6 by /64).
 
+mod metering;
 mod usage;
 
 use std::collections::HashMap;
@@ -17,6 +18,7 @@ use governor::{Quota, RateLimiter};
 use crate::error::{Error, Result};
 use crate::settings::{Settings, TierLimits};
 
+pub use metering::{Amounts, Meter, Metering, ReadQuota, Used};
 pub use usage::Usage;
 
 type Limiter = RateLimiter<String, DefaultKeyedStateStore<String>, DefaultClock, StateInformationMiddleware>;

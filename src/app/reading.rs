@@ -14,6 +14,7 @@ use crate::catalog::Version;
 use crate::error::{Error, Result};
 use crate::identity::{Caller, Identity};
 use crate::ledger::Marks;
+use crate::limits::Meter;
 use crate::release::{self, Found, Holder, Maker, Release};
 
 /// How many reads are known before all of them are forgotten.
@@ -36,6 +37,8 @@ pub struct Allowed {
     pub release: Arc<Release>,
     /// The marks under which that was found out.
     pub(super) marks: Marks,
+    /// What counts against the quota of the grant under which it is read.
+    pub(super) meter: Option<Meter>,
 }
 
 /// Who reads what.
@@ -85,17 +88,27 @@ impl App {
             Identity::Client(client) => client.grant_id.clone().map(|grant| (client.jti.clone(), client.client_id.clone(), grant)),
             Identity::Anonymous | Identity::Person(_) => None,
         };
+        let mut meter = None;
+        let for_grant = holder.as_ref().map(|(_, _, grant)| grant.clone());
         let reading = Reading { holder, slug: slug.to_owned(), version: read.version };
         // Read before anything else is: what changes in between shows at the next request, by its mark.
         let marks = self.follower.marks(&self.db).await?;
         if let Some(known) = self.reads.find(&reading, marks) {
             let allowed = match known.pass.entry_of(caller, &read, marks) {
                 None => known.pass.is_public(),
-                Some(draft) => self.recorder.record(draft).await?,
+                Some(draft) => {
+                    meter = self.begin(known.pass.grant()).await?;
+                    self.recorder.record(draft).await?
+                }
             };
             if allowed {
-                return Ok(Allowed { release: known.release, marks });
+                return Ok(Allowed { release: known.release, marks, meter });
             }
+        }
+        if let (None, Some(id)) = (&meter, for_grant) {
+            let slug = slug.to_owned();
+            let grant = self.db.read(move |conn| access::grants::for_dataset(conn, &id, &slug)).await?;
+            meter = self.begin(grant.as_ref()).await?;
         }
         let pass = self.pass(caller, slug, &read).await?;
         let (release, made) = self.release_of(pass.clone(), read.version).await?;
@@ -106,7 +119,15 @@ impl App {
             self.db.write(move |conn| access::check_running(conn, &caller, &slug, &read)).await??;
         }
         self.reads.keep(reading, marks, Known { pass: Arc::new(pass), release: Arc::clone(&release) });
-        Ok(Allowed { release, marks })
+        Ok(Allowed { release, marks, meter })
+    }
+
+    /// Counts a call under a grant.
+    async fn begin(&self, grant: Option<&Grant>) -> Result<Option<Meter>> {
+        match grant {
+            None => Ok(None),
+            Some(grant) => self.metering.begin(&self.db, &grant.id, grant.reach.quota).await.map(Some),
+        }
     }
 
     async fn pass(&self, caller: &Caller, slug: &str, read: &Read) -> Result<Pass> {
@@ -144,8 +165,8 @@ impl App {
     pub async fn report(&self, caller: &Caller, application: &str, fields: Option<Vec<String>>) -> Result<FiledReport> {
         let (who, id, terms) = (caller.clone(), application.to_owned(), Arc::clone(&self.terms));
         let to_try = self.db.read(move |conn| reports::to_try(conn, &who, &id, fields, &terms)).await?;
-        let (policy, number) = (to_try.policy, to_try.version.number);
-        let holder = Holder { application: application.to_owned(), firm: to_try.firm, dataset: to_try.dataset.id };
+        let (policy, number, contents) = (to_try.policy, to_try.version.number, to_try.contents);
+        let holder = Holder { application: to_try.keyed_by, firm: to_try.firm, dataset: to_try.dataset.id };
         let report = {
             // One at a time; whoever waits for a release does not wait for a report.
             let _turn = self.trying.lock().await;
@@ -153,7 +174,7 @@ impl App {
         };
         let (caller, id) = (caller.clone(), application.to_owned());
         let (reached, report) = (report.reached, serde_json::to_value(report)?);
-        self.db.write(move |conn| reports::put(conn, &caller, &id, number, &policy, reached, &report)).await
+        self.db.write(move |conn| reports::put(conn, &caller, &id, number, &policy, reached, &report, &contents)).await
     }
 
     fn maker(&self) -> Maker<'_> {

@@ -11,6 +11,7 @@ use crate::access::{self, Read};
 use crate::error::Result;
 use crate::identity::Caller;
 use crate::ledger::Marks;
+use crate::limits::{Amounts, Meter};
 
 /// How often is looked whether something has happened elsewhere; what this process writes is seen at once.
 const LOOK: Duration = Duration::from_millis(100);
@@ -28,6 +29,8 @@ pub struct Watch {
     commits: u64,
     /// When the grant's term ends.
     ends: chrono::NaiveDateTime,
+    /// What counts against the grant's quota.
+    meter: Option<Meter>,
 }
 
 impl Watch {
@@ -35,7 +38,33 @@ impl Watch {
     pub fn over(app: &Arc<App>, caller: &Caller, allowed: &Allowed, read: Read) -> Option<Self> {
         let (slug, ends) = (allowed.release.dataset().slug.clone(), allowed.release.ends()?);
         let (app, caller) = (Arc::clone(app), caller.clone());
-        Some(Watch { app, caller, slug, read, marks: allowed.marks, looked: Instant::now(), commits: 0, ends })
+        Some(Watch {
+            app,
+            caller,
+            slug,
+            read,
+            marks: allowed.marks,
+            looked: Instant::now(),
+            commits: 0,
+            ends,
+            meter: allowed.meter.clone(),
+        })
+    }
+
+    /// Counts what is about to be sent against the grant's quota.
+    ///
+    /// # Errors
+    /// When that has not so much left; then nothing may be sent.
+    pub fn take(&self, rows: u64, bytes: u64) -> Result<()> {
+        self.meter.as_ref().map_or(Ok(()), |meter| meter.take(Amounts { calls: 0, rows, bytes }))
+    }
+
+    /// Looks whether the grant's quota has so much left.
+    ///
+    /// # Errors
+    /// When it has not.
+    pub fn require(&self, rows: u64, bytes: u64) -> Result<()> {
+        self.meter.as_ref().map_or(Ok(()), |meter| meter.require(Amounts { calls: 0, rows, bytes }))
     }
 
     /// Whether it may go on. That it may not is written into the ledger.
@@ -59,19 +88,27 @@ impl Watch {
     }
 }
 
-/// The pieces for as long as every watch holds; then an error, after which nothing comes.
+/// The pieces for as long as every watch holds and the grant's quota lasts; then an error, after which nothing comes. `rows` says at each piece
+/// how many rows came with it.
 pub fn watched(
     watches: Vec<Watch>,
     pieces: impl Stream<Item = Result<Bytes>> + Send + 'static,
+    rows: impl FnMut() -> u64 + Send + 'static,
 ) -> impl Stream<Item = Result<Bytes>> + Send + 'static {
-    stream::unfold(Some((watches, pieces.boxed())), |state| async move {
-        let (mut watches, mut pieces) = state?;
+    stream::unfold(Some((watches, pieces.boxed(), rows)), |state| async move {
+        let (mut watches, mut pieces, mut rows) = state?;
         let piece = pieces.next().await?;
         for watch in &mut watches {
             if let Err(ended) = watch.holds().await {
                 return Some((Err(ended), None));
             }
         }
-        Some((piece, Some((watches, pieces))))
+        // A token is for one grant: however many of its tables are read, the answer counts once.
+        if let (Some(watch), Ok(bytes)) = (watches.first(), &piece)
+            && let Err(used_up) = watch.take(rows(), bytes.len() as u64)
+        {
+            return Some((Err(used_up), None));
+        }
+        Some((piece, Some((watches, pieces, rows))))
     })
 }

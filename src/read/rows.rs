@@ -67,6 +67,13 @@ pub struct Rows {
     batches: Vec<RecordBatch>,
 }
 
+impl Rows {
+    /// How many rows the page has.
+    pub fn count(&self) -> u64 {
+        self.batches.iter().map(|batch| batch.num_rows() as u64).sum()
+    }
+}
+
 /// The part of the JSON envelope before the rows.
 #[derive(Serialize)]
 struct Head<'a> {

@@ -101,7 +101,11 @@ pub async fn download_dataset(
         Opened::Growing(pieces, coding) => {
             let mut response = HttpResponse::Ok();
             sending.describe_body(&mut response, coding);
-            Ok(response.streaming(sending.counted(pieces)))
+            let rows = sending.release.row_count().unsigned_abs();
+            if let Some(watch) = &sending.watch {
+                watch.require(rows, 0)?;
+            }
+            Ok(response.streaming(sending.counted(pieces, rows)))
         }
     }
 }

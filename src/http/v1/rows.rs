@@ -98,7 +98,7 @@ pub async fn list_rows(
     let (version, query) = parse(parameters, &sealing)?;
     let _place = app.limits.query(&key)?;
     let allowed = app.release(&caller, &path.slug, Read::rows(version)).await?;
-    let watch = Watch::over(&app, &caller, &allowed, Read::rows(version));
+    let mut watch = Watch::over(&app, &caller, &allowed, Read::rows(version));
     let release = allowed.release;
     let rows = read::query(&app.engine, &release, query, sealing, Duration::from_secs(limits.query_seconds)).await?;
     let most = limits.query_bytes;
@@ -109,7 +109,7 @@ pub async fn list_rows(
         Ok((rows, body, sha256))
     });
     let (rows, body, sha256) = written.await?;
-    if let Some(mut watch) = watch {
+    if let Some(watch) = &mut watch {
         watch.holds().await?;
     }
     let known = request.headers().get(IF_NONE_MATCH).and_then(|value| value.to_str().ok()).is_some_and(|list| matches_any(list, &sha256));
@@ -120,6 +120,9 @@ pub async fn list_rows(
     response.insert_header((ETAG, etag(&sha256))).insert_header((HeaderName::from_static("repr-digest"), digest));
     if known {
         return Ok(response.finish());
+    }
+    if let Some(watch) = &watch {
+        watch.take(rows.count(), body.len() as u64)?;
     }
     app.usage.add(&key, body.len() as u64);
     Ok(response.content_type(encoding.content_type()).body(body))

@@ -1,6 +1,7 @@
 //! SQL over everything that the caller may read.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderName, VARY};
@@ -80,6 +81,14 @@ pub async fn run_query(caller: Caller, app: web::Data<App>, request: HttpRequest
     let (tables, watches) = releases(&app, &caller, &checked.tables).await?;
     let versions: Vec<String> = tables.iter().map(|(_, release)| format!("{}@{}", release.dataset().slug, release.version())).collect();
     let answer = sql::run(&app.engine, checked, tables.clone(), bounds, encoding).await?;
+    if let (Some(summary), Some(watch)) = (&answer.summary, watches.first()) {
+        watch.require(summary.row_count, 0)?;
+    }
+    let (rows, mut told) = (answer.rows, 0);
+    let more_rows = move || {
+        let now = rows.load(Ordering::Relaxed);
+        now - std::mem::replace(&mut told, now)
+    };
     let mut response = HttpResponse::Ok();
     response.content_type(encoding.content_type()).insert_header((CACHE_CONTROL, "private, no-store")).insert_header((VARY, "Accept"));
     tables.iter().for_each(|(_, release)| cite(&mut response, &app, release));
@@ -93,7 +102,7 @@ pub async fn run_query(caller: Caller, app: web::Data<App>, request: HttpRequest
         tell("qingdan-truncated", summary.truncated.to_string());
         tell("qingdan-query-stats", summary.stats.to_string());
     }
-    Ok(response.streaming(counted(app, key, place, watched(watches, answer.body))))
+    Ok(response.streaming(counted(app, key, place, watched(watches, answer.body, more_rows))))
 }
 
 /// The body, counted while it streams. The caller's place is free when it ends.

@@ -158,7 +158,7 @@ pub async fn compare_versions(
     let (older, newer) = (Read::rows(from), Read::rows(to));
     let from = app.release(&caller, &slug, older.clone()).await?;
     let to = app.release(&caller, &slug, newer.clone()).await?;
-    let watches = [Watch::over(&app, &caller, &from, older), Watch::over(&app, &caller, &to, newer)];
+    let mut watches = [Watch::over(&app, &caller, &from, older), Watch::over(&app, &caller, &to, newer)];
     let (from, to) = (from.release, to.release);
     // The cursor belongs to exactly these two versions.
     let list = format!("diff {slug} {} {} {:?}", from.version(), to.version(), parameters.change);
@@ -170,9 +170,10 @@ pub async fn compare_versions(
     let query = DiffQuery { change: parameters.change, limit: parse_limit(parameters.limit.as_deref(), 1000)? as usize, offset };
     let next = offset + query.limit;
     let diff = read::diff(&app.engine, &from, &to, query, Duration::from_secs(limits.query_seconds)).await?;
-    for mut watch in watches.into_iter().flatten() {
+    for watch in watches.iter_mut().flatten() {
         watch.holds().await?;
     }
+    let row_count = serde_json::from_str::<Vec<&serde_json::value::RawValue>>(diff.rows.get())?.len() as u64;
     let page = DiffPage {
         from: from.version(),
         to: to.version(),
@@ -184,6 +185,9 @@ pub async fn compare_versions(
         next_cursor: diff.more.then(|| crate::http::page::cursor(&list, &next.to_string())),
     };
     let body = serde_json::to_vec(&page)?;
+    if let Some(watch) = watches.iter().flatten().next() {
+        watch.take(row_count, body.len() as u64)?;
+    }
     app.usage.add(&key, body.len() as u64);
     let mut response = HttpResponse::Ok();
     describe(&mut response, &app, &to);

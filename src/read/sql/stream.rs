@@ -4,6 +4,7 @@
 //! head of the answer waits for the first bytes: what goes wrong until then is a proper error.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -42,10 +43,13 @@ pub struct Answer {
     pub summary: Option<Summary>,
     /// The answer in its format.
     pub body: BoxStream<'static, Result<Bytes>>,
+    /// How many rows have come out of the body.
+    pub rows: Arc<AtomicU64>,
 }
 
 enum Message {
-    Piece(Bytes),
+    /// A piece, and how many rows there are up to its end.
+    Piece(Bytes, u64),
     /// The last piece.
     End(Bytes, Summary),
     Failed(Error),
@@ -60,6 +64,7 @@ pub(super) async fn start(
     encoding: Encoding,
     started: Instant,
 ) -> Result<Answer> {
+    let rows = Arc::new(AtomicU64::new(0));
     let (sender, mut receiver) = mpsc::channel(WAITING);
     let stop = Stop::after(bounds.time);
     let task = engine.spawn(stop.clone(), async move {
@@ -78,26 +83,39 @@ pub(super) async fn start(
     let first = tokio::time::timeout(bounds.time, receiver.recv()).await;
     let first = first.map_err(|_elapsed| Error::QueryTimeout { limit_seconds: bounds.time.as_secs() })?;
     let (summary, first) = match first {
-        Some(Message::Piece(bytes)) => (None, bytes),
-        Some(Message::End(bytes, summary)) => (Some(summary), bytes),
+        Some(Message::Piece(bytes, count)) => {
+            rows.store(count, Ordering::Relaxed);
+            (None, bytes)
+        }
+        Some(Message::End(bytes, summary)) => {
+            rows.store(summary.row_count, Ordering::Relaxed);
+            (Some(summary), bytes)
+        }
         Some(Message::Failed(error)) => return Err(error),
         // The task panicked; its thread has logged where.
         None => return Err(super::wrong("the engine failed on this query; write it in another way")),
     };
-    let rest = stream::unfold((receiver, task, summary.is_some()), |(mut receiver, task, ended)| async move {
+    let counted = Arc::clone(&rows);
+    let rest = stream::unfold((receiver, task, summary.is_some(), counted), |(mut receiver, task, ended, counted)| async move {
         if ended {
             return None;
         }
         let (piece, ended) = match receiver.recv().await {
-            Some(Message::Piece(bytes)) => (Ok(bytes), false),
-            Some(Message::End(bytes, _)) => (Ok(bytes), true),
+            Some(Message::Piece(bytes, count)) => {
+                counted.store(count, Ordering::Relaxed);
+                (Ok(bytes), false)
+            }
+            Some(Message::End(bytes, summary)) => {
+                counted.store(summary.row_count, Ordering::Relaxed);
+                (Ok(bytes), true)
+            }
             Some(Message::Failed(error)) => (Err(error), true),
             // An answer without its end must not look whole.
             None => (Err(Error::internal(anyhow::anyhow!("a query ended without its last piece"))), true),
         };
-        Some((piece, (receiver, task, ended)))
+        Some((piece, (receiver, task, ended, counted)))
     });
-    Ok(Answer { summary, body: stream::once(async move { Ok(first) }).chain(rest).boxed() })
+    Ok(Answer { summary, body: stream::once(async move { Ok(first) }).chain(rest).boxed(), rows })
 }
 
 /// The part of the envelope before the rows.
@@ -129,7 +147,7 @@ async fn produce(
         if writer.bytes.len() >= PIECE_BYTES {
             let piece = Bytes::from(std::mem::take(&mut writer.bytes));
             writer.sent = true;
-            if sender.send(Message::Piece(piece)).await.is_err() {
+            if sender.send(Message::Piece(piece, writer.rows.count())).await.is_err() {
                 return Ok(());
             }
         }

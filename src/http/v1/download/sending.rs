@@ -70,8 +70,9 @@ impl Sending {
             return Ok(response);
         }
         let length = range.end - range.start;
+        let rows = self.rows_in(request, length, object.size_bytes)?;
         let pieces = self.app.storage.stream(object, range);
-        Ok(response.body(SizedStream::new(length, self.counted(pieces))))
+        Ok(response.body(SizedStream::new(length, self.counted(pieces, rows))))
     }
 
     /// The same for all files of a collection as one archive.
@@ -83,7 +84,8 @@ impl Sending {
         let Some(range) = range else { return Ok(response.finish()) };
         self.describe_body(&mut response, None);
         let length = range.end - range.start;
-        Ok(response.body(SizedStream::new(length, self.counted(archive.stream(range)))))
+        let rows = self.rows_in(request, length, archive.size_bytes())?;
+        Ok(response.body(SizedStream::new(length, self.counted(archive.stream(range), rows))))
     }
 
     /// Begins the answer: its status, its validators, and which bytes it has, if any.
@@ -134,10 +136,25 @@ impl Sending {
         }
     }
 
-    /// The pieces, whose bytes are counted while they stream.
-    pub fn counted(mut self, pieces: impl Stream<Item = Result<Bytes>> + Send + 'static) -> impl Stream<Item = Result<Bytes>> {
+    /// How many rows a part of a file counts for: as many as its part of the bytes, and at least one. Refused at once where the grant's quota
+    /// has not as much left.
+    fn rows_in(&self, request: &HttpRequest, length: u64, size: u64) -> Result<u64> {
+        let rows = u128::from(self.release.row_count().unsigned_abs()) * u128::from(length);
+        let rows = u64::try_from(rows.div_ceil(u128::from(size.max(1)))).unwrap_or(u64::MAX);
+        if let Some(watch) = self.watch.as_ref().filter(|_| asked_method(request) == Method::GET) {
+            watch.require(rows, length)?;
+        }
+        Ok(rows)
+    }
+
+    /// The pieces, whose bytes are counted while they stream; `rows` count when the first of them leaves.
+    pub fn counted(
+        mut self,
+        pieces: impl Stream<Item = Result<Bytes>> + Send + 'static,
+        mut rows: u64,
+    ) -> impl Stream<Item = Result<Bytes>> {
         let pieces = match self.watch.take() {
-            Some(watch) => watched(vec![watch], pieces).boxed(),
+            Some(watch) => watched(vec![watch], pieces, move || std::mem::take(&mut rows)).boxed(),
             None => pieces.boxed(),
         };
         pieces.map(move |piece| {
