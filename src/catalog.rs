@@ -20,7 +20,7 @@ pub use condition::{MAX_CHARS as MAX_CONDITION_CHARS, MAX_DEPTH as MAX_CONDITION
 pub use entry::{DatasetKind, Entry, Field, FieldType, OpenType, ReleaseRule, RowPolicy, Sensitivity, Text, UpdateFrequency, with_types};
 pub use folder::{Folder, FolderEntry, Mistake, read_folder};
 pub use members::{MEMBERS_AT_ONCE, find_member, is_member, members_after, members_of, new_set, put_members, remove_orphan_sets};
-pub use offer::{Duty, Mode, Offer, OfferConflict, Purpose, Safeguard, Wish, twice};
+pub use offer::{Duty, Mode, Offer, OfferConflict, Purpose, Safeguard, Versions, Wish, twice};
 pub use policy::{Policy, PolicyField, Rows, may_leave};
 pub use store::{
     Dataset, DatasetFilter, DatasetPage, EntryChange, Publisher, PublisherContact, Theme, find, is_empty, is_first_import_done, list,
@@ -28,6 +28,6 @@ pub use store::{
 };
 pub use transform::{Amount, AreaLevel, Transform, units_text};
 pub use versions::{
-    Findings, NewVersion, Part, Version, VersionStatus, add_version, all_versions, any_version, digest_of, findings, is_part, last_taken,
-    latest_version, parts_of, put_parts, resolve, version, version_at, versions,
+    Findings, NewVersion, Part, Version, VersionStatus, add_version, all_versions, any_version, columns_of, digest_of, findings,
+    forget_parts, is_part, last_taken, latest_version, parts_of, put_parts, resolve, version, version_at, versions,
 };

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::entry::{Entry, Text};
+use crate::limits::ReadQuota;
 
 /// What data is used for. 用途
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
@@ -66,6 +67,35 @@ pub enum Mode {
     Download,
     /// Rows by query.
     Api,
+}
+
+/// Which versions of a dataset a grant gives. 版本范围
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Versions {
+    /// 含后续更新: the one that there is, and each new one.
+    #[default]
+    Each,
+    /// 仅当前版本: the one that was the newest when the application was approved.
+    This,
+}
+
+impl Versions {
+    /// The rule as it is written everywhere.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Versions::Each => "each",
+            Versions::This => "this",
+        }
+    }
+
+    /// The rule in both languages.
+    pub fn words(self) -> (&'static str, &'static str) {
+        match self {
+            Versions::Each => ("含后续更新的各版本", "this version and each new one"),
+            Versions::This => ("仅批准时的版本", "the version at the approval alone"),
+        }
+    }
 }
 
 impl Mode {
@@ -157,6 +187,14 @@ pub struct Offer {
     pub modes: Vec<Mode>,
     /// What a firm owes; citation and proof of deletion by default.
     pub duties: Vec<Duty>,
+    /// Which versions it may be: each new one too, or the one at the approval alone; either by default.
+    pub versions: Vec<Versions>,
+    /// How much may be read at the most; not bounded by default.
+    #[serde(skip_serializing_if = "ReadQuota::is_unbounded")]
+    pub quota: ReadQuota,
+    /// Whether tokens have to be bound to a key of the firm (DPoP); not by default.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub sender_constrained: bool,
 }
 
 impl Default for Offer {
@@ -167,6 +205,9 @@ impl Default for Offer {
             safeguards: Vec::new(),
             modes: vec![Mode::Download, Mode::Api],
             duties: vec![Duty::Citation, Duty::DeletionProof],
+            versions: vec![Versions::Each, Versions::This],
+            quota: ReadQuota::default(),
+            sender_constrained: false,
         }
     }
 }
@@ -182,6 +223,18 @@ pub struct Wish {
     /// What the firm has to keep the data safe.
     #[serde(default)]
     pub safeguards_met: Vec<Safeguard>,
+    /// Which versions are needed; each new one by default.
+    #[serde(default)]
+    pub versions: Versions,
+    /// How much is to be read at the most; as much as the offer gives by default.
+    #[serde(default, skip_serializing_if = "ReadQuota::is_unbounded")]
+    pub quota: ReadQuota,
+    /// Only rows for which this condition holds, over fields that leave as they are; all by default.
+    #[serde(default, rename = "where", skip_serializing_if = "Option::is_none")]
+    pub condition: Option<String>,
+    /// Whether tokens are to be bound to a key of the firm, even where the offer does not ask for it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub sender_constrained: bool,
 }
 
 /// A point at which an application and an offer do not meet.
@@ -217,6 +270,15 @@ impl Offer {
         for mode in modes.iter().filter(|mode| !self.modes.contains(mode)) {
             say("/modes", format!("不以 {} 方式提供", mode.as_str()), format!("it is not handed over by {}", mode.as_str()));
         }
+        if !self.versions.contains(&wish.versions) {
+            let (zh, en) = wish.versions.words();
+            say("/versions", format!("不提供：{zh}"), format!("it is not offered as {en}"));
+        }
+        for (key, most, zh, en) in self.quota.bounds() {
+            if wish.quota.bounds().any(|(other, asked, ..)| other == key && asked > most) {
+                say(&format!("/quota/{key}"), format!("最多 {most} {zh}"), format!("the most is {most} {en}"));
+            }
+        }
         let most = entry.max_term_days();
         if i64::from(term_days) > i64::from(most) {
             say("/term_days", format!("期限最长 {most} 日"), format!("the longest term is {most} days"));
@@ -245,6 +307,12 @@ impl Offer {
         }
         if twice(&self.duties) {
             fault("duties", "a duty stands twice");
+        }
+        if self.versions.is_empty() || twice(&self.versions) {
+            fault("versions", "give each, this, or both, each once");
+        }
+        if self.quota.bounds().any(|(_, most, ..)| most == 0) {
+            fault("quota", "a bound of 0 gives nothing; leave it out where nothing is bounded");
         }
         faults
     }

@@ -1,8 +1,10 @@
 //! The policy of a conditional dataset: what may leave a version for a receiver, and how. 脱敏策略
 
+use datafusion::logical_expr::Expr;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::condition::condition;
 use super::entry::{Entry, Field, FieldType, Sensitivity};
 use super::transform::ReleaseRule;
 use crate::error::{Error, Fault, Result};
@@ -48,6 +50,9 @@ pub struct Rows {
     /// Only rows that this condition holds for.
     #[serde(rename = "where", skip_serializing_if = "Option::is_none")]
     pub condition: Option<String>,
+    /// Of these only rows that this condition of the receiver's own holds for; it is over fields that leave as they are.
+    #[serde(rename = "receiver_where", skip_serializing_if = "Option::is_none")]
+    pub receiver_condition: Option<String>,
     /// The share of subjects, or of rows where no subject is named.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sample: Option<f64>,
@@ -70,7 +75,17 @@ pub struct Rows {
 impl Default for Rows {
     /// Every row, as in the first agreements.
     fn default() -> Self {
-        Rows { condition: None, sample: None, key: Vec::new(), subject: None, k: 1, l: 1, max_suppressed_share: 0.0, leave_out_share: 0.0 }
+        Rows {
+            condition: None,
+            receiver_condition: None,
+            sample: None,
+            key: Vec::new(),
+            subject: None,
+            k: 1,
+            l: 1,
+            max_suppressed_share: 0.0,
+            leave_out_share: 0.0,
+        }
     }
 }
 
@@ -80,6 +95,7 @@ impl Rows {
         let quasi = fields.iter().any(PolicyField::is_grouped);
         Rows {
             condition: told.condition.clone(),
+            receiver_condition: None,
             sample: told.sample.filter(|share| *share < 1.0),
             key: entry.key.clone(),
             subject: told.subject.clone(),
@@ -155,6 +171,40 @@ impl Policy {
         let fields = entry.fields.iter().filter(|field| wanted.contains(&field.name));
         let fields: Vec<PolicyField> = fields.map(leaving_field).collect();
         Ok(Policy { rows: Rows::of(entry, &fields, leave_out_share), fields })
+    }
+
+    /// The same policy for fewer rows: those for which the receiver's own condition holds. `known` are the columns of the version, by which
+    /// the condition is read.
+    ///
+    /// # Errors
+    /// When it cannot be read, or is over a field that does not leave as it is: what it says of such a field would leave by which rows there are.
+    pub fn narrowed(mut self, receiver_condition: Option<&str>, known: &[Field]) -> Result<Self> {
+        if let Some(text) = receiver_condition {
+            self.receiver_filter(text, known)?;
+            self.rows.receiver_condition = Some(text.to_owned());
+        }
+        Ok(self)
+    }
+
+    /// The receiver's own condition as an expression over the columns of a version.
+    ///
+    /// # Errors
+    /// As [`Policy::narrowed`].
+    pub fn receiver_filter(&self, text: &str, known: &[Field]) -> Result<Expr> {
+        let kept = |field: &&Field| self.fields.iter().any(|leaving| leaving.name == field.name && leaving.rule.is_keep());
+        let kept: Vec<Field> = known.iter().filter(kept).cloned().collect();
+        condition(text, &kept, &|_| Ok(None)).map_err(|cause| {
+            let names: Vec<&str> = kept.iter().map(|field| field.name.as_str()).collect();
+            let detail = match cause {
+                Error::Invalid(faults) => faults.into_iter().map(|fault| fault.detail).collect::<Vec<_>>().join("; "),
+                other => return other,
+            };
+            let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+            Error::invalid(
+                "/where",
+                format!("{detail} (a condition of your own is over fields that you ask for and that leave as they are: {names})"),
+            )
+        })
     }
 
     /// Whether the dataset's entry, as it stands now, still lets everything leave as this policy says.

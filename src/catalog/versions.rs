@@ -164,6 +164,15 @@ pub fn put_parts(conn: &mut Conn, owner_id: &str, files: &[Part]) -> Result<()> 
     Ok(())
 }
 
+/// Forgets the files of a release that is deleted.
+///
+/// # Errors
+/// When the database does not take it.
+pub fn forget_parts(conn: &mut Conn, owner_id: &str) -> Result<()> {
+    diesel::delete(parts::table.filter(parts::owner_id.eq(owner_id))).execute(conn)?;
+    Ok(())
+}
+
 /// The digest of the only file, or one over the digests of all files.
 pub fn digest_of(files: &[Part]) -> String {
     match files {
@@ -260,6 +269,14 @@ pub fn latest_version(conn: &mut Conn, dataset: &Dataset) -> Result<Option<(Vers
     let version = version(conn, dataset, number)?;
     let source = versions::table.find(&version.id).select(versions::source_sha256).first(conn)?;
     Ok(Some((version, source)))
+}
+
+/// The columns of a dataset as they are known best: those of its newest version, or else those of its entry.
+///
+/// # Errors
+/// When the database does not answer.
+pub fn columns_of(conn: &mut Conn, dataset: &Dataset) -> Result<Vec<Field>> {
+    Ok(latest_version(conn, dataset)?.map_or_else(|| dataset.entry.fields.clone(), |(version, _)| version.fields))
 }
 
 /// The version that came in last, whatever its status, and the digest of the file that it came from.

@@ -131,9 +131,9 @@ impl Plan<'_> {
     async fn base(&self, table: DataFrame, columns: &[(String, DataType)]) -> Result<(Scratch, RowsReport)> {
         let in_version = self.version.row_count;
         let marked = self.marked(table.clone(), columns)?;
-        let after_filter = match &self.policy.rows.condition {
-            None => in_version,
-            Some(_) => numbers(self.filtered(table)?.aggregate(vec![], vec![count(lit(1i64))])?, 1).await?[0],
+        let after_filter = match (&self.policy.rows.condition, &self.policy.rows.receiver_condition) {
+            (None, None) => in_version,
+            (Some(_), _) | (_, Some(_)) => numbers(self.filtered(table)?.aggregate(vec![], vec![count(lit(1i64))])?, 1).await?[0],
         };
         let rows = self.sampled(marked, columns)?.with_column(LEFT_OUT, self.left_out())?;
         let mut kept_columns = self.needed(columns);
@@ -168,6 +168,15 @@ impl Plan<'_> {
     }
 
     fn filtered(&self, table: DataFrame) -> Result<DataFrame> {
+        let table = match &self.policy.rows.receiver_condition {
+            None => table,
+            Some(text) => {
+                let filter = self.policy.receiver_filter(text, &self.version.fields);
+                let filter =
+                    filter.map_err(|cause| Error::Conflict(format!("the grant's own condition does not fit this version: {cause}")))?;
+                table.filter(filter)?
+            }
+        };
         let Some(text) = &self.policy.rows.condition else { return Ok(table) };
         let condition = catalog::condition(text, &self.version.fields, &|_| Ok(None)).map_err(|cause| {
             Error::Conflict(format!("the condition of the dataset's policy does not fit this version: {cause}; have the entry mended"))

@@ -104,6 +104,7 @@ struct ReleaseRow {
     row_count: i64,
     created_at: NaiveDateTime,
     report_json: Option<String>,
+    deleted_at: Option<NaiveDateTime>,
 }
 
 /// The release that a pass opens, of the newest version or of one by number.
@@ -112,12 +113,13 @@ struct ReleaseRow {
 /// When there is no such version.
 pub fn find_for(conn: &mut Conn, pass: &Pass, number: Option<i32>) -> Result<Found> {
     let dataset = pass.dataset();
-    let number = number.or(dataset.version).ok_or_else(|| Error::not_found("version of dataset", &dataset.slug))?;
+    let number = number.or(pass.version()).ok_or_else(|| Error::not_found("version of dataset", &dataset.slug))?;
     let row: Option<ReleaseRow> = releases::table
         .inner_join(versions::table)
         .filter(releases::dataset_id.eq(&dataset.id))
         .filter(versions::number.eq(number))
         .filter(releases::receiver.eq(pass.receiver_name()))
+        .filter(releases::deleted_at.is_null())
         .select(ReleaseRow::as_select())
         .first(conn)
         .optional()?;
@@ -229,6 +231,7 @@ pub(super) fn add(conn: &mut Conn, slug: &str, new: &NewRelease<'_>) -> Result<(
         row_count: new.parts.iter().map(|part| part.row_count).sum(),
         created_at: now_naive(),
         report_json: new.report.map(serde_json::to_string).transpose()?,
+        deleted_at: None,
     };
     diesel::insert_into(releases::table).values(&row).execute(conn)?;
     catalog::put_parts(conn, &row.id, new.parts)?;

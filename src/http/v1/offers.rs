@@ -59,6 +59,17 @@ fn offer(issuer: &str, dataset: &Dataset, assigner: &str) -> Value {
     if !offer.models_may_be_shared {
         prohibitions.push(json!({ "action": term("share_models") }));
     }
+    let mut constraints = vec![
+        json!({ "leftOperand": "purpose", "operator": "isAnyOf", "rightOperand": purposes }),
+        json!({ "leftOperand": "deliveryChannel", "operator": "isAnyOf", "rightOperand": modes }),
+        json!({ "leftOperand": "elapsedTime", "operator": "lteq", "rightOperand": { "@value": format!("P{}D", dataset.entry.max_term_days()), "@type": "xsd:duration" } }),
+        json!({ "leftOperand": term("versions"), "operator": "isAnyOf", "rightOperand": offer.versions.iter().map(|rule| term(rule.as_str())).collect::<Vec<_>>() }),
+    ];
+    let bounds = offer.quota.bounds();
+    constraints.extend(bounds.map(|(key, most, ..)| json!({ "leftOperand": term(key), "operator": "lteq", "rightOperand": most })));
+    if offer.sender_constrained {
+        constraints.push(json!({ "leftOperand": term("token"), "operator": "eq", "rightOperand": term("sender_constrained") }));
+    }
     json!({
         "@context": "http://www.w3.org/ns/odrl.jsonld",
         "@type": "Offer",
@@ -68,11 +79,7 @@ fn offer(issuer: &str, dataset: &Dataset, assigner: &str) -> Value {
             "target": format!("{issuer}/datasets/{slug}"),
             "assigner": assigner,
             "action": "use",
-            "constraint": [
-                { "leftOperand": "purpose", "operator": "isAnyOf", "rightOperand": purposes },
-                { "leftOperand": "deliveryChannel", "operator": "isAnyOf", "rightOperand": modes },
-                { "leftOperand": "elapsedTime", "operator": "lteq", "rightOperand": { "@value": format!("P{}D", dataset.entry.max_term_days()), "@type": "xsd:duration" } },
-            ],
+            "constraint": constraints,
             "duty": duties,
         }],
         "prohibition": prohibitions,
