@@ -82,6 +82,22 @@ impl Pass {
         &self.receiver
     }
 
+    /// The version that is read where none is named, by number.
+    pub fn version(&self) -> Option<i32> {
+        match &self.receiver {
+            Receiver::Public => self.dataset.version,
+            Receiver::Grant(grant) => grant.reach.version.or(self.dataset.version),
+        }
+    }
+
+    /// The grant under which it may be read.
+    pub fn grant(&self) -> Option<&Grant> {
+        match &self.receiver {
+            Receiver::Public => None,
+            Receiver::Grant(grant) => Some(grant),
+        }
+    }
+
     /// Whether it is for what everybody may read.
     pub fn is_public(&self) -> bool {
         matches!(self.receiver, Receiver::Public)
@@ -94,7 +110,7 @@ impl Pass {
         // The only thing that changes without an entry is the time.
         grants::require_in_force(grant).ok()?;
         require_covered(grant, &self.dataset, read).ok()?;
-        let detail = detail(Some(&grant.id), read, read.version.or(self.dataset.version), None);
+        let detail = detail(Some(&grant.id), read, read.version.or(self.version()), None);
         let subject = format!("dataset:{}", self.dataset.slug);
         Some(Draft { kind: Kind::ReadAllowed, actor: caller.actor(), subject, detail, marks })
     }
@@ -149,7 +165,7 @@ pub fn check_recorded(conn: &mut Conn, caller: &Caller, slug: &str, read: &Read)
         },
     };
     let kind = if outcome.is_ok() { Kind::ReadAllowed } else { Kind::ReadRefused };
-    let version = read.version.or(outcome.as_ref().ok().and_then(|pass| pass.dataset.version));
+    let version = read.version.or(outcome.as_ref().ok().and_then(Pass::version));
     let reason = outcome.as_ref().err().map(ToString::to_string);
     let detail = detail(grant.as_deref(), read, version, reason.as_deref());
     ledger::append(conn, kind, &caller.actor(), &format!("dataset:{slug}"), &detail)?;
@@ -234,6 +250,11 @@ fn decide_conditional(conn: &mut Conn, caller: &Caller, dataset: &Dataset) -> Re
         return Err(Error::Forbidden(format!("the token's grant is not for `{slug}`")));
     }
     grants::require_in_force(&grant)?;
+    if grant.reach.sender_constrained && client.jkt.is_none() {
+        return Err(Error::Forbidden(
+            "the grant asks for tokens that are bound to a key: take one with a proof in the header DPoP (RFC 9449)".to_owned(),
+        ));
+    }
     // The curator may have learnt since that a field must not leave: then no release that has it is read any more.
     grant.policy.require_allowed(&dataset.entry)?;
     Ok(grant)
@@ -243,6 +264,11 @@ fn decide_conditional(conn: &mut Conn, caller: &Caller, dataset: &Dataset) -> Re
 fn require_covered(grant: &Grant, dataset: &Dataset, read: &Read) -> Result<()> {
     if !grant.modes.contains(&read.mode) {
         return Err(Error::Forbidden(format!("the grant does not allow the mode `{}`", read.mode.as_str())));
+    }
+    if let (Some(given), Some(asked)) = (grant.reach.version, read.version)
+        && given != asked
+    {
+        return Err(Error::Forbidden(format!("the grant is for version {given} alone; this asks for version {asked}")));
     }
     if read.files == Files::None { Ok(()) } else { require_files(grant, dataset) }
 }

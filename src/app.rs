@@ -31,7 +31,7 @@ use crate::identity::{KnownTokens, password, people};
 use crate::jobs::{self, Job, JobKind};
 use crate::ledger::note::LogKey;
 use crate::ledger::{Follower, Recorder};
-use crate::limits::{Limits, Usage};
+use crate::limits::{Limits, Metering, Usage};
 use crate::read::Exports;
 use crate::release::Tools;
 use crate::settings::Settings;
@@ -83,6 +83,8 @@ pub struct App {
     pub limits: Limits,
     /// Bytes a day.
     pub usage: Usage,
+    /// The count of what is read under grants.
+    pub metering: Arc<Metering>,
     /// Exports in the making.
     pub exports: Exports,
     /// Passwords are hashed a few at a time: each takes 19 MiB and a core.
@@ -148,10 +150,20 @@ fn terms(settings: &Settings) -> anyhow::Result<Terms> {
         }
     };
     let [draft, accept, decide, answer, sign, appeal] = settings.application_days;
-    Ok(Terms { fingerprint_share: settings.fingerprint_share, days: Days { draft, accept, decide, answer, sign, appeal }, calendar })
+    let days = Days { draft, accept, decide, answer, sign, appeal };
+    Ok(Terms { fingerprint_share: settings.fingerprint_share, days, calendar })
 }
 
 impl App {
+    /// Writes down what was counted of answers. Not for a thread that runs asynchronous work.
+    ///
+    /// # Errors
+    /// When the database does not take it; the counts are kept.
+    fn flush_counts(&self) -> Result<()> {
+        self.usage.flush(&self.db)?;
+        self.metering.flush(&self.db)
+    }
+
     fn build(settings: Settings, parts: &Parts, issuer: String) -> anyhow::Result<Self> {
         let ring = parts.db.write_now(|conn| KeyRing::load_or_make(conn, &parts.master)).context("cannot load the signing keys")?;
         let keys = Keys::new(parts.master.clone(), ring);
@@ -174,6 +186,7 @@ impl App {
             terms: Arc::new(terms(&settings)?),
             limits: Limits::new(&settings),
             usage: Usage::new(parts.master.derive("usage")),
+            metering: Arc::default(),
             hashing: Semaphore::new(std::thread::available_parallelism().map_or(2, usize::from)),
             making: tokio::sync::Mutex::default(),
             trying: tokio::sync::Mutex::default(),
@@ -268,7 +281,7 @@ impl Application {
                 tick.tick().await;
                 app.limits.tidy();
                 let app = Arc::clone(&app);
-                if let Err(error) = crate::db::blocking(move || app.usage.flush(&app.db)).await {
+                if let Err(error) = crate::db::blocking(move || app.flush_counts()).await {
                     tracing::error!(error = %error, "byte counts could not be written down; they are kept and tried again");
                 }
             }
@@ -291,7 +304,7 @@ impl Application {
         for worker in workers {
             worker.await?;
         }
-        crate::db::blocking(move || app.usage.flush(&app.db)).await?;
+        crate::db::blocking(move || app.flush_counts()).await?;
         Ok(ended?)
     }
 }

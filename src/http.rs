@@ -136,6 +136,9 @@ fn agreements(config: &mut ServiceConfig<'_>) {
         .service(v1::agreements::find_agreement_bundle)
         .service(v1::grants::list_grants)
         .service(v1::grants::find_grant)
+        .service(v1::grants::renew_grant)
+        .service(v1::grants::prove_deletion)
+        .service(v1::grants::list_overdue_proofs)
         .service(v1::grants::suspend_grant)
         .service(v1::grants::resume_grant)
         .service(v1::grants::revoke_grant);

@@ -27,7 +27,7 @@ pub use follow::{Follower, Marks};
 pub use moments::{Moment, moments};
 pub use record::{Draft, Recorder};
 pub use verify::{Verdict, verify};
-pub use words::{Words, append_with_reason, history, redact};
+pub use words::{Words, append_with_reason, count_of, history, redact};
 
 /// What the first entry follows.
 pub const GENESIS: &str = "0000000000000000000000000000000000000000000000000000000000000000";
@@ -100,6 +100,11 @@ pub enum Kind {
     GrantSuspended,
     GrantResumed,
     GrantRevoked,
+    GrantRenewed,
+    GrantEnding,
+    GrantEnded,
+    DeletionProved,
+    DeletionProofOverdue,
     ReadAllowed,
     ReadRefused,
     EntryRedacted,
@@ -194,6 +199,11 @@ impl Kind {
         Kind::GrantSuspended,
         Kind::GrantResumed,
         Kind::GrantRevoked,
+        Kind::GrantRenewed,
+        Kind::GrantEnding,
+        Kind::GrantEnded,
+        Kind::DeletionProved,
+        Kind::DeletionProofOverdue,
         Kind::ReadAllowed,
         Kind::ReadRefused,
         Kind::EntryRedacted,
@@ -247,7 +257,9 @@ impl Kind {
             | Kind::SanctionLifted
             | Kind::EntryRedacted => Topic::Firms,
             Kind::KeysRotated => Topic::Keys,
-            Kind::GrantCreated | Kind::GrantSuspended | Kind::GrantResumed | Kind::GrantRevoked => Topic::Grants,
+            Kind::GrantCreated | Kind::GrantSuspended | Kind::GrantResumed | Kind::GrantRevoked | Kind::GrantRenewed | Kind::GrantEnded => {
+                Topic::Grants
+            }
             Kind::ServiceInitialized
             | Kind::PersonCreated
             | Kind::PersonRevoked
@@ -266,6 +278,9 @@ impl Kind {
             | Kind::TokenIssued
             | Kind::TokenRefused
             | Kind::ReleaseTried
+            | Kind::GrantEnding
+            | Kind::DeletionProved
+            | Kind::DeletionProofOverdue
             | Kind::ApplicationSubmitted
             | Kind::ApplicationApproved
             | Kind::ApplicationRefused
@@ -357,6 +372,11 @@ impl Kind {
             Kind::GrantSuspended => "grant.suspended",
             Kind::GrantResumed => "grant.resumed",
             Kind::GrantRevoked => "grant.revoked",
+            Kind::GrantRenewed => "grant.renewed",
+            Kind::GrantEnding => "grant.ending",
+            Kind::GrantEnded => "grant.ended",
+            Kind::DeletionProved => "deletion.proved",
+            Kind::DeletionProofOverdue => "deletion_proof.overdue",
             Kind::ReadAllowed => "read.allowed",
             Kind::ReadRefused => "read.refused",
             Kind::EntryRedacted => "entry.redacted",

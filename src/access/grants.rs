@@ -1,5 +1,9 @@
 //! Grants: what an approved application and a signed agreement give. 授权
 
+mod ending;
+mod proofs;
+mod renewal;
+
 use chrono::{Duration, NaiveDateTime};
 use diesel::prelude::*;
 use serde::Serialize;
@@ -8,23 +12,28 @@ use utoipa::ToSchema;
 
 use super::Mode;
 use super::agreements::Agreement;
-use super::applications;
+use super::applications::{self, Application, Reach};
 use crate::catalog::{self, Dataset, Policy};
 use crate::clock::now_naive;
 use crate::db::Conn;
-use crate::db::schema::{agreements, datasets, grants};
+use crate::db::schema::{datasets, grants};
 use crate::error::{Error, Result};
 use crate::identity::{Caller, Role};
 use crate::ledger::{self, Kind};
+
+pub use ending::{Ended, tidy};
+pub use proofs::{DeletionProof, NewDeletionProof, OverdueProof, file as file_proof, overdue_for as overdue_proofs_for, proof_of};
+pub(super) use renewal::renewed_by;
+pub use renewal::{NewRenewal, ask as ask_renewal};
 
 /// What a firm may read, how, and until when.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Grant {
     /// Never changes.
     pub id: String,
-    /// The agreement that it comes from.
+    /// The agreement that is in force: the newest one, where it was renewed.
     pub agreement_id: String,
-    /// The application that the agreement comes from.
+    /// The application that it came from at first.
     pub application_id: String,
     /// The firm that holds it.
     pub firm_id: String,
@@ -37,6 +46,9 @@ pub struct Grant {
     pub policy: Policy,
     /// In which ways.
     pub modes: Vec<Mode>,
+    /// How far it reaches besides.
+    #[serde(flatten)]
+    pub reach: Reach,
     /// `active`, `suspended` or `revoked`; an active one may still have expired.
     pub status: String,
     /// From when.
@@ -53,6 +65,14 @@ pub struct Grant {
     pub revoked_at: Option<NaiveDateTime>,
     /// Why it was suspended, resumed or revoked last.
     pub reason: Option<String>,
+    /// When its releases were deleted, after its end.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    #[serde(serialize_with = "crate::clock::serialize_option")]
+    pub ended_at: Option<NaiveDateTime>,
+    /// Until when its firm proves that it deleted the data; null as long as it has not ended, or where that is not owed.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    #[serde(serialize_with = "crate::clock::serialize_option")]
+    pub deletion_proof_due: Option<NaiveDateTime>,
 }
 
 #[derive(Queryable, Selectable, Insertable)]
@@ -69,11 +89,20 @@ struct GrantRow {
     expires_at: NaiveDateTime,
     revoked_at: Option<NaiveDateTime>,
     reason: Option<String>,
+    application_id: String,
+    reach_json: String,
+    ending_told: bool,
+    ended_at: Option<NaiveDateTime>,
+    proof_due_at: Option<NaiveDateTime>,
+    proof_overdue_told: bool,
 }
 
-fn view((row, dataset, application_id): (GrantRow, String, String)) -> Result<Grant> {
+fn view((row, dataset): (GrantRow, String)) -> Result<Grant> {
     Ok(Grant {
-        application_id,
+        application_id: row.application_id,
+        reach: serde_json::from_str(&row.reach_json)?,
+        ended_at: row.ended_at,
+        deletion_proof_due: row.proof_due_at,
         id: row.id,
         agreement_id: row.agreement_id,
         firm_id: row.firm_id,
@@ -89,12 +118,19 @@ fn view((row, dataset, application_id): (GrantRow, String, String)) -> Result<Gr
     })
 }
 
-/// Makes the grant of a signed agreement.
+/// Gives what a signed agreement says: a grant, or more time for the one that it renews.
 ///
 /// # Errors
-/// When the database does not take it.
-pub(super) fn create(conn: &mut Conn, agreement: &Agreement) -> Result<Grant> {
+/// When the database does not take it, or the grant cannot be renewed any more.
+pub(super) fn give(conn: &mut Conn, agreement: &Agreement) -> Result<Grant> {
     let application = applications::find(conn, &agreement.application_id)?;
+    match &application.renews_id {
+        Some(id) => renewal::renew(conn, id, agreement, &application),
+        None => create(conn, agreement, &application),
+    }
+}
+
+fn create(conn: &mut Conn, agreement: &Agreement, application: &Application) -> Result<Grant> {
     let granted = application.granted();
     let dataset = catalog::find(conn, &application.dataset)?;
     let starts_at = now_naive();
@@ -110,6 +146,12 @@ pub(super) fn create(conn: &mut Conn, agreement: &Agreement) -> Result<Grant> {
         expires_at: starts_at + Duration::days(i64::from(granted.term_days)),
         revoked_at: None,
         reason: None,
+        application_id: application.id.clone(),
+        reach_json: serde_json::to_string(&granted.reach)?,
+        ending_told: false,
+        ended_at: None,
+        proof_due_at: None,
+        proof_overdue_told: false,
     };
     diesel::insert_into(grants::table).values(&row).execute(conn)?;
     let detail = json!({ "agreement": row.agreement_id, "firm": row.firm_id, "dataset": dataset.slug, "term_days": granted.term_days });
@@ -117,27 +159,30 @@ pub(super) fn create(conn: &mut Conn, agreement: &Agreement) -> Result<Grant> {
     find(conn, &row.id)
 }
 
-/// The id of an agreement's grant, if it has one.
-///
-/// # Errors
-/// When the database does not answer.
-pub(super) fn id_for_agreement(conn: &mut Conn, agreement_id: &str) -> Result<Option<String>> {
-    Ok(grants::table.filter(grants::agreement_id.eq(agreement_id)).select(grants::id).first(conn).optional()?)
-}
-
 /// One grant.
 ///
 /// # Errors
 /// When there is none.
 pub fn find(conn: &mut Conn, id: &str) -> Result<Grant> {
-    let row: Option<(GrantRow, String, String)> = grants::table
+    let row: Option<(GrantRow, String)> = grants::table
         .inner_join(datasets::table)
-        .inner_join(agreements::table)
         .filter(grants::id.eq(id))
-        .select((GrantRow::as_select(), datasets::slug, agreements::application_id))
+        .select((GrantRow::as_select(), datasets::slug))
         .first(conn)
         .optional()?;
     view(row.ok_or_else(|| Error::not_found("grant", id))?)
+}
+
+/// The grant of that id, if there is one and it is for that dataset.
+///
+/// # Errors
+/// When the database does not answer.
+pub fn for_dataset(conn: &mut Conn, id: &str, slug: &str) -> Result<Option<Grant>> {
+    match find(conn, id) {
+        Ok(grant) if grant.dataset == slug => Ok(Some(grant)),
+        Ok(_) | Err(Error::NotFound { .. }) => Ok(None),
+        Err(other) => Err(other),
+    }
 }
 
 /// Every grant of a dataset that there ever was, oldest first.
@@ -145,9 +190,8 @@ pub fn find(conn: &mut Conn, id: &str) -> Result<Grant> {
 /// # Errors
 /// When the database does not answer.
 pub fn of_dataset(conn: &mut Conn, dataset: &Dataset) -> Result<Vec<Grant>> {
-    let of_it = grants::table.inner_join(datasets::table).inner_join(agreements::table).filter(grants::dataset_id.eq(&dataset.id));
-    let rows: Vec<(GrantRow, String, String)> =
-        of_it.order(grants::id).select((GrantRow::as_select(), datasets::slug, agreements::application_id)).load(conn)?;
+    let of_it = grants::table.inner_join(datasets::table).filter(grants::dataset_id.eq(&dataset.id));
+    let rows: Vec<(GrantRow, String)> = of_it.order(grants::id).select((GrantRow::as_select(), datasets::slug)).load(conn)?;
     rows.into_iter().map(view).collect()
 }
 
@@ -171,8 +215,7 @@ pub fn find_for(conn: &mut Conn, caller: &Caller, id: &str) -> Result<Grant> {
 pub fn list_for(conn: &mut Conn, caller: &Caller, after: Option<&str>, limit: i64) -> Result<(Vec<Grant>, i64)> {
     let firm = super::firm_scope(caller)?;
     let matching = || {
-        let mut query =
-            grants::table.inner_join(datasets::table).inner_join(agreements::table).into_boxed::<<Conn as Connection>::Backend>();
+        let mut query = grants::table.inner_join(datasets::table).into_boxed::<<Conn as Connection>::Backend>();
         if let Some(firm) = &firm {
             query = query.filter(grants::firm_id.eq(firm.clone()));
         }
@@ -183,8 +226,7 @@ pub fn list_for(conn: &mut Conn, caller: &Caller, after: Option<&str>, limit: i6
     if let Some(after) = after {
         page = page.filter(grants::id.gt(after.to_owned()));
     }
-    let rows: Vec<(GrantRow, String, String)> =
-        page.order(grants::id).limit(limit).select((GrantRow::as_select(), datasets::slug, agreements::application_id)).load(conn)?;
+    let rows: Vec<(GrantRow, String)> = page.order(grants::id).limit(limit).select((GrantRow::as_select(), datasets::slug)).load(conn)?;
     Ok((rows.into_iter().map(view).collect::<Result<_>>()?, total))
 }
 

@@ -25,7 +25,7 @@ pub use csv::csv;
 const ACTIVE: &str = "active";
 
 /// The kinds of entries that the history of a grant shows.
-const SHOWN: [Kind; 8] = [
+const SHOWN: [Kind; 10] = [
     Kind::ApplicationSubmitted,
     Kind::ApplicationApproved,
     Kind::AgreementDrawn,
@@ -34,6 +34,8 @@ const SHOWN: [Kind; 8] = [
     Kind::GrantSuspended,
     Kind::GrantResumed,
     Kind::GrantRevoked,
+    Kind::GrantRenewed,
+    Kind::GrantEnded,
 ];
 
 /// The kinds of entries of a firm that stop its grants, or let them go on.
@@ -380,13 +382,16 @@ fn next_end(conn: &mut Conn, now: NaiveDateTime) -> Result<Option<NaiveDateTime>
 pub fn find(conn: &mut Conn, id: &str) -> Result<(RegisterRecord, Option<NaiveDateTime>)> {
     let now = now_naive();
     let keys: Option<(String, String)> =
-        joined!().filter(grants::id.eq(id)).select((grants::firm_id, agreements::application_id)).first(conn).optional()?;
+        joined!().filter(grants::id.eq(id)).select((grants::firm_id, grants::application_id)).first(conn).optional()?;
     let (firm, application) = keys.ok_or_else(|| Error::not_found("grant", id))?;
     let row: Row = joined!().filter(grants::id.eq(id)).select(columns!()).first(conn)?;
     let mut entries = [view(row, now)?];
     date_suspensions(conn, &mut entries)?;
     let [entry] = entries;
-    let own = [format!("application:{application}"), format!("agreement:{}", entry.agreement.id), format!("grant:{id}")];
+    let renewals: Vec<String> = applications::table.filter(applications::renews_id.eq(id)).select(applications::id).load(conn)?;
+    let signed: Vec<String> = agreements::table.filter(agreements::grant_id.eq(id)).select(agreements::id).load(conn)?;
+    let applied = std::iter::once(application).chain(renewals).map(|id| format!("application:{id}"));
+    let own: Vec<String> = applied.chain(signed.into_iter().map(|id| format!("agreement:{id}"))).chain([format!("grant:{id}")]).collect();
     let mut history = ledger::moments(conn, &own, &SHOWN)?;
     let of_firm = ledger::moments(conn, &[format!("firm:{firm}")], &SHOWN_OF_FIRM)?;
     history.extend(of_firm.into_iter().filter(|moment| moment.moment >= entry.starts_at));

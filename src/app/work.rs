@@ -90,10 +90,11 @@ pub(super) async fn grow(app: Arc<App>) {
             app.db
                 .write(move |conn| {
                     tokens::forget_expired(conn)?;
-                    people::forget_expired(conn, &settings)?;
-                    applications::tidy(conn)
+                    people::forget_expired(conn, &settings)
                 })
                 .await?;
+            app.db.write(applications::tidy).await?;
+            app.end_grants().await?;
             while app.db.write(ledger::tree::grow).await? {}
             app.db.write(move |conn| ledger::checkpoint::sign(conn, &signer.log_key)).await
         };
@@ -109,7 +110,16 @@ const REMIND: Duration = Duration::from_secs(3600);
 
 /// Writes down now and then which reports on the use of grants did not come in time.
 pub(super) async fn remind(app: Arc<App>) {
+    let mut warned = None;
     loop {
+        let today = crate::clock::now_naive().date();
+        if let Some(end) = app.terms.beyond_calendar().filter(|_| warned != Some(today)) {
+            warned = Some(today);
+            tracing::warn!(
+                until = %end,
+                "the calendar does not know the holidays of that year, and counts Monday to Friday as worked: give a newer one by the setting working_calendar"
+            );
+        }
         if let Err(cause) = app.note_overdue().await {
             tracing::error!(error = ?cause, "overdue reports could not be written down; the next hour tries again");
         }
@@ -118,6 +128,28 @@ pub(super) async fn remind(app: Arc<App>) {
 }
 
 impl App {
+    /// Looks through what time has done to grants; what their releases leave in the store is collected at once.
+    ///
+    /// # Errors
+    /// When the database does not take it.
+    pub async fn end_grants(&self) -> Result<grants::Ended> {
+        let settings = self.settings.duties;
+        let ended = self
+            .db
+            .write(move |conn| {
+                let ended = grants::tidy(conn, &settings)?;
+                if ended.releases > 0 {
+                    jobs::enqueue(conn, JobKind::Collect, "service", &json!({}), "service")?;
+                }
+                Ok(ended)
+            })
+            .await?;
+        if ended.releases > 0 {
+            self.wake();
+        }
+        Ok(ended)
+    }
+
     /// Writes down which reports on the use of grants did not come in time, once for each period; answers how many are new.
     ///
     /// # Errors
@@ -250,7 +282,8 @@ async fn make_release(app: &Arc<App>, job: &Job) -> Result<Outcome> {
     let found = app.db.read(move |conn| {
         let grant = grants::find(conn, &grant)?;
         let dataset = catalog::find(conn, &grant.dataset)?;
-        let version = catalog::latest_version(conn, &dataset)?.map(|(version, _)| version);
+        let number = grant.reach.version.or(dataset.version);
+        let version = number.map(|number| catalog::version(conn, &dataset, number)).transpose()?;
         Ok((grant, version))
     });
     let (grant, version) = found.await?;

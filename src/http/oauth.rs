@@ -229,7 +229,7 @@ fn issue(
     {
         return Ok(Err(OauthError::new("invalid_dpop_proof", "the proof's jti was used already; make a new proof for each request")));
     }
-    let detail = match detail.map(|detail| checked_detail(conn, &client, detail)).transpose() {
+    let detail = match detail.map(|detail| checked_detail(conn, &client, detail, possession.is_some())).transpose() {
         Ok(detail) => detail,
         Err(reason @ (Error::Forbidden(_) | Error::NotFound { .. } | Error::Invalid(_))) => {
             return Ok(Err(OauthError::new("invalid_authorization_details", reason.to_string())));
@@ -239,13 +239,18 @@ fn issue(
     Ok(Ok(tokens::issue(conn, ring, &app.issuer, &client, detail, possession.map(|shown| shown.jkt))?))
 }
 
-fn checked_detail(conn: &mut Conn, client: &Client, detail: AuthorizationDetail) -> Result<AuthorizationDetail, Error> {
+fn checked_detail(conn: &mut Conn, client: &Client, detail: AuthorizationDetail, bound: bool) -> Result<AuthorizationDetail, Error> {
     let grant = grants::find(conn, &detail.grant)?;
     // Another firm's grant is told apart from none by nobody.
     if grant.firm_id != client.firm_id {
         return Err(Error::not_found("grant", detail.grant));
     }
     grants::require_in_force(&grant)?;
+    if grant.reach.sender_constrained && !bound {
+        return Err(Error::Forbidden(
+            "the grant asks for tokens that are bound to a key: send a proof of it in the header DPoP (RFC 9449)".to_owned(),
+        ));
+    }
     if detail.dataset.as_ref().is_some_and(|dataset| *dataset != grant.dataset) {
         return Err(Error::Forbidden("the grant is for another dataset".to_owned()));
     }

@@ -16,6 +16,10 @@ pub struct DutySettings {
     pub throttle_divisor: u32,
     /// Every how many days a firm reports the use of a grant; 0 means never.
     pub report_days: u32,
+    /// How many days before its end a firm is reminded of a grant's end.
+    pub reminder_days: u32,
+    /// How many days after the end of a grant its firm proves that it deleted the data.
+    pub proof_days: u32,
 }
 
 impl DutySettings {
@@ -25,6 +29,8 @@ impl DutySettings {
             appeal_days: values.small("sanction_appeal_days")?,
             throttle_divisor: values.small("limits_throttle_divisor")?,
             report_days: values.small("use_report_days")?,
+            reminder_days: values.small("grant_reminder_days")?,
+            proof_days: values.small("deletion_proof_days")?,
         })
     }
 

@@ -157,6 +157,13 @@ pub const KEYS: &[Key] = &[
         "a whole number from 0 to 365",
         "how many days after the notice a firm may appeal against a sanction",
     ),
+    key("grant_reminder_days", "30", "a whole number from 0 to 365", "how many days before the end of a grant its firm is reminded"),
+    key(
+        "deletion_proof_days",
+        "30",
+        "a whole number from 0 to 365",
+        "how many days after the end of a grant its firm proves that it deleted the data",
+    ),
     key("use_report_days", "90", "a whole number from 0 to 3650", "every how many days a firm reports the use of a grant; 0 means never"),
     key(
         "limits_login_per_minute",

@@ -15,6 +15,7 @@ mod download_codings;
 mod download_formats;
 mod dpop;
 mod duties;
+mod grants;
 mod hostile;
 mod import;
 mod intake;

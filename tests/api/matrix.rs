@@ -96,6 +96,9 @@ const EXPECTED: &[Line] = &[
     ("suspend_grant", [401, 403, 403, 403, 403, 403, 200, 200, 403]),
     ("resume_grant", [401, 403, 403, 403, 403, 403, 200, 200, 403]),
     ("revoke_grant", [401, 403, 403, 403, 403, 403, 200, 200, 403]),
+    ("renew_grant", [401, 201, 403, 404, 201, 403, 403, 403, 403]),
+    ("prove_deletion", [401, 201, 403, 404, 201, 403, 403, 403, 403]),
+    ("list_overdue_proofs", [401, 403, 403, 403, 403, 403, 403, 200, 200]),
     ("create_use_report", [401, 201, 403, 404, 201, 403, 403, 403, 403]),
     ("list_use_reports", [401, 200, 403, 404, 200, 403, 200, 200, 200]),
     ("list_overdue_reports", [401, 403, 403, 403, 403, 403, 403, 200, 200]),
@@ -197,7 +200,14 @@ impl World {
             "find_application" | "list_application_reports" | "list_application_steps" => self.application.clone(),
             "find_agreement" | "find_agreement_bundle" | "confirm_agreement" => self.agreement.clone(),
             "find_grant" | "list_use_reports" => self.grant.clone(),
-            "create_use_report" => app.grant(&self.firm).await.id,
+            "create_use_report" | "renew_grant" => app.grant(&self.firm).await.id,
+            "prove_deletion" => {
+                let id = app.grant(&self.firm).await.id;
+                let reason = json!({ "reason": "for the matrix" });
+                let operator = app.operator().await;
+                app.post_as(&format!("/api/v1/grants/{id}/revocation"), &operator.token, &reason).await.expect(200);
+                id
+            }
             "decide_application"
             | "create_application_report"
             | "withdraw_application"
@@ -299,12 +309,20 @@ impl World {
             "change_application" => Some(app.application()),
             "answer_application" => Some(json!({ "answer": "for the matrix" })),
             "ask_about_application" => Some(json!({ "question": "for the matrix" })),
-            "decide_application_appeal" => Some(json!({ "uphold": true, "reason": "for the matrix" })),
+            "decide_application_appeal" => Some(json!({ "approve": false, "reason": "for the matrix" })),
             "withdraw_application" | "appeal_application" => Some(json!({ "reason": "for the matrix" })),
             "decide_firm" | "decide_appeal" => Some(json!({ "approve": true, "reason": "for the matrix" })),
             "create_use_report" => {
                 let today = (chrono::Utc::now() + chrono::Duration::hours(8)).date_naive().to_string();
                 Some(json!({ "period": { "from": today, "to": today }, "used_for": "for the matrix of callers" }))
+            }
+            "renew_grant" => {
+                let (purpose, safeguards) = ("for the matrix of callers", "encrypted disks, two people");
+                Some(json!({ "term_days": 5, "purpose": purpose, "safeguards": safeguards }))
+            }
+            "prove_deletion" => {
+                let today = (chrono::Utc::now() + chrono::Duration::hours(8)).date_naive().to_string();
+                Some(json!({ "deleted_on": today, "method": "the disks were shredded", "copies": "there were no copies" }))
             }
             "create_sanction" => Some(json!({ "kind": "warning", "reason": "for the matrix" })),
             "answer_sanction" | "appeal_sanction" => Some(json!({ "text": "for the matrix" })),
