@@ -9,6 +9,8 @@ mod signing;
 mod text;
 mod verify;
 
+use std::collections::HashMap;
+
 use chrono::NaiveDateTime;
 use diesel::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -98,6 +100,7 @@ struct AgreementRow {
     confirmed_by: Option<String>,
     confirmation_method: Option<String>,
     countersignature: Option<String>,
+    grant_id: Option<String>,
 }
 
 impl AgreementRow {
@@ -114,7 +117,8 @@ impl AgreementRow {
 pub(super) fn draw(conn: &mut Conn, application: &Application, dataset: &Dataset, policy: &Policy) -> Result<Agreement> {
     let firm = firms::find(conn, &application.firm_id)?;
     let id = uuid::Uuid::now_v7().to_string();
-    let text = text::text(&id, application, dataset, policy, &firm);
+    let renewed = application.renews_id.as_ref().map(|id| grants::find(conn, id)).transpose()?;
+    let text = text::text(&id, application, dataset, policy, &firm, renewed.as_ref());
     let row = AgreementRow {
         sha256: sha256_hex(text.as_bytes()),
         policy_json: serde_json::to_string(policy)?,
@@ -129,6 +133,7 @@ pub(super) fn draw(conn: &mut Conn, application: &Application, dataset: &Dataset
         confirmed_by: None,
         confirmation_method: None,
         countersignature: None,
+        grant_id: None,
         id,
         text,
     };
@@ -146,6 +151,16 @@ pub(super) fn id_for_application(conn: &mut Conn, application_id: &str) -> Resul
     Ok(agreements::table.filter(agreements::application_id.eq(application_id)).select(agreements::id).first(conn).optional()?)
 }
 
+/// The ids of the agreements of applications, by application.
+///
+/// # Errors
+/// When the database does not answer.
+pub(super) fn ids_for_applications(conn: &mut Conn, applications: &[&str]) -> Result<HashMap<String, String>> {
+    let of_them = agreements::table.filter(agreements::application_id.eq_any(applications));
+    let pairs: Vec<(String, String)> = of_them.select((agreements::application_id, agreements::id)).load(conn)?;
+    Ok(pairs.into_iter().collect())
+}
+
 fn find_row(conn: &mut Conn, id: &str) -> Result<AgreementRow> {
     let row: Option<AgreementRow> = agreements::table.find(id).select(AgreementRow::as_select()).first(conn).optional()?;
     row.ok_or_else(|| Error::not_found("agreement", id))
@@ -158,7 +173,7 @@ fn find_row(conn: &mut Conn, id: &str) -> Result<AgreementRow> {
 pub fn find(conn: &mut Conn, id: &str) -> Result<Agreement> {
     let row = find_row(conn, id)?;
     Ok(Agreement {
-        grant_id: grants::id_for_agreement(conn, &row.id)?,
+        grant_id: row.grant_id.clone(),
         confirmation: row.confirmation(),
         id: row.id,
         application_id: row.application_id,

@@ -7,6 +7,8 @@ mod answers;
 mod decide;
 mod steps;
 
+use std::collections::HashMap;
+
 use chrono::NaiveDateTime;
 use diesel::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -14,18 +16,19 @@ use utoipa::ToSchema;
 
 use super::Terms;
 use super::agreements;
-use crate::catalog::{self, Mode, OfferConflict, Purpose, Wish};
+use crate::catalog::{self, Duty, Entry, Mode, Offer, OfferConflict, Purpose, Versions, Wish};
 use crate::clock::now_naive;
 use crate::db::Conn;
 use crate::db::schema::{applications, datasets};
 use crate::error::{Error, Result};
 use crate::identity::Caller;
+use crate::limits::ReadQuota;
 
 pub use answers::{answer, appeal, withdraw};
-pub(super) use decide::granted;
 pub use decide::{Conditions, NewDecision, accept, ask, decide, decide_appeal};
+pub(super) use decide::{granted, require_approvable};
 pub use steps::{NewApplication, Turn, change, create, submit, tidy};
-pub(super) use steps::{mark_signed, require_signable};
+pub(super) use steps::{contents_sha256, mark_signed, require_signable};
 
 /// Where an application stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -71,7 +74,7 @@ pub(super) enum Step {
 
 impl State {
     /// Every state.
-    const ALL: [State; 10] = [
+    pub(super) const ALL: [State; 10] = [
         State::Draft,
         State::Submitted,
         State::Accepted,
@@ -129,6 +132,14 @@ impl State {
         }
     }
 
+    /// Whether it has not come to its end.
+    pub(super) fn is_open(self) -> bool {
+        match self {
+            State::Draft | State::Submitted | State::Accepted | State::Asked | State::Approved | State::Appealed => true,
+            State::Refused | State::Signed | State::Withdrawn | State::Expired => false,
+        }
+    }
+
     /// Whether the publisher has to act.
     pub(super) fn is_publishers_turn(self) -> bool {
         matches!(self, State::Submitted | State::Accepted | State::Appealed)
@@ -151,6 +162,38 @@ pub struct Granted {
     /// What the firm has to heed besides, in the reviewer's words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub conditions: Option<String>,
+    /// How far it reaches besides.
+    #[serde(flatten)]
+    pub reach: Reach,
+}
+
+/// How far a grant reaches, besides its fields, modes and term.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(default)]
+pub struct Reach {
+    /// Which versions it gives.
+    pub versions: Versions,
+    /// The one version that it gives, by number; null where it gives each.
+    pub version: Option<i32>,
+    /// How much may be read.
+    pub quota: ReadQuota,
+    /// Whether only tokens count that are bound to a key of the firm (DPoP, RFC 9449).
+    pub sender_constrained: bool,
+    /// What the firm owes.
+    pub duties: Vec<Duty>,
+}
+
+impl Default for Reach {
+    /// As it was before applications could say it.
+    fn default() -> Self {
+        Reach {
+            versions: Versions::Each,
+            version: None,
+            quota: ReadQuota::default(),
+            sender_constrained: false,
+            duties: Offer::default().duties,
+        }
+    }
 }
 
 /// A firm's request for a conditional dataset.
@@ -199,10 +242,12 @@ pub struct Application {
     pub decided_at: Option<NaiveDateTime>,
     /// The reviewer's reason.
     pub reason: Option<String>,
-    /// What was granted, where that is less than was asked for or has conditions.
+    /// What was granted, once it is approved.
     pub granted: Option<Granted>,
     /// The agreement that an approval draws up.
     pub agreement_id: Option<String>,
+    /// The grant whose term it is to lengthen; null where it is for a grant of its own.
+    pub renews_id: Option<String>,
 }
 
 impl Application {
@@ -215,6 +260,12 @@ impl Application {
             purposes: self.wish.purposes.clone(),
             shares_models: self.wish.shares_models,
             conditions: None,
+            reach: Reach {
+                versions: self.wish.versions,
+                quota: self.wish.quota,
+                sender_constrained: self.wish.sender_constrained,
+                ..Reach::default()
+            },
         }
     }
 
@@ -259,6 +310,11 @@ pub(super) struct ApplicationRow {
     overdue_told: bool,
     appeals: i32,
     refused_by: Option<String>,
+    renews_id: Option<String>,
+    /// Whether anybody but its firm has ever seen it.
+    was_submitted: bool,
+    /// How many working days the publisher has left, while it is the firm's turn to answer.
+    days_left: Option<i32>,
 }
 
 /// One application.
@@ -281,12 +337,17 @@ fn row_of(conn: &mut Conn, id: &str) -> Result<(ApplicationRow, String)> {
 }
 
 fn view(conn: &mut Conn, row: ApplicationRow, dataset: String) -> Result<Application> {
+    let entry = catalog::find(conn, &dataset)?.entry;
+    let agreement_id = agreements::id_for_application(conn, &row.id)?;
+    shown(row, dataset, &entry, agreement_id)
+}
+
+fn shown(row: ApplicationRow, dataset: String, entry: &Entry, agreement_id: Option<String>) -> Result<Application> {
     let status = State::parse(&row.status)?;
     let (wish, modes): (Wish, Vec<Mode>) = (serde_json::from_str(&row.wish_json)?, serde_json::from_str(&row.modes_json)?);
-    let entry = catalog::find(conn, &dataset)?.entry;
     Ok(Application {
-        agreement_id: agreements::id_for_application(conn, &row.id)?,
-        conflicts: entry.offer().conflicts(&entry, &wish, &modes, row.term_days),
+        agreement_id,
+        conflicts: entry.offer().conflicts(entry, &wish, &modes, row.term_days),
         overdue: status.is_publishers_turn() && row.due_at.is_some_and(|due| due <= now_naive()),
         id: row.id,
         firm_id: row.firm_id,
@@ -304,20 +365,22 @@ fn view(conn: &mut Conn, row: ApplicationRow, dataset: String) -> Result<Applica
         decided_at: row.decided_at,
         reason: row.reason,
         granted: row.granted_json.as_deref().map(serde_json::from_str).transpose()?,
+        renews_id: row.renews_id,
     })
 }
 
-/// The application, when the caller may see it: its firm, and those who decide or audit. A draft is its firm's alone.
+/// The application, when the caller may see it: its firm, and those who decide or audit. What was never submitted is its firm's alone, also
+/// when it has expired or was withdrawn.
 ///
 /// # Errors
 /// When there is none, or it is another firm's.
 pub fn find_for(conn: &mut Conn, caller: &Caller, id: &str) -> Result<Application> {
     let only_firm = super::firm_scope(caller)?;
-    let application = find(conn, id)?;
+    let (row, slug) = row_of(conn, id)?;
     match only_firm {
-        Some(firm) if firm != application.firm_id => Err(Error::not_found("application", id)),
-        None if application.status == State::Draft => Err(Error::not_found("application", id)),
-        Some(_) | None => Ok(application),
+        Some(firm) if firm != row.firm_id => Err(Error::not_found("application", id)),
+        None if !row.was_submitted => Err(Error::not_found("application", id)),
+        Some(_) | None => view(conn, row, slug),
     }
 }
 
@@ -345,7 +408,7 @@ pub fn list_for(conn: &mut Conn, caller: &Caller, filter: &ApplicationFilter) ->
         let mut query = applications::table.inner_join(datasets::table).into_boxed::<<Conn as Connection>::Backend>();
         query = match &firm {
             Some(firm) => query.filter(applications::firm_id.eq(firm.clone())),
-            None => query.filter(applications::status.ne(State::Draft.as_str())),
+            None => query.filter(applications::was_submitted.eq(true)),
         };
         if let Some(status) = filter.status {
             query = query.filter(applications::status.eq(status.as_str()));
@@ -363,8 +426,20 @@ pub fn list_for(conn: &mut Conn, caller: &Caller, filter: &ApplicationFilter) ->
     }
     let rows: Vec<(ApplicationRow, String)> =
         page.order(applications::id).limit(filter.limit).select((ApplicationRow::as_select(), datasets::slug)).load(conn)?;
-    let items = rows.into_iter().map(|(row, slug)| view(conn, row, slug)).collect::<Result<_>>()?;
-    Ok((items, total))
+    let ids: Vec<&str> = rows.iter().map(|(row, _)| row.id.as_str()).collect();
+    let mut drawn = agreements::ids_for_applications(conn, &ids)?;
+    let mut entries: HashMap<String, Entry> = HashMap::new();
+    for (_, slug) in &rows {
+        if !entries.contains_key(slug) {
+            entries.insert(slug.clone(), catalog::find(conn, slug)?.entry);
+        }
+    }
+    let item = |(row, slug): (ApplicationRow, String)| {
+        let agreement = drawn.remove(&row.id);
+        let entry = entries.get(&slug).ok_or_else(|| Error::not_found("dataset", &slug))?;
+        shown(row, slug, entry, agreement)
+    };
+    Ok((rows.into_iter().map(item).collect::<Result<_>>()?, total))
 }
 
 /// Whose step an entry of the ledger is: `firm`, `publisher` or `service`.

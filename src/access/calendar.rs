@@ -75,6 +75,14 @@ impl Calendar {
         midnight - shift
     }
 
+    /// How many working days are left from a moment in UTC until what [`Calendar::due`] gave: none when that is over, or on its last day.
+    pub fn left(&self, from: NaiveDateTime, due: NaiveDateTime) -> u32 {
+        let shift = chrono::Duration::seconds(i64::from(OFFSET_SECONDS));
+        let (today, last) = ((from + shift).date(), (due + shift).date());
+        let following = (1..LONGEST).filter_map(|ahead| today.checked_add_days(Days::new(ahead))).take_while(|day| *day < last);
+        u32::try_from(following.filter(|day| self.is_working(*day)).count()).unwrap_or(u32::MAX)
+    }
+
     /// Whether the holidays of a moment's year are known; where they are not, Monday to Friday count as worked.
     pub fn knows(&self, at: NaiveDateTime) -> bool {
         let year = FixedOffset::east_opt(OFFSET_SECONDS).map_or(at.year(), |shanghai| at.and_utc().with_timezone(&shanghai).year());
@@ -101,6 +109,18 @@ mod tests {
         assert_eq!(due("2025-11-07 02:00", 1), "2025-11-10 16:00:00");
         assert_eq!(due("2025-11-07 23:00", 1), "2025-11-10 16:00:00");
         assert_eq!(due("2025-11-07 02:00", 0), "2025-11-07 16:00:00");
+    }
+
+    #[test]
+    fn what_is_left_gives_the_same_end_again() {
+        let calendar = Calendar::shipped().unwrap();
+        let at = |text: &str| NaiveDateTime::parse_from_str(text, "%Y-%m-%d %H:%M").unwrap();
+        let due = calendar.due(at("2025-09-26 02:00"), 10);
+        assert_eq!(calendar.left(at("2025-09-26 02:00"), due), 10);
+        assert_eq!(calendar.left(at("2025-09-30 02:00"), due), 7, "28 (make-up), 29 and 30 September have gone by");
+        assert_eq!(calendar.due(at("2025-09-30 02:00"), 7), due);
+        assert_eq!(calendar.left(due - chrono::Duration::hours(1), due), 0);
+        assert_eq!(calendar.left(due + chrono::Duration::days(9), due), 0);
     }
 
     #[test]

@@ -8,12 +8,13 @@ use utoipa::ToSchema;
 
 use super::Terms;
 use super::applications::{self, Application, Conditions};
+use super::grants;
 use crate::catalog::{self, Dataset, OpenType, Policy, Version};
 use crate::clock::now_naive;
 use crate::crypto::sha256_hex;
 use crate::db::Conn;
 use crate::db::schema::release_reports;
-use crate::error::{Error, Result};
+use crate::error::{Error, Fault, Result};
 use crate::identity::{Caller, Role};
 use crate::ledger::{self, Kind};
 
@@ -54,6 +55,7 @@ struct ReportRow {
     sha256: String,
     created_by: String,
     created_at: NaiveDateTime,
+    contents_sha256: String,
 }
 
 fn view(row: ReportRow) -> Result<FiledReport> {
@@ -72,12 +74,16 @@ fn view(row: ReportRow) -> Result<FiledReport> {
 pub struct ToTry {
     /// The firm that applies.
     pub firm: String,
+    /// The application from which the keys of the release come: that of the grant, where it is renewed.
+    pub keyed_by: String,
     /// The dataset.
     pub dataset: Dataset,
     /// The policy that an approval would agree on.
     pub policy: Policy,
     /// The newest version.
     pub version: Version,
+    /// SHA-256 over what the application says.
+    pub contents: String,
 }
 
 /// What has to be tried out for an application.
@@ -90,18 +96,45 @@ pub fn to_try(conn: &mut Conn, caller: &Caller, id: &str, fields: Option<Vec<Str
     application.require(applications::Step::Decide)?;
     let dataset = catalog::find(conn, &application.dataset)?;
     let conditions = Conditions { fields, ..Conditions::default() };
-    let granted = applications::granted(&application, Some(&conditions))?;
-    let (policy, number) = (policy_for(&granted.fields, &dataset, terms)?, newest(&dataset)?);
+    let granted = applications::granted(&application, Some(&conditions)).map_err(beside_conditions)?;
+    let contents = applications::contents_sha256(conn, id)?;
+    let (policy, number) = (policy_for(conn, &application, &granted.fields, &dataset, terms)?, newest(&dataset)?);
     let version = catalog::version(conn, &dataset, number)?;
-    Ok(ToTry { firm: application.firm_id, dataset, policy, version })
+    let keyed_by = match &application.renews_id {
+        Some(grant) => grants::find(conn, grant)?.application_id,
+        None => application.id,
+    };
+    Ok(ToTry { firm: application.firm_id, keyed_by, dataset, policy, version, contents })
+}
+
+/// What is tried out names its fields by themselves, and not within conditions.
+fn beside_conditions(error: Error) -> Error {
+    let Error::Invalid(faults) = error else { return error };
+    let fault = |fault: Fault| Fault { pointer: fault.pointer.replacen("/conditions", "", 1), ..fault };
+    Error::Invalid(faults.into_iter().map(fault).collect())
 }
 
 /// The policy that an approval of these fields agrees on.
-pub(super) fn policy_for(fields: &[String], dataset: &Dataset, terms: &Terms) -> Result<Policy> {
+pub(super) fn policy_for(
+    conn: &mut Conn,
+    application: &Application,
+    fields: &[String],
+    dataset: &Dataset,
+    terms: &Terms,
+) -> Result<Policy> {
     if dataset.entry.open_type != OpenType::Conditional {
         return Err(Error::Conflict(format!("the dataset is {} now; refuse the application", dataset.entry.open_type.as_str())));
     }
-    Policy::for_fields(&dataset.entry, fields, terms.fingerprint_share)
+    let known = catalog::columns_of(conn, dataset)?;
+    let policy = Policy::for_fields(&dataset.entry, fields, terms.fingerprint_share);
+    let policy = policy.and_then(|policy| policy.narrowed(application.wish.condition.as_deref(), &known));
+    // That fitted when the firm asked for it.
+    policy.map_err(|cause| match cause {
+        Error::Invalid(_) => {
+            Error::Conflict(format!("what is asked for does not fit the dataset any more: {cause}; ask for more, or refuse"))
+        }
+        other => other,
+    })
 }
 
 fn newest(dataset: &Dataset) -> Result<i32> {
@@ -122,6 +155,7 @@ pub fn put(
     policy: &Policy,
     reached: bool,
     report: &Value,
+    contents: &str,
 ) -> Result<FiledReport> {
     let report_json = report.to_string();
     let row = ReportRow {
@@ -134,6 +168,7 @@ pub fn put(
         report_json,
         created_by: caller.actor(),
         created_at: now_naive(),
+        contents_sha256: contents.to_owned(),
     };
     diesel::insert_into(release_reports::table).values(&row).execute(conn)?;
     let detail = json!({ "version": version, "reached": reached, "report_sha256": row.sha256 });
@@ -180,6 +215,9 @@ pub(super) fn require_seen(
         .first(conn)
         .optional()?;
     let row = row.ok_or_else(|| Error::invalid("/report_sha256", format!("the application has no such report; {make}")))?;
+    if row.contents_sha256 != applications::contents_sha256(conn, &application.id)? {
+        return Err(Error::Conflict(format!("the firm has changed its application since that report was made: read it again; {make}")));
+    }
     if row.version != newest(dataset)? || serde_json::from_str::<Policy>(&row.policy_json)? != *policy {
         return Err(Error::Conflict(format!("the dataset or its policy has changed since that report was made; {make}")));
     }

@@ -1,6 +1,9 @@
 //! What the service's settings say of applications and agreements.
 
+use chrono::NaiveDateTime;
+
 use super::calendar::Calendar;
+use crate::clock::now_naive;
 
 /// The terms.
 #[derive(Debug, Clone)]
@@ -11,6 +14,15 @@ pub struct Terms {
     pub days: Days,
     /// Which days are worked.
     pub calendar: Calendar,
+}
+
+impl Terms {
+    /// The end of the longest turn that begins now, where nobody has told the calendar of that year's holidays: deadlines are too early there.
+    pub fn beyond_calendar(&self) -> Option<NaiveDateTime> {
+        let Days { draft, accept, decide, answer, sign, appeal } = self.days;
+        let longest = [draft, accept, decide, answer, sign, appeal].into_iter().max()?;
+        Some(self.calendar.due(now_naive(), longest)).filter(|end| !self.calendar.knows(*end))
+    }
 }
 
 /// Working days for each turn.

@@ -38,7 +38,7 @@ pub(super) fn verify(matches: &ArgMatches) -> Result<End> {
                 None => println!(
                     "that key is the bundle's own and is believed because the bundle says so: whoever made the bundle could have made the key. \
                      Compare it with {}/api/v1/agreements/keys, or give these with --keys",
-                    statement.iss
+                    plain(&statement.iss)
                 ),
             }
             Ok(End::Well)
@@ -46,7 +46,7 @@ pub(super) fn verify(matches: &ArgMatches) -> Result<End> {
         Verdict::Broken(faults) => {
             println!("the agreement does not hold:");
             for fault in faults {
-                println!("{fault}");
+                println!("{}", plain(&fault));
             }
             Ok(End::Found)
         }
@@ -54,24 +54,33 @@ pub(super) fn verify(matches: &ArgMatches) -> Result<End> {
 }
 
 fn tell(statement: &Statement, kid: &str) {
-    println!("the agreement holds: {}, SHA-256 of its text {}", statement.agreement, statement.agreement_sha256);
-    let firm = &statement.firm_uscc;
+    println!("the agreement holds: {}, SHA-256 of its text {}", plain(&statement.agreement), plain(&statement.agreement_sha256));
+    let firm = plain(&statement.firm_uscc);
     match (&statement.client_id, &statement.firm_jkt, &statement.confirmation) {
         (_, _, Some(said)) => println!(
             "the firm {firm} confirmed it, with no signature of its own: person {} by {} at {}; that is the service's word",
-            said.person, said.method, said.at
+            plain(&said.person),
+            plain(&said.method),
+            plain(&said.at)
         ),
         (client, jkt, None) => println!(
             "the firm {firm} signed it, by client {} with the key {}",
-            client.as_deref().unwrap_or_default(),
-            jkt.as_deref().unwrap_or_default()
+            plain(client.as_deref().unwrap_or_default()),
+            plain(jkt.as_deref().unwrap_or_default())
         ),
     }
     let at = DateTime::from_timestamp(statement.iat, 0).map_or_else(|| statement.iat.to_string(), clock::format);
-    let uscc = statement.publisher_uscc.as_ref().map_or_else(String::new, |uscc| format!(" ({uscc})"));
+    let uscc = statement.publisher_uscc.as_ref().map_or_else(String::new, |uscc| format!(" ({})", plain(uscc)));
     println!(
         "{} countersigned it at {at} for the publisher {}{uscc}, with the grant {}",
-        statement.iss, statement.publisher, statement.grant
+        plain(&statement.iss),
+        plain(&statement.publisher),
+        plain(&statement.grant)
     );
-    println!("it countersigned with the key {kid}");
+    println!("it countersigned with the key {}", plain(kid));
+}
+
+/// A text from outside, with which nobody moves the cursor of a terminal.
+fn plain(text: &str) -> String {
+    text.chars().flat_map(|character| if character.is_control() { character.escape_unicode().collect() } else { vec![character] }).collect()
 }

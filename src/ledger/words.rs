@@ -86,10 +86,19 @@ pub(super) fn of(conn: &mut Conn, entries: &[LedgerEntry]) -> Result<HashMap<i64
 /// When the database does not answer.
 pub fn history(conn: &mut Conn, subject: &str) -> Result<Vec<(LedgerEntry, Option<String>)>> {
     let about: Vec<LedgerEntry> = ledger::table.filter(ledger::subject.eq(subject)).order(ledger::seq).load(conn)?;
-    let seqs: Vec<i64> = about.iter().map(|entry| entry.seq).collect();
+    let seqs = ledger::table.filter(ledger::subject.eq(subject)).select(ledger::seq);
     let said: Vec<WordsRow> = ledger_words::table.filter(ledger_words::seq.eq_any(seqs)).load(conn)?;
-    let words = |entry: &LedgerEntry| said.iter().find(|row| row.seq == entry.seq && row.name == REASON).map(|row| row.words.clone());
-    Ok(about.into_iter().map(|entry| (words(&entry), entry)).map(|(words, entry)| (entry, words)).collect())
+    let said = said.into_iter().filter(|row| row.name == REASON).map(|row| (row.seq, row.words));
+    let mut said: HashMap<i64, String> = said.collect();
+    Ok(about.into_iter().map(|entry| (said.remove(&entry.seq), entry)).map(|(words, entry)| (entry, words)).collect())
+}
+
+/// How many entries of a kind there are about one thing.
+///
+/// # Errors
+/// When the database does not answer.
+pub fn count_of(conn: &mut Conn, kind: Kind, subject: &str) -> Result<i64> {
+    Ok(ledger::table.filter(ledger::subject.eq(subject)).filter(ledger::kind.eq(kind.as_str())).count().get_result(conn)?)
 }
 
 /// What is wrong with the words that lie beside an entry, if anything. Words that were taken out are no fault.

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Firm, Person, TestApp};
+use crate::support::{Answer, Firm, Person, TestApp, people};
 
 fn path(application: &Value, step: &str) -> String {
     format!("/api/v1/applications/{}{step}", application["id"].as_str().unwrap())
@@ -102,6 +102,8 @@ async fn more_than_was_asked_for_is_not_granted() {
         (json!({ "term_days": 31 }), "/conditions/term_days"),
         (json!({ "term_days": 0 }), "/conditions/term_days"),
         (json!({ "purposes": ["research"] }), "/conditions/purposes"),
+        (json!({ "modes": ["api", "api"] }), "/conditions/modes"),
+        (json!({ "fields": ["cost_cny", "cost_cny"] }), "/conditions/fields"),
     ] {
         let body = json!({ "approve": true, "reason": "looked at it", "report_sha256": report["sha256"], "conditions": conditions });
         let problem = app.post_as(&path(&application, "/decision"), &reviewer.token, &body).await.problem(400, "invalid-value");
@@ -140,6 +142,143 @@ async fn a_draft_is_its_firms_alone() {
     app.send(reqwest::Method::PUT, &path(&draft, ""), Some(&firm.token), Some(&whole), &[]).await.problem(409, "conflict");
     assert_eq!(app.get_as("/api/v1/applications?status=submitted", &reviewer.token).await.expect(200).json()["total"], 1);
     app.get_as("/api/v1/applications?status=lost", &reviewer.token).await.problem(400, "invalid-value");
+    let unknown = app.post_as(&path(&draft, "/reports"), &reviewer.token, &json!({ "fields": ["x"] })).await;
+    assert_eq!(unknown.problem(400, "invalid-value")["errors"][0]["pointer"], "/fields", "the body has no conditions");
+
+    // What nobody else has ever seen stays so when it ends.
+    for end in ["withdrawn", "expired"] {
+        let draft = app.post_as("/api/v1/applications?draft=true", &firm.token, &body).await.expect(201).json();
+        if end == "withdrawn" {
+            app.post_as(&path(&draft, "/withdrawal"), &firm.token, &json!({ "reason": "not now" })).await.expect(200);
+        } else {
+            late(&app, &draft);
+            app.post_as(&path(&draft, "/submission"), &firm.token, &json!({})).await.problem(409, "conflict");
+            assert_eq!(tidy(&app).await, (1, 0));
+        }
+        assert_eq!(app.get_as(&path(&draft, ""), &firm.token).await.expect(200).json()["status"], end);
+        app.get_as(&path(&draft, ""), &reviewer.token).await.problem(404, "not-found");
+        app.get_as(&path(&draft, "/steps"), &reviewer.token).await.problem(404, "not-found");
+        app.post_as(&path(&draft, "/decision"), &reviewer.token, &json!({ "approve": false, "reason": "not now" })).await.expect(404);
+        assert_eq!(app.get_as("/api/v1/applications", &reviewer.token).await.expect(200).json()["total"], 1);
+    }
+}
+
+/// Lets the time of an application be over.
+fn late(app: &TestApp, application: &Value) {
+    let id = application["id"].as_str().unwrap();
+    let sql = format!("UPDATE applications SET due_at = '2026-01-02 00:00:00' WHERE id = '{id}'");
+    crate::support::TestDatabase::tamper(app.app.settings.database_url.expose(), &sql);
+}
+
+async fn tidy(app: &TestApp) -> (usize, usize) {
+    app.app.db.write(qingdan::access::applications::tidy).await.unwrap()
+}
+
+/// What a reviewer has read is what is approved: an application that changed since needs another look.
+#[tokio::test]
+async fn an_approval_is_of_the_application_that_was_read() {
+    let app = TestApp::spawn().await;
+    let (firm, reviewer) = (app.firm().await, app.staff(&["reviewer"], None).await);
+    let padding = " ".repeat(2000);
+    let application = begin(&app, &firm, |body| body["purpose"] = json!(format!("{padding}to test a model{padding}"))).await;
+    assert_eq!(application["purpose"], "to test a model");
+    let approval = app.approval(&reviewer, application["id"].as_str().unwrap()).await;
+    for change in [json!({ "term_days": 90 }), json!({ "purposes": ["fine_tuning"] }), json!({ "purpose": "to do something else with it" })]
+    {
+        app.post_as(&path(&application, "/questions"), &reviewer.token, &json!({ "question": "And?" })).await.expect(200);
+        let mut body = app.application();
+        body.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
+        app.send(reqwest::Method::PUT, &path(&application, ""), Some(&firm.token), Some(&body), &[]).await.expect(200);
+        app.post_as(&path(&application, "/answers"), &firm.token, &json!({ "answer": "like so" })).await.expect(200);
+        let problem = app.post_as(&path(&application, "/decision"), &reviewer.token, &approval).await.problem(409, "conflict");
+        assert!(problem["detail"].as_str().unwrap().contains("has changed its application"), "{change}: {problem}");
+    }
+    let approval = app.approval(&reviewer, application["id"].as_str().unwrap()).await;
+    app.post_as(&path(&application, "/decision"), &reviewer.token, &approval).await.expect(200);
+}
+
+/// The offer is held against what is signed too: a firm has weeks to sign.
+#[tokio::test]
+async fn what_is_not_offered_any_more_cannot_be_signed() {
+    let offer = "[offer]\nmodes = [\"download\", \"api\"]\n";
+    let kinds = [("kind", "string", "sensitivity = \"none\"\nrelease = \"keep\"\n")];
+    let folder = people("", &kinds, "kind\na\nb\n");
+    let text = std::fs::read_to_string(folder.file("people/dataset.toml")).unwrap();
+    let rest = text.split_once("[[fields]]").unwrap();
+    let with = |offer: &str| format!("{}{offer}[[fields]]{}", rest.0, rest.1);
+    folder.write("people/dataset.toml", with(offer));
+    let app = TestApp::with_datasets(folder.path()).await;
+    let firm = app.firm().await;
+    let agreement = app.drawn_agreement_for(&firm, &crate::support::application("people", &["kind"])).await;
+    folder.write("people/dataset.toml", with("[offer]\nmodes = [\"api\"]\n"));
+    app.import(&folder).await;
+    let problem = app.sign(&firm, &agreement).await.problem(409, "conflict");
+    assert!(problem["detail"].as_str().unwrap().contains("/modes"), "{problem}");
+    folder.write("people/dataset.toml", with(offer));
+    app.import(&folder).await;
+    app.sign(&firm, &agreement).await.expect(200);
+}
+
+/// A suspended firm reads nothing, and still answers, appeals and withdraws: its clock runs on.
+#[tokio::test]
+async fn a_suspended_firm_keeps_its_rights() {
+    let app = TestApp::spawn().await;
+    let (firm, reviewer) = (app.firm().await, app.staff(&["reviewer"], None).await);
+    let [asked, refused, waiting] = [begin(&app, &firm, |_| ()).await, begin(&app, &firm, |_| ()).await, begin(&app, &firm, |_| ()).await];
+    app.post_as(&path(&asked, "/questions"), &reviewer.token, &json!({ "question": "Why?" })).await.expect(200);
+    let refuse = json!({ "approve": false, "reason": "the purpose is not definite" });
+    app.post_as(&path(&refused, "/decision"), &reviewer.token, &refuse).await.expect(200);
+    app.suspend(&format!("/api/v1/admin/firms/{}", firm.id)).await;
+    app.post_as("/api/v1/applications", &firm.person, &app.application()).await.problem(403, "forbidden");
+    let reason = json!({ "reason": "we see it otherwise" });
+    app.post_as(&path(&asked, "/answers"), &firm.person, &json!({ "answer": "Because." })).await.expect(200);
+    app.post_as(&path(&refused, "/appeal"), &firm.person, &reason).await.expect(200);
+    app.post_as(&path(&waiting, "/withdrawal"), &firm.person, &reason).await.expect(200);
+}
+
+#[tokio::test]
+async fn the_publishers_clock_stands_still_while_the_firm_answers() {
+    let app = TestApp::spawn().await;
+    let (firm, reviewer) = (app.firm().await, app.staff(&["reviewer"], None).await);
+    let moment = |application: &Value| application["due_at"].as_str().unwrap().parse::<chrono::DateTime<chrono::Utc>>().unwrap();
+    let ask_and_answer = async |application: &Value| {
+        let question = json!({ "question": "What for?" });
+        app.post_as(&path(application, "/questions"), &reviewer.token, &question).await.expect(200);
+        app.post_as(&path(application, "/answers"), &firm.token, &json!({ "answer": "for that" })).await.expect(200).json()
+    };
+    let application = begin(&app, &firm, |_| ()).await;
+    assert_eq!(moment(&ask_and_answer(&application).await), moment(&application), "as long as before");
+    // Time that was let go by does not come back by a question.
+    late(&app, &application);
+    let answered = ask_and_answer(&application).await;
+    assert!(moment(&answered) - chrono::Utc::now() <= chrono::Duration::days(1), "{answered}");
+    // The firm's own time is over when it is over, and not when somebody notes it.
+    app.post_as(&path(&application, "/questions"), &reviewer.token, &json!({ "question": "What for?" })).await.expect(200);
+    late(&app, &application);
+    let problem = app.post_as(&path(&application, "/answers"), &firm.token, &json!({ "answer": "late" })).await.problem(409, "conflict");
+    assert!(problem["detail"].as_str().unwrap().contains("time for that is over"), "{problem}");
+}
+
+#[tokio::test]
+async fn an_application_is_not_changed_without_end() {
+    let app = TestApp::spawn().await;
+    let firm = app.firm().await;
+    let draft = app.draft(&firm.token).await;
+    let at = format!("/api/v1/applications/{draft}");
+    let body = app.application();
+    let mut changes = 0;
+    let refused = loop {
+        let answer = app.send(reqwest::Method::PUT, &at, Some(&firm.token), Some(&body), &[]).await;
+        if answer.status != 200 {
+            break answer;
+        }
+        changes += 1;
+        assert!(changes <= 200, "more than can be read");
+    };
+    assert!(refused.problem(409, "conflict")["detail"].as_str().unwrap().contains("200 times"));
+    assert_eq!(changes, 200);
+    let steps = app.get_as(&format!("{at}/steps"), &firm.token).await.expect(200).json();
+    assert_eq!(steps["items"].as_array().unwrap().len(), 201);
 }
 
 #[tokio::test]
@@ -158,12 +297,14 @@ async fn a_refusal_can_be_appealed_against_once_and_another_decides() {
     app.post_as(&path(&application, "/decision"), &one.token, &refuse).await.expect(200);
     let appealed = app.post_as(&path(&application, "/appeal"), &firm.token, &reason).await.expect(200).json();
     assert_eq!(appealed["status"], "appealed");
-    let decide = |uphold: bool| json!({ "uphold": uphold, "reason": "read it again" });
+    let decide = |approve: bool| json!({ "approve": approve, "reason": "read it again" });
     let problem = app.post_as(&path(&application, "/appeal/decision"), &one.token, &decide(true)).await.problem(403, "forbidden");
     assert!(problem["detail"].as_str().unwrap().contains("four eyes"));
     app.post_as(&path(&application, "/appeal/decision"), &steward.token, &decide(false)).await.problem(403, "forbidden");
-    let again = app.post_as(&path(&application, "/appeal/decision"), &two.token, &decide(false)).await.expect(200).json();
+    let again = app.post_as(&path(&application, "/appeal/decision"), &two.token, &decide(true)).await.expect(200).json();
     assert_eq!((&again["status"], &again["reason"]), (&json!("accepted"), &Value::Null));
+    let problem = app.post_as(&path(&application, "/decision"), &one.token, &refuse).await.problem(403, "forbidden");
+    assert!(problem["detail"].as_str().unwrap().contains("anew after its appeal (four eyes)"), "{problem}");
     app.post_as(&path(&application, "/decision"), &two.token, &refuse).await.expect(200);
     let problem = app.post_as(&path(&application, "/appeal"), &firm.token, &reason).await.problem(409, "conflict");
     assert!(problem["detail"].as_str().unwrap().contains("appeal already"), "{problem}");
@@ -199,29 +340,22 @@ async fn the_clock_runs_in_working_days_and_what_is_late_shows() {
 
     let list = "/api/v1/applications?overdue=true";
     assert_eq!(app.get_as(list, &reviewer.token).await.expect(200).json()["total"], 0);
-    let late = |id: &str| {
-        let id = id.to_owned();
-        let sql = format!("UPDATE applications SET due_at = '2026-01-02 00:00:00' WHERE id = '{id}'");
-        crate::support::TestDatabase::tamper(app.app.settings.database_url.expose(), &sql);
-    };
-    let id = application["id"].as_str().unwrap();
-    late(id);
-    let tidy = async || app.app.db.write(qingdan::access::applications::tidy).await.unwrap();
-    assert_eq!(tidy().await, (0, 1));
-    assert_eq!(tidy().await, (0, 0), "it is written down once");
+    late(&app, &application);
+    assert_eq!(tidy(&app).await, (0, 1));
+    assert_eq!(tidy(&app).await, (0, 0), "it is written down once");
     let listed = app.get_as(list, &reviewer.token).await.expect(200).json();
     assert_eq!((&listed["total"], &listed["items"][0]["overdue"]), (&json!(1), &json!(true)));
     // The firm's own time goes by: what it was asked, and what it could sign.
     app.post_as(&path(&application, "/questions"), &reviewer.token, &json!({ "question": "What for?" })).await.expect(200);
     assert_eq!(app.get_as(list, &reviewer.token).await.expect(200).json()["total"], 0, "it is the firm's turn");
-    late(id);
-    assert_eq!(tidy().await, (1, 0));
+    late(&app, &application);
+    assert_eq!(tidy(&app).await, (1, 0));
     let expired = app.get_as(&path(&application, ""), &firm.token).await.expect(200).json();
     assert_eq!((&expired["status"], &expired["due_at"]), (&json!("expired"), &Value::Null));
     app.post_as(&path(&application, "/answers"), &firm.token, &json!({ "answer": "too late" })).await.problem(409, "conflict");
     let other = begin(&app, &firm, |_| ()).await;
     let agreement = app.approve(other["id"].as_str().unwrap()).await;
-    late(other["id"].as_str().unwrap());
+    late(&app, &other);
     let problem = app.sign(&firm, &agreement).await.problem(409, "conflict");
     assert!(problem["detail"].as_str().unwrap().contains("the time to sign is over"), "{problem}");
 }

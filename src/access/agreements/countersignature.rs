@@ -74,7 +74,12 @@ fn statement(conn: &mut Conn, key: &AgreementKey, id: &str) -> Result<Statement>
     let agreement = find(conn, id)?;
     let firm = firms::find(conn, &agreement.firm_id)?;
     let application = applications::find(conn, &agreement.application_id)?;
-    let publisher = catalog::find(conn, &application.dataset)?.entry.publisher;
+    // The one that the text names: the dataset may be another one's by now.
+    let named = agreement.text.lines().find_map(|line| line.strip_prefix("Publisher: ").map(str::to_owned));
+    let publisher = match named {
+        Some(publisher) => publisher,
+        None => catalog::find(conn, &application.dataset)?.entry.publisher,
+    };
     let known = catalog::publishers(conn)?.into_iter().find(|known| known.slug == publisher);
     let jwk = agreement.firm_jwk.as_ref().map(|jwk| PublicKey::parse("/firm_jwk", jwk)).transpose()?;
     Ok(Statement {

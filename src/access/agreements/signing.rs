@@ -96,9 +96,12 @@ fn find_signable(conn: &mut Conn, caller: &Caller, id: &str) -> Result<Agreement
         return Err(Error::not_found("agreement", id));
     }
     let application = applications::find(conn, &agreement.application_id)?;
-    let entry = catalog::find(conn, &application.dataset)?.entry;
-    agreement.policy.require_allowed(&entry)?;
-    if !agreement.text.contains(&entry.publisher) {
+    let dataset = catalog::find(conn, &application.dataset)?;
+    agreement.policy.require_allowed(&dataset.entry)?;
+    if agreement.status == "drawn" {
+        applications::require_approvable(conn, &application, &application.granted(), &dataset)?;
+    }
+    if !names_publisher(&agreement.text, &dataset.entry.publisher) {
         return Err(Error::Conflict(
             "the dataset is another publisher's now than the one that the agreement names; apply again".to_owned(),
         ));
@@ -108,6 +111,11 @@ fn find_signable(conn: &mut Conn, caller: &Caller, id: &str) -> Result<Agreement
     }
     applications::require_signable(conn, &agreement)?;
     Ok(agreement)
+}
+
+/// Whether an agreement's text has the publisher for a party.
+pub(super) fn names_publisher(text: &str, publisher: &str) -> bool {
+    text.lines().any(|line| line.strip_prefix("Publisher: ") == Some(publisher))
 }
 
 fn signed_already() -> Error {
@@ -135,7 +143,8 @@ fn finish(conn: &mut Conn, key: &AgreementKey, caller: &Caller, agreement: &Agre
     }
     applications::mark_signed(conn, agreement)?;
     ledger::append(conn, Kind::AgreementSigned, &caller.actor(), &format!("agreement:{}", agreement.id), &detail)?;
-    let grant = grants::create(conn, agreement)?;
+    let grant = grants::give(conn, agreement)?;
+    diesel::update(agreements::table.find(&agreement.id)).set(agreements::grant_id.eq(&grant.id)).execute(conn)?;
     countersignature::countersign(conn, key, &agreement.id)?;
     Ok((find(conn, &agreement.id)?, grant))
 }

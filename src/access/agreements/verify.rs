@@ -153,7 +153,7 @@ fn compare(bundle: &AgreementBundle, statement: &Statement, faults: &mut Vec<Str
         ("/firm/signature", "the firm's signature", firm.signature.clone(), statement.firm_signature.clone()),
         ("/firm/confirmation", "the confirmation", confirmed(&firm.confirmation), confirmed(&statement.confirmation)),
     ];
-    if !bundle.text.contains(&statement.publisher) {
+    if !super::signing::names_publisher(&bundle.text, &statement.publisher) {
         faults.push(format!("/text: the service countersigned for the publisher `{}`, which the text does not name", statement.publisher));
     }
     for (pointer, what, here, there) in pairs {

@@ -16,12 +16,14 @@ use crate::ledger::{self, Kind};
 /// # Errors
 /// When it is another firm's, or nothing was asked.
 pub fn answer(conn: &mut Conn, caller: &Caller, id: &str, words: &str, terms: &Terms) -> Result<Application> {
-    let turn = Turn::of_firm(conn, caller, id, Step::Answer)?;
+    let mut turn = Turn::of_firm(conn, caller, id, Step::Answer)?;
     let (to, days) = match turn.row.accepted_at {
         Some(_) => (State::Accepted, terms.days.decide),
         None => (State::Submitted, terms.days.accept),
     };
-    turn.go(conn, to, Some(due(terms, days)))?;
+    // The publisher's clock stood still; what it had let go by is over still.
+    let left = turn.row.days_left.take().map_or(days, |left| u32::try_from(left).unwrap_or(0));
+    turn.go(conn, to, Some(due(terms, left)))?;
     ledger::append_with_reason(conn, Kind::ApplicationAnswered, &caller.actor(), &format!("application:{id}"), json!({}), words)?;
     find(conn, id)
 }

@@ -6,15 +6,16 @@ use serde_json::json;
 use utoipa::ToSchema;
 
 use super::steps::Turn;
-use super::{Application, Granted, State, Step, due, find};
+use super::{Application, Granted, Reach, State, Step, due, find};
 use crate::access::agreements::{self, Agreement};
-use crate::access::{Terms, reports};
-use crate::catalog::{self, Dataset, Mode, OpenType, Purpose, Wish};
+use crate::access::{Terms, grants, reports};
+use crate::catalog::{self, Dataset, Mode, OpenType, Purpose, Versions, Wish, twice};
 use crate::clock::now_naive;
 use crate::db::Conn;
 use crate::error::{Error, Fault, Result};
 use crate::identity::{Caller, PersonIdentity, Role, firms};
 use crate::ledger::{self, Kind};
+use crate::limits::ReadQuota;
 
 /// What a reviewer grants of what was asked for; what is not said is granted as asked for.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, ToSchema)]
@@ -32,6 +33,12 @@ pub struct Conditions {
     pub shares_models: Option<bool>,
     /// What the firm has to heed besides; it becomes a part of the agreement.
     pub text: Option<String>,
+    /// `this` gives the version at the approval alone, where each new one is asked for.
+    pub versions: Option<Versions>,
+    /// Lower bounds of what may be read.
+    pub quota: Option<ReadQuota>,
+    /// Whether only tokens count that are bound to a key of the firm (DPoP); only `true` says something.
+    pub sender_constrained: Option<bool>,
 }
 
 /// What a reviewer decides.
@@ -57,7 +64,7 @@ impl<'a> Review<'a> {
     fn begin(conn: &mut Conn, caller: &'a Caller, id: &str, step: Step) -> Result<Self> {
         let reviewer = caller.with_role(&[Role::Reviewer])?;
         let turn = Turn::take(conn, id)?;
-        if turn.state == State::Draft {
+        if !turn.row.was_submitted {
             return Err(Error::not_found("application", id));
         }
         let dataset = catalog::find(conn, &turn.application.dataset)?;
@@ -84,7 +91,9 @@ pub fn accept(conn: &mut Conn, caller: &Caller, id: &str, terms: &Terms) -> Resu
 /// # Errors
 /// When the caller is no reviewer or is the dataset's steward, or it is not the publisher's turn.
 pub fn ask(conn: &mut Conn, caller: &Caller, id: &str, question: &str, terms: &Terms) -> Result<Application> {
-    let Review { turn, .. } = Review::begin(conn, caller, id, Step::Ask)?;
+    let Review { mut turn, .. } = Review::begin(conn, caller, id, Step::Ask)?;
+    let left = turn.row.due_at.map(|due| terms.calendar.left(now_naive(), due));
+    turn.row.days_left = left.and_then(|left| i32::try_from(left).ok());
     turn.go(conn, State::Asked, Some(due(terms, terms.days.answer)))?;
     ledger::append_with_reason(conn, Kind::ApplicationAsked, &caller.actor(), &format!("application:{id}"), json!({}), question)?;
     find(conn, id)
@@ -97,6 +106,9 @@ pub fn ask(conn: &mut Conn, caller: &Caller, id: &str, question: &str, terms: &T
 /// would do, or what is granted does not meet the dataset's offer.
 pub fn decide(conn: &mut Conn, caller: &Caller, id: &str, new: &NewDecision, terms: &Terms) -> Result<(Application, Option<Agreement>)> {
     let Review { reviewer, mut turn, dataset } = Review::begin(conn, caller, id, Step::Decide)?;
+    if turn.row.appeals > 0 && turn.row.refused_by.as_deref() == Some(reviewer.id.as_str()) {
+        return Err(Error::Forbidden("who refused an application does not decide it anew after its appeal (four eyes)".to_owned()));
+    }
     turn.row.decided_by = Some(reviewer.id.clone());
     turn.row.decided_at = Some(now_naive());
     turn.row.reason = Some(new.reason.clone());
@@ -110,15 +122,20 @@ pub fn decide(conn: &mut Conn, caller: &Caller, id: &str, new: &NewDecision, ter
         ledger::append_with_reason(conn, Kind::ApplicationRefused, &caller.actor(), &subject, detail, &new.reason)?;
         return Ok((find(conn, id)?, None));
     }
-    let granted = granted(&turn.application, new.conditions.as_ref())?;
+    let mut granted = granted(&turn.application, new.conditions.as_ref())?;
     require_approvable(conn, &turn.application, &granted, &dataset)?;
-    let policy = reports::policy_for(&granted.fields, &dataset, terms)?;
+    let policy = reports::policy_for(conn, &turn.application, &granted.fields, &dataset, terms)?;
+    let renewed = grants::renewed_by(conn, &turn.application, &policy)?;
     reports::require_seen(conn, &turn.application, &dataset, &policy, new.report_sha256.as_deref())?;
     detail["report_sha256"] = json!(new.report_sha256);
     if granted != turn.application.asked_for() {
-        turn.row.granted_json = Some(serde_json::to_string(&granted)?);
         detail["with_conditions"] = json!(true);
     }
+    granted.reach = reach_under(granted.reach, &dataset);
+    if let Some(renewed) = &renewed {
+        granted.reach.version = renewed.reach.version;
+    }
+    turn.row.granted_json = Some(serde_json::to_string(&granted)?);
     turn.go(conn, State::Approved, Some(due(terms, terms.days.sign)))?;
     ledger::append_with_reason(conn, Kind::ApplicationApproved, &caller.actor(), &subject, detail, &new.reason)?;
     let application = find(conn, id)?;
@@ -151,26 +168,29 @@ pub fn decide_appeal(conn: &mut Conn, caller: &Caller, id: &str, uphold: bool, r
 }
 
 /// What an approval gives: never more than was asked for.
+///
+/// # Errors
+/// Names each condition that does not fit what is asked for, below `/conditions`.
 pub(in crate::access) fn granted(application: &Application, conditions: Option<&Conditions>) -> Result<Granted> {
     let mut granted = application.asked_for();
     let Some(conditions) = conditions else { return Ok(granted) };
     let mut faults = Vec::new();
     let mut fault = |pointer: &str, detail: String| faults.push(Fault { pointer: format!("/conditions/{pointer}"), detail });
     if let Some(fields) = &conditions.fields {
-        if fields.is_empty() || fields.iter().any(|field| !granted.fields.contains(field)) {
-            fault("fields", format!("name some of the fields that are asked for: {}", granted.fields.join(", ")));
+        if fields.is_empty() || twice(fields) || fields.iter().any(|field| !granted.fields.contains(field)) {
+            fault("fields", format!("name some of the fields that are asked for, each once: {}", granted.fields.join(", ")));
         }
         granted.fields.clone_from(fields);
     }
     if let Some(modes) = &conditions.modes {
-        if modes.is_empty() || modes.iter().any(|mode| !granted.modes.contains(mode)) {
-            fault("modes", "name some of the modes that are asked for".to_owned());
+        if modes.is_empty() || twice(modes) || modes.iter().any(|mode| !granted.modes.contains(mode)) {
+            fault("modes", "name some of the modes that are asked for, each once".to_owned());
         }
         granted.modes.clone_from(modes);
     }
     if let Some(purposes) = &conditions.purposes {
-        if purposes.is_empty() || purposes.iter().any(|purpose| !granted.purposes.contains(purpose)) {
-            fault("purposes", "name some of the purposes that are asked for".to_owned());
+        if purposes.is_empty() || twice(purposes) || purposes.iter().any(|purpose| !granted.purposes.contains(purpose)) {
+            fault("purposes", "name some of the purposes that are asked for, each once".to_owned());
         }
         granted.purposes.clone_from(purposes);
     }
@@ -181,12 +201,43 @@ pub(in crate::access) fn granted(application: &Application, conditions: Option<&
         granted.term_days = days;
     }
     granted.shares_models &= conditions.shares_models.unwrap_or(true);
+    if conditions.versions == Some(Versions::This) {
+        granted.reach.versions = Versions::This;
+    }
+    let quota = conditions.quota.unwrap_or_default();
+    for (key, most, ..) in quota.bounds() {
+        if most == 0 || granted.reach.quota.bounds().any(|(other, asked, ..)| other == key && most > asked) {
+            fault(&format!("quota/{key}"), "give at least 1, and no more than is asked for".to_owned());
+        }
+    }
+    granted.reach.quota = granted.reach.quota.lower(quota);
+    granted.reach.sender_constrained |= conditions.sender_constrained.unwrap_or_default();
     granted.conditions = conditions.text.as_ref().map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
     if faults.is_empty() { Ok(granted) } else { Err(Error::Invalid(faults)) }
 }
 
+/// How far a grant reaches under the offer as it stands now.
+fn reach_under(asked: Reach, dataset: &Dataset) -> Reach {
+    let offer = dataset.entry.offer();
+    Reach {
+        version: if asked.versions == Versions::This { dataset.version } else { None },
+        quota: asked.quota.lower(offer.quota),
+        sender_constrained: asked.sender_constrained || offer.sender_constrained,
+        duties: offer.duties,
+        ..asked
+    }
+}
+
 /// What was true when the application came has to be true when it is approved, and what is granted has to meet the offer.
-fn require_approvable(conn: &mut Conn, application: &Application, granted: &Granted, dataset: &Dataset) -> Result<()> {
+///
+/// # Errors
+/// Says what is not so any more, or where the offer is not met.
+pub(in crate::access) fn require_approvable(
+    conn: &mut Conn,
+    application: &Application,
+    granted: &Granted,
+    dataset: &Dataset,
+) -> Result<()> {
     let firm = firms::find(conn, &application.firm_id)?;
     if firm.status != firms::APPROVED {
         return Err(Error::Conflict(format!("the firm is {}; refuse the application", firm.status)));
@@ -198,6 +249,9 @@ fn require_approvable(conn: &mut Conn, application: &Application, granted: &Gran
         purposes: granted.purposes.clone(),
         shares_models: granted.shares_models,
         safeguards_met: application.wish.safeguards_met.clone(),
+        versions: granted.reach.versions,
+        quota: granted.reach.quota,
+        ..Wish::default()
     };
     let conflicts = dataset.entry.offer().conflicts(&dataset.entry, &wish, &granted.modes, granted.term_days);
     if let Some(conflict) = conflicts.first() {

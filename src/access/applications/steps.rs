@@ -9,11 +9,15 @@ use crate::access::Terms;
 use crate::access::agreements::Agreement;
 use crate::catalog::{self, Dataset, Mode, OpenType, Policy, Wish, twice};
 use crate::clock::now_naive;
+use crate::crypto::sha256_hex;
 use crate::db::schema::applications;
 use crate::db::{Conn, lock_ledger};
 use crate::error::{Error, Fault, Result};
 use crate::identity::{Caller, firms};
 use crate::ledger::{self, Kind};
+
+/// How often an application may be changed.
+const MOST_CHANGES: i64 = 200;
 
 /// What a firm asks for.
 pub struct NewApplication {
@@ -31,6 +35,8 @@ pub struct NewApplication {
     pub term_days: i32,
     /// How the firm keeps the data safe, in its words.
     pub safeguards: String,
+    /// The grant whose term it is to lengthen.
+    pub renews: Option<String>,
 }
 
 /// An application whose turn it is for the caller's firm.
@@ -43,12 +49,19 @@ pub struct Turn {
 impl Turn {
     /// The firm's own application, if the step is possible. Whoever decides at the same time waits.
     pub(super) fn of_firm(conn: &mut Conn, caller: &Caller, id: &str, step: Step) -> Result<Self> {
-        let firm = firms::require_approved(conn, caller.firm()?)?;
+        let firm = caller.firm()?.to_owned();
         let turn = Self::take(conn, id)?;
-        if turn.row.firm_id != firm.id {
+        if turn.row.firm_id != firm {
             return Err(Error::not_found("application", id));
         }
+        // A suspended firm may still keep its rights: its clock runs on.
+        if !matches!(step, Step::Answer | Step::Appeal | Step::Withdraw) {
+            firms::require_approved(conn, &firm)?;
+        }
         turn.application.require(step)?;
+        if matches!(step, Step::Submit | Step::Answer) && turn.row.due_at.is_some_and(|due| due <= now_naive()) {
+            return Err(Error::Conflict("the time for that is over; apply again".to_owned()));
+        }
         Ok(turn)
     }
 
@@ -84,7 +97,7 @@ impl Turn {
 pub fn create(conn: &mut Conn, caller: &Caller, new: NewApplication, draft: bool, terms: &Terms) -> Result<Application> {
     let firm = firms::require_approved(conn, caller.firm()?)?;
     let dataset = dataset_of(conn, &new)?;
-    check(&dataset, &new, draft)?;
+    check(conn, &dataset, &new, draft)?;
     let row = ApplicationRow {
         id: uuid::Uuid::now_v7().to_string(),
         firm_id: firm.id,
@@ -107,6 +120,9 @@ pub fn create(conn: &mut Conn, caller: &Caller, new: NewApplication, draft: bool
         overdue_told: false,
         appeals: 0,
         refused_by: None,
+        renews_id: new.renews,
+        was_submitted: false,
+        days_left: None,
     };
     diesel::insert_into(applications::table).values(&row).execute(conn)?;
     let detail = json!({ "firm": row.firm_id, "dataset": new.dataset });
@@ -124,7 +140,10 @@ pub fn change(conn: &mut Conn, caller: &Caller, id: &str, new: NewApplication) -
         return Err(Error::invalid("/dataset", "an application stays with its dataset; begin another one"));
     }
     let dataset = dataset_of(conn, &new)?;
-    check(&dataset, &new, turn.state == State::Draft)?;
+    check(conn, &dataset, &new, turn.state == State::Draft)?;
+    if turn.row.renews_id.is_some() {
+        check_same_reach(&turn.application, &new)?;
+    }
     turn.row.purpose = new.purpose;
     turn.row.fields_json = serde_json::to_string(&new.fields)?;
     turn.row.modes_json = serde_json::to_string(&new.modes)?;
@@ -133,6 +152,7 @@ pub fn change(conn: &mut Conn, caller: &Caller, id: &str, new: NewApplication) -
     turn.row.wish_json = serde_json::to_string(&new.wish)?;
     let (state, due_at) = (turn.state, turn.row.due_at);
     let detail = contents(&turn.row, &new.dataset)?;
+    require_few_changes(conn, id)?;
     turn.go(conn, state, due_at)?;
     ledger::append(conn, Kind::ApplicationChanged, &caller.actor(), &format!("application:{id}"), &detail)?;
     find(conn, id)
@@ -146,9 +166,10 @@ pub fn submit(conn: &mut Conn, caller: &Caller, id: &str, terms: &Terms) -> Resu
     let mut turn = Turn::of_firm(conn, caller, id, Step::Submit)?;
     let new = request_of(&turn.application);
     let dataset = dataset_of(conn, &new)?;
-    check(&dataset, &new, false)?;
+    check(conn, &dataset, &new, false)?;
     turn.row.submitted_by = caller.actor();
     turn.row.submitted_at = now_naive();
+    turn.row.was_submitted = true;
     let detail = contents(&turn.row, &new.dataset)?;
     turn.go(conn, State::Submitted, Some(due(terms, terms.days.accept)))?;
     ledger::append(conn, Kind::ApplicationSubmitted, &caller.actor(), &format!("application:{id}"), &detail)?;
@@ -161,26 +182,31 @@ pub fn submit(conn: &mut Conn, caller: &Caller, id: &str, terms: &Terms) -> Resu
 /// # Errors
 /// When the database does not answer.
 pub fn tidy(conn: &mut Conn) -> Result<(usize, usize)> {
-    let late: Vec<(String, String, bool)> = applications::table
-        .filter(applications::due_at.le(now_naive()))
-        .select((applications::id, applications::status, applications::overdue_told))
-        .load(conn)?;
+    let of = |wanted: fn(State) -> bool| -> Vec<&'static str> {
+        State::ALL.into_iter().filter(|state| wanted(*state)).map(State::as_str).collect()
+    };
+    let firms = applications::status.eq_any(of(|state| state.may(Step::Expire)));
+    let publishers = applications::status.eq_any(of(State::is_publishers_turn)).and(applications::overdue_told.eq(false));
+    let late = applications::table.filter(applications::due_at.le(now_naive())).filter(firms.or(publishers));
+    let late: Vec<String> = late.select(applications::id).load(conn)?;
     let (mut expired, mut overdue) = (0, 0);
-    for (id, status, told) in late {
-        let state = State::parse(&status)?;
+    for id in late {
+        // What was found is looked at again, now that nobody else acts.
+        let turn = Turn::take(conn, &id)?;
+        if turn.row.due_at.is_none_or(|due| due > now_naive()) {
+            continue;
+        }
+        let (state, told) = (turn.state, turn.row.overdue_told);
         let subject = format!("application:{id}");
         if state.may(Step::Expire) {
-            let turn = Turn::take(conn, &id)?;
             let detail = json!({ "was": state.as_str() });
             turn.go(conn, State::Expired, None)?;
             ledger::append(conn, Kind::ApplicationExpired, "service", &subject, &detail)?;
             expired += 1;
         } else if state.is_publishers_turn() && !told {
-            let waits = applications::table.find(&id).filter(applications::status.eq(&status)).filter(applications::overdue_told.eq(false));
-            if diesel::update(waits).set(applications::overdue_told.eq(true)).execute(conn)? > 0 {
-                ledger::append(conn, Kind::ApplicationOverdue, "service", &subject, &json!({ "state": state.as_str() }))?;
-                overdue += 1;
-            }
+            diesel::update(applications::table.find(&id)).set(applications::overdue_told.eq(true)).execute(conn)?;
+            ledger::append(conn, Kind::ApplicationOverdue, "service", &subject, &json!({ "state": state.as_str() }))?;
+            overdue += 1;
         }
     }
     Ok((expired, overdue))
@@ -208,6 +234,25 @@ pub(in crate::access) fn require_signable(conn: &mut Conn, agreement: &Agreement
     Ok(())
 }
 
+/// A history that nobody can read helps nobody.
+fn require_few_changes(conn: &mut Conn, id: &str) -> Result<()> {
+    let changes = ledger::count_of(conn, Kind::ApplicationChanged, &format!("application:{id}"))?;
+    if changes >= MOST_CHANGES {
+        return Err(Error::Conflict(format!("it was changed {MOST_CHANGES} times, which is the most; submit it, or begin another one")));
+    }
+    Ok(())
+}
+
+/// SHA-256 over all that an application says: what a reviewer has read, and decides.
+///
+/// # Errors
+/// When there is no such application.
+pub(in crate::access) fn contents_sha256(conn: &mut Conn, id: &str) -> Result<String> {
+    let (row, slug) = row_of(conn, id)?;
+    let said = json!([contents(&row, &slug)?, row.purpose, row.safeguards, row.renews_id]);
+    Ok(sha256_hex(said.to_string().as_bytes()))
+}
+
 fn contents(row: &ApplicationRow, dataset: &str) -> Result<Value> {
     let json = |text: &str| serde_json::from_str::<Value>(text);
     Ok(json!({
@@ -225,7 +270,29 @@ fn request_of(application: &Application) -> NewApplication {
         modes: application.modes.clone(),
         term_days: application.term_days,
         safeguards: application.safeguards.clone(),
+        renews: application.renews_id.clone(),
     }
+}
+
+/// A renewal is for what the grant gives: its words and its term may change, and nothing else.
+fn check_same_reach(application: &Application, new: &NewApplication) -> Result<()> {
+    let (old, wish) = (&application.wish, &new.wish);
+    let differ = [
+        ("/fields", application.fields != new.fields),
+        ("/modes", application.modes != new.modes),
+        ("/purposes", old.purposes != wish.purposes),
+        ("/shares_models", old.shares_models != wish.shares_models),
+        ("/versions", old.versions != wish.versions),
+        ("/quota", old.quota != wish.quota),
+        ("/where", old.condition != wish.condition),
+        ("/sender_constrained", old.sender_constrained != wish.sender_constrained),
+    ];
+    let fault = |(pointer, differs): (&str, bool)| {
+        let detail = "a renewal keeps this as the grant has it; apply for another grant to change it".to_owned();
+        differs.then(|| Fault { pointer: pointer.to_owned(), detail })
+    };
+    let faults: Vec<Fault> = differ.into_iter().filter_map(fault).collect();
+    if faults.is_empty() { Ok(()) } else { Err(Error::Invalid(faults)) }
 }
 
 fn dataset_of(conn: &mut Conn, new: &NewApplication) -> Result<Dataset> {
@@ -238,7 +305,7 @@ fn dataset_of(conn: &mut Conn, new: &NewApplication) -> Result<Dataset> {
 }
 
 /// Checks what is asked for; a draft may still lack something, and has nothing wrong.
-fn check(dataset: &Dataset, new: &NewApplication, draft: bool) -> Result<()> {
+fn check(conn: &mut Conn, dataset: &Dataset, new: &NewApplication, draft: bool) -> Result<()> {
     let mut faults = Vec::new();
     let mut fault = |pointer: &str, detail: String| faults.push(Fault { pointer: pointer.to_owned(), detail });
     for (pointer, text) in [("/purpose", &new.purpose), ("/safeguards", &new.safeguards)] {
@@ -265,8 +332,15 @@ fn check(dataset: &Dataset, new: &NewApplication, draft: bool) -> Result<()> {
     if (new.modes.is_empty() && !draft) || twice(&new.modes) {
         fault("/modes", "give download, api, or both, each once".to_owned());
     }
+    for (key, most, ..) in new.wish.quota.bounds() {
+        if most == 0 {
+            fault(&format!("/quota/{key}"), "give at least 1, or leave it out where nothing is bounded".to_owned());
+        }
+    }
     if !(draft && new.fields.is_empty()) {
-        match Policy::for_fields(&dataset.entry, &new.fields, 0.0) {
+        let known = catalog::columns_of(conn, dataset)?;
+        let policy = Policy::for_fields(&dataset.entry, &new.fields, 0.0);
+        match policy.and_then(|policy| policy.narrowed(new.wish.condition.as_deref(), &known)) {
             Err(Error::Invalid(more)) => faults.extend(more),
             Err(other) => return Err(other),
             Ok(_) => {}

@@ -8,11 +8,12 @@ use super::{IdPath, Reason, check_text};
 use crate::access::Mode;
 use crate::access::applications::{self, Application, ApplicationFilter, NewApplication, State};
 use crate::app::App;
-use crate::catalog::{Purpose, Safeguard, Wish};
+use crate::catalog::{Purpose, Safeguard, Versions, Wish};
 use crate::error::Result;
 use crate::http::page::{Page, PageQuery};
 use crate::identity::Caller;
 use crate::ledger;
+use crate::limits::ReadQuota;
 
 /// What a firm asks for.
 #[derive(Deserialize, ToSchema)]
@@ -45,22 +46,43 @@ pub struct ApplicationRequest {
     /// How the firm keeps the data safe, in the words of offers.
     #[serde(default)]
     safeguards_met: Vec<Safeguard>,
+    /// Which versions are needed; each new one by default.
+    #[serde(default)]
+    versions: Versions,
+    /// How much is to be read at the most; as much as the offer gives by default.
+    #[serde(default)]
+    quota: ReadQuota,
+    /// Only rows for which this condition holds. It is written as the `where` of a row query, without functions, over fields of `fields` that leave
+    /// as they are.
+    #[schema(max_length = 8192, example = "sex = '女'")]
+    r#where: Option<String>,
+    /// Whether tokens are to be bound to a key of the firm (DPoP), even where the offer does not ask for it.
+    #[serde(default)]
+    sender_constrained: bool,
 }
 
 impl ApplicationRequest {
     /// The lengths of texts are checked with everything else, so that all faults are told at once.
     fn checked(self) -> Result<NewApplication> {
-        for (pointer, text) in [("/purpose", &self.purpose), ("/safeguards", &self.safeguards)] {
-            check_text(pointer, text, 0, usize::MAX)?;
-        }
+        let purpose = check_text("/purpose", &self.purpose, 0, usize::MAX)?;
+        let safeguards = check_text("/safeguards", &self.safeguards, 0, usize::MAX)?;
         Ok(NewApplication {
             dataset: self.dataset,
-            purpose: self.purpose,
-            wish: Wish { purposes: self.purposes, shares_models: self.shares_models, safeguards_met: self.safeguards_met },
+            purpose,
+            wish: Wish {
+                purposes: self.purposes,
+                shares_models: self.shares_models,
+                safeguards_met: self.safeguards_met,
+                versions: self.versions,
+                quota: self.quota,
+                condition: self.r#where,
+                sender_constrained: self.sender_constrained,
+            },
             fields: self.fields,
             modes: self.modes,
             term_days: self.term_days,
-            safeguards: self.safeguards,
+            safeguards,
+            renews: None,
         })
     }
 }

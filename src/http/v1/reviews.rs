@@ -48,8 +48,8 @@ pub struct ReportRequest {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ApplicationAppealDecision {
-    /// `true`: the refusal stands. `false`: the application is decided anew.
-    uphold: bool,
+    /// `true` grants the appeal: the application is decided anew, by somebody else than who refused it. `false`: the refusal stands.
+    approve: bool,
     /// The reason, in 3 to 2000 characters.
     #[schema(min_length = 3, max_length = 2000)]
     reason: String,
@@ -131,7 +131,7 @@ pub async fn decide_application_appeal(
     body: web::Json<ApplicationAppealDecision>,
 ) -> Result<web::Json<Application>> {
     let reason = check_text("/reason", &body.reason, 3, 2000)?;
-    let (id, uphold, terms) = (path.into_inner().id, body.uphold, app.terms.clone());
+    let (id, uphold, terms) = (path.into_inner().id, !body.approve, app.terms.clone());
     Ok(web::Json(app.db.write(move |conn| applications::decide_appeal(conn, &caller, &id, uphold, &reason, &terms)).await?))
 }
 
