@@ -22,7 +22,7 @@ pub struct Signature {
     /// The client whose key signed.
     client_id: String,
     /// A JWS in compact form with detached payload (RFC 7515, appendix F): `header..signature`. The payload is the agreement's
-    /// `sha256`, its 64 lower-case hexadecimal characters; `alg` is EdDSA or ES256, as the client's key says.
+    /// `sha256`, its 64 lower-case hexadecimal characters; `alg` is Ed25519 (or EdDSA) or ES256, as the client's key says.
     signature: String,
 }
 
