@@ -75,6 +75,7 @@ pub enum Kind {
     ClientResumed,
     ClientRevoked,
     ClientTokensEnded,
+    ClientKeysChanged,
     TokenIssued,
     TokenRefused,
     TokenRevoked,
@@ -169,6 +170,7 @@ impl Kind {
         Kind::ClientResumed,
         Kind::ClientRevoked,
         Kind::ClientTokensEnded,
+        Kind::ClientKeysChanged,
         Kind::TokenIssued,
         Kind::TokenRefused,
         Kind::TokenRevoked,
@@ -263,6 +265,7 @@ impl Kind {
             | Kind::SecondFactorReset
             | Kind::RecoveryCodesMade
             | Kind::RecoveryCodeUsed
+            | Kind::ClientKeysChanged
             | Kind::TokenIssued
             | Kind::TokenRefused
             | Kind::ReleaseTried
@@ -332,6 +335,7 @@ impl Kind {
             Kind::ClientResumed => "client.resumed",
             Kind::ClientRevoked => "client.revoked",
             Kind::ClientTokensEnded => "client.tokens_ended",
+            Kind::ClientKeysChanged => "client.keys_changed",
             Kind::TokenIssued => "token.issued",
             Kind::TokenRefused => "token.refused",
             Kind::TokenRevoked => "token.revoked",

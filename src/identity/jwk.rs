@@ -37,13 +37,8 @@ impl PublicKey {
     /// Says what is asked, at `pointer`.
     pub fn parse(pointer: &str, jwk: &Value) -> Result<Self> {
         let text = |name: &str| jwk.get(name).and_then(Value::as_str).unwrap_or_default();
-        for private in ["d", "k", "p", "q"] {
-            if jwk.get(private).is_some() {
-                return Err(Error::invalid(
-                    format!("{pointer}/{private}"),
-                    "this is a private key; keep it, and send the public half only",
-                ));
-            }
+        if let Some(private) = Self::private_member(jwk) {
+            return Err(Error::invalid(format!("{pointer}/{private}"), "this is a private key; keep it, and send the public half only"));
         }
         let coordinate = |name: &str| -> Result<[u8; 32]> {
             let bytes = unbase64url(text(name)).and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
@@ -58,6 +53,11 @@ impl PublicKey {
             return Err(Error::invalid(pointer, "these numbers are no sound key of that curve"));
         }
         Ok(key)
+    }
+
+    /// The member of a JWK that only a private or symmetric key has, if it has one.
+    pub(super) fn private_member(jwk: &Value) -> Option<&'static str> {
+        ["d", "k", "p", "q", "dp", "dq", "qi", "oth", "priv"].into_iter().find(|member| jwk.get(member).is_some())
     }
 
     /// Whether a P-256 point lies on its curve, and an Ed25519 point is none of the few under which anything verifies.

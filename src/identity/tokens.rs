@@ -19,7 +19,7 @@ use crate::db::{Conn, lock_ledger};
 use crate::error::{Error, Result};
 use crate::ledger::{self, Kind};
 
-pub use assertion::{Proof, authenticate};
+pub use assertion::{Proof, PublishedKey, authenticate, registered_key, subject};
 
 /// How long an access token lasts.
 pub const ACCESS_TOKEN_SECONDS: i64 = 900;

@@ -16,6 +16,9 @@ use crate::ledger::{self, Kind};
 /// The longest time that an assertion may be valid for.
 const ASSERTION_SECONDS: i64 = 600;
 
+/// A key that was looked for where a client publishes its keys, or why it was not found, in words for the client.
+pub type PublishedKey = std::result::Result<PublicKey, String>;
+
 /// How a client proves itself at the token endpoint.
 pub enum Proof {
     /// A JWT signed with its private key.
@@ -24,6 +27,8 @@ pub enum Proof {
         assertion: String,
         /// The client that the request names beside it, which has to be the same (RFC 7521 §4.2).
         client_id: Option<String>,
+        /// The key of a client that publishes its keys, as it was found there; or why there is none.
+        published: Option<PublishedKey>,
     },
     /// Its id and secret.
     Secret(String, String),
@@ -38,14 +43,14 @@ pub enum Proof {
 pub fn authenticate(conn: &mut Conn, audiences: &[String], proof: &Proof) -> Result<std::result::Result<Client, String>> {
     let (claimed, outcome) = match proof {
         Proof::Secret(id, secret) => (id.clone(), check_secret(conn, id, secret)?),
-        Proof::Assertion { assertion, client_id } => {
+        Proof::Assertion { assertion, client_id, published } => {
             let Some(subject) = subject(assertion) else {
                 return Ok(Err("client_assertion is not a JWT with the claim sub".to_owned()));
             };
             if client_id.as_ref().is_some_and(|id| *id != subject) {
                 return Ok(Err("client_id is not the sub of client_assertion".to_owned()));
             }
-            let outcome = check_assertion(conn, audiences, &subject, assertion)?;
+            let outcome = check_assertion(conn, audiences, &subject, assertion, published.as_ref())?;
             (subject, outcome)
         }
     };
@@ -76,8 +81,21 @@ fn check_secret(conn: &mut Conn, id: &str, secret: &str) -> Result<Outcome> {
     }
 }
 
+/// The key with which a client has to have signed.
+///
+/// # Errors
+/// When the stored key cannot be read.
+pub fn registered_key(client: &Client, published: Option<&PublishedKey>) -> Result<PublishedKey> {
+    match (&client.public_jwk, &client.jwks_uri, published) {
+        (Some(jwk), _, _) => Ok(Ok(PublicKey::parse("", jwk)?)),
+        (None, Some(_), Some(found)) => Ok(found.clone()),
+        (None, Some(_), None) => Ok(Err("the client has changed at this moment; send it again".to_owned())),
+        (None, None, _) => Ok(Err("this client has a secret and no key".to_owned())),
+    }
+}
+
 /// The client that an assertion speaks of; whether it is by that client is another question.
-fn subject(assertion: &str) -> Option<String> {
+pub fn subject(assertion: &str) -> Option<String> {
     let (_, claims) = jwk::unchecked("", assertion).ok()?;
     claims.get("sub").and_then(Value::as_str).map(str::to_owned)
 }
@@ -85,16 +103,16 @@ fn subject(assertion: &str) -> Option<String> {
 /// What is said of an assertion whose signature does not hold.
 const NOT_RIGHT: &str = "client_assertion is not signed with the client's registered key, by the algorithm of that key";
 
-fn check_assertion(conn: &mut Conn, audiences: &[String], id: &str, assertion: &str) -> Result<Outcome> {
+fn check_assertion(conn: &mut Conn, audiences: &[String], id: &str, assertion: &str, published: Option<&PublishedKey>) -> Result<Outcome> {
     let client = match clients::require_active(conn, id) {
         Ok(client) => client,
         Err(Error::Unauthenticated(reason)) => return Ok(Err(reason)),
         Err(other) => return Err(other),
     };
-    let Some(jwk) = &client.public_jwk else {
-        return Ok(Err("this client proves itself by its secret".to_owned()));
+    let key = match registered_key(&client, published)? {
+        Ok(key) => key,
+        Err(reason) => return Ok(Err(format!("client_assertion: {reason}"))),
     };
-    let key = PublicKey::parse("", jwk)?;
     if jwk::unchecked("", assertion).is_ok_and(|(header, _)| header.get("crit").is_some()) {
         return Ok(Err("client_assertion: its header names critical extensions (crit), and none is supported".to_owned()));
     }
