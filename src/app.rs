@@ -1,6 +1,7 @@
 //! Builds every part from the settings, once; binds, runs, stops.
 
 mod beside;
+mod client_keys;
 mod collect;
 mod reading;
 mod receiving;
@@ -32,11 +33,13 @@ use crate::jobs::{self, Job, JobKind};
 use crate::ledger::note::LogKey;
 use crate::ledger::{Follower, Recorder};
 use crate::limits::{Limits, Metering, Usage};
+use crate::outbound::Outbound;
 use crate::read::Exports;
 use crate::release::Tools;
 use crate::settings::Settings;
 use crate::storage::{DataFolder, Storage};
 
+use client_keys::KeyTurns;
 use reading::KnownReads;
 
 pub use beside::PartsBeside;
@@ -75,6 +78,10 @@ pub struct App {
     pub keys: Keys,
     /// Access tokens that were found valid.
     pub tokens: KnownTokens,
+    /// Whose turn it is to look for the keys that a client publishes.
+    key_turns: KeyTurns,
+    /// Asks addresses that others name.
+    pub outbound: Outbound,
     /// The key from which all others come.
     pub master: MasterKey,
     /// What the settings say of applications and agreements.
@@ -182,6 +189,8 @@ impl App {
             engine: Arc::clone(&parts.engine),
             keys,
             tokens: KnownTokens::default(),
+            key_turns: KeyTurns::default(),
+            outbound: Outbound::new(&settings.outbound)?,
             master: parts.master.clone(),
             terms: Arc::new(terms(&settings)?),
             limits: Limits::new(&settings),

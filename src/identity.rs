@@ -4,6 +4,7 @@ pub mod clients;
 pub mod dpop;
 pub mod firms;
 pub mod jwk;
+pub mod key_sets;
 pub mod keys;
 mod known;
 mod once;

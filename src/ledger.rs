@@ -75,6 +75,7 @@ pub enum Kind {
     ClientResumed,
     ClientRevoked,
     ClientTokensEnded,
+    ClientKeysChanged,
     TokenIssued,
     TokenRefused,
     TokenRevoked,
@@ -174,6 +175,7 @@ impl Kind {
         Kind::ClientResumed,
         Kind::ClientRevoked,
         Kind::ClientTokensEnded,
+        Kind::ClientKeysChanged,
         Kind::TokenIssued,
         Kind::TokenRefused,
         Kind::TokenRevoked,
@@ -275,6 +277,7 @@ impl Kind {
             | Kind::SecondFactorReset
             | Kind::RecoveryCodesMade
             | Kind::RecoveryCodeUsed
+            | Kind::ClientKeysChanged
             | Kind::TokenIssued
             | Kind::TokenRefused
             | Kind::ReleaseTried
@@ -347,6 +350,7 @@ impl Kind {
             Kind::ClientResumed => "client.resumed",
             Kind::ClientRevoked => "client.revoked",
             Kind::ClientTokensEnded => "client.tokens_ended",
+            Kind::ClientKeysChanged => "client.keys_changed",
             Kind::TokenIssued => "token.issued",
             Kind::TokenRefused => "token.refused",
             Kind::TokenRevoked => "token.revoked",

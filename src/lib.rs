@@ -35,6 +35,7 @@ pub mod jobs;
 pub mod lab;
 pub mod ledger;
 pub mod limits;
+pub mod outbound;
 pub mod read;
 pub mod release;
 pub mod settings;

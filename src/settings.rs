@@ -4,6 +4,7 @@
 //! An unknown key or a value that cannot be read stops the start and says which key it is, where it stands and what is allowed.
 
 mod duties;
+mod outbound;
 mod values;
 
 use std::collections::BTreeMap;
@@ -19,6 +20,7 @@ use values::Values;
 
 pub use duties::DutySettings;
 pub use keys::{KEYS, Key};
+pub use outbound::{KeySetSettings, OutboundSettings};
 
 /// Environment variables that begin like ours but belong to the command-line examples.
 const CLIENT_VARIABLES: &[&str] = &["QINGDAN_URL", "QINGDAN_OPERATOR_NEW_PASSWORD", "QINGDAN_LOG"];
@@ -136,6 +138,10 @@ pub struct Settings {
     pub staff: TierLimits,
     /// What firms owe, and what becomes of those who break their agreements.
     pub duties: DutySettings,
+    /// How the service talks to addresses that others name.
+    pub outbound: OutboundSettings,
+    /// The key sets that clients publish.
+    pub key_sets: KeySetSettings,
     /// Log-ins, registrations and token requests a minute of one address.
     pub login_per_minute: u32,
 }
@@ -205,6 +211,8 @@ impl Settings {
             firm,
             staff,
             duties: DutySettings::of(values)?,
+            outbound: OutboundSettings::of(values)?,
+            key_sets: KeySetSettings::of(values)?,
             login_per_minute: values.small("limits_login_per_minute")?,
             data_dir,
         })

@@ -1,6 +1,7 @@
 //! The tables as Diesel sees them: portable types only, one list for both databases. Written by hand, checked by a test
 //! that selects every column on both.
 
+mod joins;
 mod usage;
 
 pub use usage::{deletion_proofs, grant_usage, marks, usage_days};
@@ -230,6 +231,16 @@ diesel::table! {
         revoked_at -> Nullable<Timestamp>,
         tokens_from -> Nullable<Timestamp>,
         dpop_bound -> Bool,
+        jwks_uri -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    client_key_sets (client_id) {
+        client_id -> Text,
+        keys_json -> Text,
+        fetched_at -> Timestamp,
+        fresh_until -> Timestamp,
     }
 }
 
@@ -433,66 +444,3 @@ diesel::table! {
         hash -> Text,
     }
 }
-
-diesel::joinable!(datasets -> publishers (publisher));
-diesel::joinable!(datasets -> themes (theme));
-diesel::joinable!(versions -> datasets (dataset_id));
-diesel::joinable!(people -> publishers (publisher));
-diesel::joinable!(people -> firms (firm_id));
-diesel::joinable!(sessions -> people (person_id));
-diesel::joinable!(second_factors -> people (person_id));
-diesel::joinable!(recovery_codes -> people (person_id));
-diesel::joinable!(clients -> firms (firm_id));
-diesel::joinable!(applications -> firms (firm_id));
-diesel::joinable!(applications -> datasets (dataset_id));
-diesel::joinable!(agreements -> applications (application_id));
-diesel::joinable!(agreements -> firms (firm_id));
-diesel::joinable!(grants -> agreements (agreement_id));
-diesel::joinable!(grants -> firms (firm_id));
-diesel::joinable!(grants -> datasets (dataset_id));
-diesel::joinable!(sanctions -> firms (firm_id));
-diesel::joinable!(sanctions -> datasets (dataset_id));
-diesel::joinable!(use_reports -> grants (grant_id));
-diesel::joinable!(overdue_reports -> grants (grant_id));
-diesel::joinable!(releases -> datasets (dataset_id));
-diesel::joinable!(releases -> versions (version_id));
-diesel::joinable!(release_reports -> applications (application_id));
-diesel::joinable!(exports -> releases (release_id));
-
-diesel::allow_tables_to_appear_in_same_query!(
-    publishers,
-    themes,
-    datasets,
-    versions,
-    parts,
-    members,
-    jobs,
-    uploads,
-    firms,
-    people,
-    sessions,
-    lockouts,
-    second_factors,
-    recovery_codes,
-    clients,
-    assertions,
-    ended_tokens,
-    signing_keys,
-    applications,
-    agreements,
-    grants,
-    sanctions,
-    use_reports,
-    overdue_reports,
-    releases,
-    release_reports,
-    exports,
-    ledger,
-    ledger_nodes,
-    checkpoints,
-    ledger_words,
-    usage_days,
-    grant_usage,
-    deletion_proofs,
-    marks,
-);

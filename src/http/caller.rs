@@ -25,6 +25,7 @@ use super::{browser, portal};
 use crate::app::App;
 use crate::error::{Error, Result};
 use crate::identity::dpop::{self, Demand, Possession};
+use crate::identity::jwk::ALGORITHMS;
 use crate::identity::people::sessions::{self, Resumed};
 use crate::identity::{Caller, Identity, PersonIdentity};
 use crate::limits::{LimitKey, Standing, Tier};
@@ -202,7 +203,9 @@ fn refuse(app: &App, error: &Error, page: Option<Language>, language: Language, 
 fn challenge(mut response: HttpResponse, app: &App) -> HttpResponse {
     if response.status() == StatusCode::UNAUTHORIZED {
         let metadata = format!("resource_metadata=\"{}/.well-known/oauth-protected-resource\"", app.issuer);
-        for text in [format!("Bearer realm=\"qingdan\", {metadata}"), format!("DPoP realm=\"qingdan\", algs=\"EdDSA ES256\", {metadata}")] {
+        let algorithms = ALGORITHMS.join(" ");
+        for text in [format!("Bearer realm=\"qingdan\", {metadata}"), format!("DPoP realm=\"qingdan\", algs=\"{algorithms}\", {metadata}")]
+        {
             // The issuer is an address of ASCII, as the settings checked.
             if let Ok(value) = HeaderValue::try_from(text) {
                 response.headers_mut().append(WWW_AUTHENTICATE, value);

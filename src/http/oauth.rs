@@ -150,7 +150,7 @@ pub async fn create_token(
     }
     let detail = form.authorization_details.as_deref().map(parse_detail).transpose()?;
     let possession = possession(&app, &request)?;
-    let proof = proof(&form.client(), &request)?;
+    let proof = looked_up(&app, proof(&form.client(), &request)?).await?;
     let (issuing, ring) = (app.clone(), app.keys.ring(&app.db, &app.follower).await?);
     let bound = possession.is_some();
     let issued = app.db.write(move |conn| issue(conn, &issuing, &ring, &proof, detail, possession)).await??;
@@ -285,7 +285,7 @@ fn proof(form: &ClientForm<'_>, request: &HttpRequest) -> Result<Proof, OauthErr
         if form.assertion_type.map(String::as_str) != Some(ASSERTION_TYPE) {
             return Err(OauthError::new("invalid_request", format!("client_assertion_type must be {ASSERTION_TYPE}")));
         }
-        return Ok(Proof::Assertion { assertion: assertion.clone(), client_id: form.id.cloned() });
+        return Ok(Proof::Assertion { assertion: assertion.clone(), client_id: form.id.cloned(), published: None });
     }
     match (form.id, form.secret) {
         (Some(id), Some(secret)) => Ok(Proof::Secret(id.clone(), secret.clone())),
@@ -294,6 +294,16 @@ fn proof(form: &ClientForm<'_>, request: &HttpRequest) -> Result<Proof, OauthErr
             "the client does not prove itself; send client_assertion, or client_id with client_secret",
         )),
     }
+}
+
+/// The proof with the key of a client that publishes its keys, which may have to be fetched first.
+async fn looked_up(app: &App, mut proof: Proof) -> Result<Proof, OauthError> {
+    if let Proof::Assertion { assertion, published, .. } = &mut proof
+        && let Some(client_id) = tokens::subject(assertion)
+    {
+        *published = app.published_key(&client_id, None, assertion).await?;
+    }
+    Ok(proof)
 }
 
 /// The client's id and secret in HTTP Basic, each form-encoded (RFC 6749 §2.3.1).
@@ -366,6 +376,7 @@ pub async fn revoke_token(
     let form = form.map_err(|cause| OauthError::new("invalid_request", unreadable(&cause)))?.into_inner();
     // RFC 7009 §2.2.1: what is no kind of token here is told; an unknown hint is only a hint.
     let (token, proof) = (form.token()?.to_owned(), proof(&form.client(), &request)?);
+    let proof = looked_up(&app, proof).await?;
     let (ending, ring) = (app.clone(), app.keys.ring(&app.db, &app.follower).await?);
     let ended = app.db.write(move |conn| {
         Ok(match authenticated(conn, &ending, "/oauth2/revoke", &proof)? {
@@ -406,6 +417,7 @@ pub async fn introspect_token(
     app.limits.login(caller.address)?;
     let form = form.map_err(|cause| OauthError::new("invalid_request", unreadable(&cause)))?.into_inner();
     let (token, proof) = (form.token()?.to_owned(), proof(&form.client(), &request)?);
+    let proof = looked_up(&app, proof).await?;
     let (asking, ring) = (app.clone(), app.keys.ring(&app.db, &app.follower).await?);
     let found = app.db.write(move |conn| {
         Ok(match authenticated(conn, &asking, "/oauth2/introspect", &proof)? {

@@ -29,6 +29,8 @@ pub struct Client {
     /// Its public key.
     #[schema(value_type = Option<Object>)]
     pub public_jwk: Option<serde_json::Value>,
+    /// Or where it publishes its public keys.
+    pub jwks_uri: Option<String>,
     /// `active`, `suspended` or `revoked`.
     pub status: String,
     /// When it was registered.
@@ -60,6 +62,7 @@ struct ClientRow {
     revoked_at: Option<NaiveDateTime>,
     tokens_from: Option<NaiveDateTime>,
     dpop_bound: bool,
+    jwks_uri: Option<String>,
 }
 
 impl TryFrom<&ClientRow> for Client {
@@ -72,6 +75,7 @@ impl TryFrom<&ClientRow> for Client {
             name: row.name.clone(),
             method: row.method.clone(),
             public_jwk: row.public_jwk_json.as_deref().map(serde_json::from_str).transpose()?,
+            jwks_uri: row.jwks_uri.clone(),
             status: row.status.clone(),
             created_at: row.created_at,
             revoked_at: row.revoked_at,
@@ -85,6 +89,8 @@ impl TryFrom<&ClientRow> for Client {
 pub enum NewClient {
     /// By signing with the private half of this key.
     Key(PublicKey),
+    /// By signing with the private half of one of the keys that are published there.
+    KeysAt(String),
     /// By a secret that is made here.
     Secret,
 }
@@ -108,9 +114,10 @@ pub fn register(
     dpop_bound: bool,
 ) -> Result<(Client, Option<String>)> {
     firms::require_approved(conn, firm_id)?;
-    let (method, jwk, secret) = match new {
-        NewClient::Key(key) => (PRIVATE_KEY_JWT, Some(key.to_jwk().to_string()), None),
-        NewClient::Secret => (CLIENT_SECRET, None, Some(random_token("qdc_")?)),
+    let (method, jwk, jwks_uri, secret) = match new {
+        NewClient::Key(key) => (PRIVATE_KEY_JWT, Some(key.to_jwk().to_string()), None, None),
+        NewClient::KeysAt(address) => (PRIVATE_KEY_JWT, None, Some(address), None),
+        NewClient::Secret => (CLIENT_SECRET, None, None, Some(random_token("qdc_")?)),
     };
     let row = ClientRow {
         id: uuid::Uuid::now_v7().to_string(),
@@ -124,9 +131,11 @@ pub fn register(
         revoked_at: None,
         tokens_from: None,
         dpop_bound,
+        jwks_uri,
     };
     diesel::insert_into(clients::table).values(&row).execute(conn)?;
-    ledger::append(conn, Kind::ClientRegistered, actor, &format!("client:{}", row.id), &json!({ "firm": firm_id, "method": method }))?;
+    let detail = json!({ "firm": firm_id, "method": method, "keys_at_uri": row.jwks_uri.is_some() });
+    ledger::append(conn, Kind::ClientRegistered, actor, &format!("client:{}", row.id), &detail)?;
     Ok(((&row).try_into()?, secret))
 }
 

@@ -1,8 +1,6 @@
 //! Public keys of clients: Ed25519 or P-256, as JWK (RFC 7517), and signatures made with them.
 
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, ED25519, ParsedPublicKey, UnparsedPublicKey};
-use jsonwebtoken::jwk::Jwk;
-use jsonwebtoken::{Algorithm, DecodingKey};
 use serde_json::{Value, json};
 
 use crate::crypto::{base64url, hex, sha256, unbase64url};
@@ -20,10 +18,13 @@ const SMALL_ORDER: [&str; 7] = [
     "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
 ];
 
+/// Every name of an algorithm by which somebody else's signature is taken. That of Ed25519 has two: RFC 8037 named it after its family, and RFC 9864 by itself.
+pub const ALGORITHMS: [&str; 3] = ["EdDSA", "Ed25519", "ES256"];
+
 /// A client's public key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PublicKey {
-    /// `kty` OKP, `crv` Ed25519; signs with EdDSA.
+    /// `kty` OKP, `crv` Ed25519; signs with Ed25519, which is also called EdDSA.
     Ed25519([u8; 32]),
     /// `kty` EC, `crv` P-256; signs with ES256. The two coordinates.
     P256([u8; 32], [u8; 32]),
@@ -36,13 +37,8 @@ impl PublicKey {
     /// Says what is asked, at `pointer`.
     pub fn parse(pointer: &str, jwk: &Value) -> Result<Self> {
         let text = |name: &str| jwk.get(name).and_then(Value::as_str).unwrap_or_default();
-        for private in ["d", "k", "p", "q"] {
-            if jwk.get(private).is_some() {
-                return Err(Error::invalid(
-                    format!("{pointer}/{private}"),
-                    "this is a private key; keep it, and send the public half only",
-                ));
-            }
+        if let Some(private) = Self::private_member(jwk) {
+            return Err(Error::invalid(format!("{pointer}/{private}"), "this is a private key; keep it, and send the public half only"));
         }
         let coordinate = |name: &str| -> Result<[u8; 32]> {
             let bytes = unbase64url(text(name)).and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
@@ -57,6 +53,11 @@ impl PublicKey {
             return Err(Error::invalid(pointer, "these numbers are no sound key of that curve"));
         }
         Ok(key)
+    }
+
+    /// The member of a JWK that only a private or symmetric key has, if it has one.
+    pub(super) fn private_member(jwk: &Value) -> Option<&'static str> {
+        ["d", "k", "p", "q", "dp", "dq", "qi", "oth", "priv"].into_iter().find(|member| jwk.get(member).is_some())
     }
 
     /// Whether a P-256 point lies on its curve, and an Ed25519 point is none of the few under which anything verifies.
@@ -98,21 +99,12 @@ impl PublicKey {
         base64url(&sha256(text.as_bytes()))
     }
 
-    /// The one algorithm that this key signs with; a token's header has no say in it.
-    pub fn algorithm(&self) -> Algorithm {
+    /// The names of the one algorithm that this key signs with; a token's header has no say in it, and only repeats one of them.
+    pub fn algorithms(&self) -> &'static [&'static str] {
         match self {
-            PublicKey::Ed25519(_) => Algorithm::EdDSA,
-            PublicKey::P256(..) => Algorithm::ES256,
+            PublicKey::Ed25519(_) => &["EdDSA", "Ed25519"],
+            PublicKey::P256(..) => &["ES256"],
         }
-    }
-
-    /// The key as the JWT library wants it.
-    ///
-    /// # Errors
-    /// When the numbers are no key.
-    pub fn decoding_key(&self) -> Result<DecodingKey> {
-        let jwk: Jwk = serde_json::from_value(self.to_jwk())?;
-        DecodingKey::from_jwk(&jwk).map_err(Error::internal)
     }
 
     fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
@@ -147,13 +139,23 @@ impl PublicKey {
         unbase64url(parts[1]).ok_or_else(|| Error::invalid(pointer, "the payload is no base64url"))
     }
 
+    /// Checks a JWT (RFC 7519) by this key; answers its header, and its claims as they stand.
+    ///
+    /// # Errors
+    /// Says what is wrong with it, at `pointer`.
+    pub fn verify_jwt(&self, pointer: &str, jwt: &str) -> Result<(Value, Value)> {
+        let parts = attached(pointer, jwt)?;
+        let header = self.verify_parts(pointer, parts)?;
+        Ok((header, claims(pointer, parts[1])?))
+    }
+
     /// Checks header, payload and signature, as they stand in the compact form; answers the header.
     fn verify_parts(&self, pointer: &str, [header_part, payload_part, signature_part]: [&str; 3]) -> Result<Value> {
         let wrong = |detail: &str| Error::invalid(pointer, detail);
         let header = header(pointer, header_part)?;
-        let wanted = format!("{:?}", self.algorithm());
-        if header.get("alg").and_then(Value::as_str) != Some(wanted.as_str()) {
-            return Err(wrong(&format!("the key signs with {wanted}; the header says otherwise")));
+        let named = header.get("alg").and_then(Value::as_str);
+        if !named.is_some_and(|named| self.algorithms().contains(&named)) {
+            return Err(wrong(&format!("the key signs with {}; the header says otherwise", self.algorithms().join(" or "))));
         }
         if header.get("crit").is_some() || header.get("b64").is_some() {
             return Err(wrong("the header must not have crit or b64"));
@@ -178,6 +180,20 @@ fn attached<'j>(pointer: &str, jws: &'j str) -> Result<[&'j str; 3]> {
     <[&str; 3]>::try_from(parts).map_err(|_other| Error::invalid(pointer, "this is no JWS in compact form: header.payload.signature"))
 }
 
+fn claims(pointer: &str, part: &str) -> Result<Value> {
+    let claims = unbase64url(part).and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok()).filter(Value::is_object);
+    claims.ok_or_else(|| Error::invalid(pointer, "the payload is no base64url JSON object"))
+}
+
+/// What the header of a JWT says and its claims, which nobody has checked yet: they say whose key to look for.
+///
+/// # Errors
+/// When it is no JWT.
+pub fn unchecked(pointer: &str, jwt: &str) -> Result<(Value, Value)> {
+    let [header_part, payload_part, _] = attached(pointer, jwt)?;
+    Ok((header(pointer, header_part)?, claims(pointer, payload_part)?))
+}
+
 /// The `kid` that the header of a JWS with its payload names, which says nothing yet of who made it.
 ///
 /// # Errors
@@ -186,4 +202,16 @@ pub fn key_id(pointer: &str, jws: &str) -> Result<String> {
     let header = header(pointer, attached(pointer, jws)?[0])?;
     let kid = header.get("kid").and_then(Value::as_str);
     kid.map(str::to_owned).ok_or_else(|| Error::invalid(pointer, "the header names no key by `kid`"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_algorithm_belongs_to_one_kind_of_key() {
+        let kinds = [PublicKey::Ed25519([0; 32]), PublicKey::P256([0; 32], [0; 32])];
+        let named: Vec<&str> = kinds.iter().flat_map(|key| key.algorithms()).copied().collect();
+        assert_eq!(named, ALGORITHMS);
+    }
 }

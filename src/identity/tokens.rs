@@ -1,32 +1,31 @@
 //! Tokens: OAuth 2 client credentials (RFC 6749 §4.4) proved by a signed assertion (RFC 7523) or a secret, and access tokens
 //! as JWTs (RFC 9068) that may be bound to one grant (RFC 9396).
 
+mod assertion;
+
 use chrono::{DateTime, Duration, Utc};
 use diesel::prelude::*;
-use jsonwebtoken::{Algorithm, Header, Validation, dangerous, decode, decode_header, encode};
+use jsonwebtoken::{Algorithm, Header, Validation, decode, decode_header, encode};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::ClientIdentity;
-use super::clients::{self, Client};
-use super::jwk::PublicKey;
+use super::clients::Client;
 use super::keys::{self, KeyRing};
 use super::once;
 use crate::clock::now;
-use crate::crypto::sha256_hex;
 use crate::db::schema::ended_tokens;
 use crate::db::{Conn, lock_ledger};
 use crate::error::{Error, Result};
 use crate::ledger::{self, Kind};
+
+pub use assertion::{Proof, PublishedKey, authenticate, registered_key, subject};
 
 /// How long an access token lasts.
 pub const ACCESS_TOKEN_SECONDS: i64 = 900;
 
 /// How far clocks may differ.
 const LEEWAY_SECONDS: u64 = 30;
-
-/// The longest time that an assertion may be valid for.
-const ASSERTION_SECONDS: i64 = 600;
 
 /// The `type` of our authorization details (RFC 9396).
 pub const GRANT_DETAIL: &str = "qingdan_grant";
@@ -153,7 +152,9 @@ pub fn verify_access(keys: &KeyRing, issuer: &str, token: &str) -> Result<Access
     }
     let kid = header.kid.ok_or_else(refused)?;
     let key = keys.verifying(&kid).ok_or_else(refused)?;
-    let mut validation = validation(Algorithm::EdDSA);
+    let mut validation = Validation::new(Algorithm::EdDSA);
+    validation.leeway = LEEWAY_SECONDS;
+    validation.validate_nbf = true;
     validation.set_issuer(&[issuer]);
     validation.set_audience(&[issuer]);
     validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
@@ -214,146 +215,6 @@ pub fn end(conn: &mut Conn, keys: &KeyRing, issuer: &str, client: &Client, token
     let subject = format!("client:{}", client.id);
     ledger::append(conn, Kind::TokenRevoked, &subject, &subject, &json!({ "jti": claims.jti, "grant": claims.grant() }))?;
     Ok(())
-}
-
-fn validation(algorithm: Algorithm) -> Validation {
-    let mut validation = Validation::new(algorithm);
-    validation.leeway = LEEWAY_SECONDS;
-    validation.validate_nbf = true;
-    validation
-}
-
-/// How a client proves itself at the token endpoint.
-pub enum Proof {
-    /// A JWT signed with its private key.
-    Assertion {
-        /// The JWT.
-        assertion: String,
-        /// The client that the request names beside it, which has to be the same (RFC 7521 §4.2).
-        client_id: Option<String>,
-    },
-    /// Its id and secret.
-    Secret(String, String),
-}
-
-#[derive(Deserialize)]
-struct AssertionSubject {
-    sub: String,
-}
-
-#[derive(Deserialize)]
-struct AssertionClaims {
-    iss: String,
-    sub: String,
-    jti: String,
-    /// Seconds since 1970, perhaps with a fraction (RFC 7519 §2).
-    exp: f64,
-    #[serde(default)]
-    iat: Option<f64>,
-}
-
-/// Works out which client it is. `audiences` are the names by which an assertion may address us.
-///
-/// A refusal is a value and not an error, so that its ledger entry stays.
-///
-/// # Errors
-/// When the database does not answer.
-pub fn authenticate(conn: &mut Conn, audiences: &[String], proof: &Proof) -> Result<std::result::Result<Client, String>> {
-    let (claimed, outcome) = match proof {
-        Proof::Secret(id, secret) => (id.clone(), check_secret(conn, id, secret)?),
-        Proof::Assertion { assertion, client_id } => {
-            let Ok(subject) = dangerous::insecure_decode_claims::<AssertionSubject>(assertion) else {
-                return Ok(Err("client_assertion is not a JWT with the claim sub".to_owned()));
-            };
-            if client_id.as_ref().is_some_and(|id| *id != subject.sub) {
-                return Ok(Err("client_id is not the sub of client_assertion".to_owned()));
-            }
-            let outcome = check_assertion(conn, audiences, &subject.sub, assertion)?;
-            (subject.sub, outcome)
-        }
-    };
-    if let Err(reason) = &outcome
-        && clients::find(conn, &claimed).is_ok()
-    {
-        let detail = json!({ "reason": reason });
-        ledger::append(conn, Kind::TokenRefused, "anonymous", &format!("client:{claimed}"), &detail)?;
-    }
-    Ok(outcome)
-}
-
-type Outcome = std::result::Result<Client, String>;
-
-fn check_secret(conn: &mut Conn, id: &str, secret: &str) -> Result<Outcome> {
-    let wrong = || Ok(Err("the client is unknown or the secret is wrong".to_owned()));
-    let stored = clients::secret_sha256(conn, id)?;
-    let given = sha256_hex(secret.as_bytes());
-    // Digests of 256-bit random secrets: their comparison gives nothing away, and still takes the same time.
-    let same = stored.is_some_and(|stored| aws_lc_rs::constant_time::verify_slices_are_equal(stored.as_bytes(), given.as_bytes()).is_ok());
-    if !same {
-        return wrong();
-    }
-    match clients::require_active(conn, id) {
-        Ok(client) => Ok(Ok(client)),
-        Err(Error::Unauthenticated(reason)) => Ok(Err(reason)),
-        Err(other) => Err(other),
-    }
-}
-
-fn check_assertion(conn: &mut Conn, audiences: &[String], id: &str, assertion: &str) -> Result<Outcome> {
-    let client = match clients::require_active(conn, id) {
-        Ok(client) => client,
-        Err(Error::Unauthenticated(reason)) => return Ok(Err(reason)),
-        Err(other) => return Err(other),
-    };
-    let Some(jwk) = &client.public_jwk else {
-        return Ok(Err("this client proves itself by its secret".to_owned()));
-    };
-    let key = PublicKey::parse("", jwk)?;
-    if decode_header(assertion).is_ok_and(|header| header.crit.is_some()) {
-        return Ok(Err("client_assertion: its header names critical extensions (crit), and none is supported".to_owned()));
-    }
-    // The algorithm comes from the registered key, never from the assertion's header.
-    let mut validation = validation(key.algorithm());
-    validation.set_audience(audiences);
-    validation.set_issuer(&[id]);
-    validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
-    let claims = match decode::<AssertionClaims>(assertion, &key.decoding_key()?, &validation) {
-        Ok(data) => data.claims,
-        Err(cause) => return Ok(Err(assertion_fault(&cause, &audiences[0]))),
-    };
-    if claims.iss != claims.sub {
-        return Ok(Err("client_assertion: iss and sub must both be the client_id".to_owned()));
-    }
-    let at = now().timestamp() as f64;
-    let leeway = LEEWAY_SECONDS as f64;
-    if claims.exp > at + ASSERTION_SECONDS as f64 + leeway {
-        return Ok(Err(format!("client_assertion: exp must lie within {ASSERTION_SECONDS} s from now")));
-    }
-    if claims.iat.is_some_and(|iat| iat > at + leeway) {
-        return Ok(Err("client_assertion: iat lies in the future".to_owned()));
-    }
-    if !remember(conn, &client.id, &claims)? {
-        return Ok(Err("client_assertion: this jti was used already; sign a new one for each request".to_owned()));
-    }
-    Ok(Ok(client))
-}
-
-#[expect(clippy::wildcard_enum_match_arm, reason = "the library may name more kinds of errors")]
-fn assertion_fault(cause: &jsonwebtoken::errors::Error, audience: &str) -> String {
-    use jsonwebtoken::errors::ErrorKind;
-    match cause.kind() {
-        ErrorKind::ExpiredSignature => "client_assertion has expired".to_owned(),
-        ErrorKind::InvalidAudience => format!("client_assertion: aud must be `{audience}`"),
-        ErrorKind::MissingRequiredClaim(claim) => format!("client_assertion: the claim `{claim}` is missing"),
-        _ => "client_assertion is not signed with the client's registered key, or its claims iss, sub, aud, exp, jti are not right"
-            .to_owned(),
-    }
-}
-
-/// Writes down that an assertion was used; `false` when it was used before.
-fn remember(conn: &mut Conn, client_id: &str, claims: &AssertionClaims) -> Result<bool> {
-    let ends = DateTime::<Utc>::from_timestamp(claims.exp as i64 + 1, 0).unwrap_or_else(now);
-    once::remember(conn, &format!("{client_id}\n{}", claims.jti), ends + Duration::seconds(LEEWAY_SECONDS as i64 + 1))
 }
 
 /// Forgets assertions, proofs and ended tokens whose time is over.

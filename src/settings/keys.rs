@@ -108,6 +108,28 @@ pub const KEYS: &[Key] = &[
         "steward, reviewer, operator, auditor and firm (people of firms), comma-separated; or none of them",
         "who must have a second factor before anything else",
     ),
+    key(
+        "outbound_allow_private",
+        "false",
+        "true or false",
+        "for tests and development alone: whether addresses that others name may be private, and loopback without TLS",
+    ),
+    key(
+        "outbound_ca_file",
+        "",
+        "a file of certificates in PEM",
+        "authorities that are believed besides the system's when the service asks an address that somebody has named",
+    ),
+    key("outbound_timeout_seconds", "3", "a whole number from 1 to 30", "how long such a request may take in all"),
+    key("jwks_max_bytes", "65536", "a whole number from 1024 to 1048576", "the largest key set of a client's jwks_uri"),
+    key("jwks_least_seconds", "60", "a whole number from 1 to 86400", "how long a client's key set is kept at the least"),
+    key("jwks_most_seconds", "3600", "a whole number from 1 to 86400", "how long a client's key set is kept at the most"),
+    key(
+        "jwks_cooldown_seconds",
+        "30",
+        "a whole number from 0 to 3600",
+        "how long after one request for a client's key set the next one is made at the earliest",
+    ),
     key("body_limit_bytes", "1048576", "a whole number from 1024 to 1073741824", "the largest JSON body that is read"),
     key("shutdown_seconds", "30", "a whole number from 0 to 3600", "how long running downloads may go on after SIGTERM"),
     key(

@@ -34,6 +34,8 @@ fn every_mistake_names_its_key_and_what_is_allowed() {
         (load(&[("trusted_proxies", "10.0.0.0/8,nobody")], &[], None), "setting `trusted_proxies`"),
         (load(&[("accel_prefix", "objects/")], &[], None), "setting `accel_prefix`"),
         (load(&[("require_second_factor", "operator,king")], &[], None), "setting `require_second_factor`"),
+        (load(&[("outbound_allow_private", "perhaps")], &[], None), "allowed is true or false"),
+        (load(&[("jwks_least_seconds", "7200")], &[], None), "more than jwks_most_seconds"),
         (load(&[("master_key", "abc")], &[], None), "64 hexadecimal"),
     ];
     for (result, wanted) in cases {

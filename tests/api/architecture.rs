@@ -18,6 +18,7 @@ const FLOORS: &[&[&str]] = &[
     &["ledger"],
     &["jobs"],
     &["engine"],
+    &["outbound"],
     &["db", "storage", "settings", "error", "clock", "crypto"],
 ];
 

@@ -102,6 +102,7 @@ async fn a_proof_for_anything_else_is_refused() {
     let address = format!("{}{path}", app.url);
     read(&app, path, &token, Some(&plain(&key, "GET", &address, Some(&token)))).await.expect(200);
     let with = |header: Value, claims: Value| proof(&key, "GET", &address, Some(&token), &header, &claims);
+    read(&app, path, &token, Some(&with(json!({ "alg": "Ed25519" }), json!({})))).await.expect(200);
     let cases = [
         ("of another key", plain(&other, "GET", &address, Some(&token))),
         ("of another method", with(json!({}), json!({ "htm": "POST" }))),
@@ -115,6 +116,7 @@ async fn a_proof_for_anything_else_is_refused() {
         ("with an endless jti", with(json!({}), json!({ "jti": "x".repeat(1000) }))),
         ("of another type", with(json!({ "typ": "JWT" }), json!({}))),
         ("with another algorithm", with(json!({ "alg": "HS256" }), json!({}))),
+        ("with the algorithm of the other kind of key", with(json!({ "alg": "ES256" }), json!({}))),
         ("with no algorithm", with(json!({ "alg": "none" }), json!({}))),
         ("with a private key", with(json!({ "jwk": { "kty": "OKP", "crv": "Ed25519", "x": key.jwk["x"], "d": key.jwk["x"] } }), json!({}))),
         ("with a symmetric key", with(json!({ "jwk": { "kty": "oct", "k": "AAAA" } }), json!({}))),

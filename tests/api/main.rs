@@ -20,6 +20,7 @@ mod hostile;
 mod import;
 mod intake;
 mod kept;
+mod key_sets;
 mod layout;
 mod ledger;
 mod limits;

@@ -76,9 +76,12 @@ async fn an_assertion_is_used_once_and_for_us_only() {
         (changed("exp", json!(now - 600)), "has expired"),
         (changed("exp", json!(now + 86_400)), "within 600 s"),
         (changed("iat", json!(now + 3_600)), "iat lies in the future"),
+        (changed("nbf", json!(now + 3_600)), "nbf lies in the future"),
+        (changed("exp", json!("soon")), "exp must be a number"),
+        (changed("aud", Value::Null), "the claim `aud` is missing"),
         (changed("iss", json!("somebody")), "claims iss, sub"),
         (changed("sub", json!("nobody")), "unknown"),
-        (changed("jti", Value::Null), "claims iss, sub"),
+        (changed("jti", Value::Null), "the claim `jti` is missing"),
         (KeyPair::ed25519().sign(&assertion_claims(&app, &firm.client_id)), "not signed with the client's registered key"),
         ("not.a.jwt".to_owned(), "not a JWT"),
     ];
@@ -101,6 +104,40 @@ async fn one_assertion_sent_many_times_at_once_gives_one_token() {
     let assertion = firm.key.sign(&assertion_claims(&app, &firm.client_id));
     let answers = futures::future::join_all((0..10).map(|_| app.assert(&assertion, None))).await;
     assert_eq!(answers.iter().filter(|answer| answer.status == 200).count(), 1);
+}
+
+/// RFC 9864: one algorithm, two names; and the name of another algorithm is refused whatever the key.
+#[tokio::test]
+async fn ed25519_goes_by_both_of_its_names() {
+    let app = TestApp::spawn().await;
+    let firm = app.firm().await;
+    let p256 = KeyPair::p256();
+    let p256_client = app.register_client(&firm.person, &p256).await;
+    let named = |name: &str| firm.key.sign_with(&json!({ "alg": name }), &assertion_claims(&app, &firm.client_id));
+    app.assert(&named("Ed25519"), None).await.expect(200);
+    app.assert(&named("EdDSA"), None).await.expect(200);
+    for wrong in ["ed25519", "ES256", "Ed448", "none"] {
+        refusal(app.assert(&named(wrong), None).await, 401, "invalid_client", "not signed");
+    }
+    let other = p256.sign_with(&json!({ "alg": "Ed25519" }), &assertion_claims(&app, &p256_client));
+    refusal(app.assert(&other, None).await, 401, "invalid_client", "not signed");
+
+    let agreement = app.drawn_agreement(&firm).await;
+    let path = format!("/api/v1/agreements/{}/signature", agreement["id"].as_str().unwrap());
+    let body = |name: &str| {
+        let signature = firm.key.sign_detached_with(&json!({ "alg": name }), agreement["sha256"].as_str().unwrap());
+        json!({ "client_id": firm.client_id, "signature": signature })
+    };
+    app.post_as(&path, &firm.token, &body("ES256")).await.problem(400, "invalid-value");
+    app.post_as(&path, &firm.token, &body("Ed25519")).await.expect(200);
+
+    let server = app.get("/.well-known/oauth-authorization-server").await.expect(200).json();
+    for list in ["token_endpoint_auth_signing_alg_values_supported", "dpop_signing_alg_values_supported"] {
+        assert_eq!(server[list], json!(["EdDSA", "Ed25519", "ES256"]), "{list}");
+    }
+    let refused = app.get("/api/v1/firms/me").await;
+    let challenges: Vec<&str> = refused.headers.get_all("www-authenticate").iter().map(|value| value.to_str().unwrap()).collect();
+    assert!(challenges.iter().any(|value| value.contains("algs=\"EdDSA Ed25519 ES256\"")), "{challenges:?}");
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 mod actors;
 mod data;
 mod database;
+mod key_server;
 mod people;
 mod service;
 mod uploads;
@@ -21,6 +22,7 @@ use tempfile::TempDir;
 pub use actors::{Firm, GrantOf, KeyPair, Person, SAFEGUARDS, VISIT_FIELDS, assertion_claims, signature_body, uscc};
 pub use data::{Folder, entry};
 pub use database::TestDatabase;
+pub use key_server::KeyServer;
 pub use people::{application, people};
 pub use service::{Answer, Service, with_query};
 pub use uploads::TUS;

@@ -11,12 +11,13 @@ from authlib.integrations.base_client import OAuthError
 from authlib.integrations.requests_client import OAuth2Session
 from authlib.oauth2.rfc7523 import PrivateKeyJWT
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+from joserfc import jwt as jose
 from joserfc.jwk import ECKey, OKPKey
 
 import api
 import oauth
 
-# RFC 9864 names EdDSA with this curve Ed25519 instead; the libraries of most clients and services do not know that name yet.
+# RFC 9864 names EdDSA with this curve Ed25519 instead; the libraries of most clients and services do not know that name yet, joserfc does.
 pytestmark = pytest.mark.filterwarnings("ignore:EdDSA is deprecated via RFC 9864")
 
 ALGORITHMS = ["EdDSA", "ES256"]
@@ -83,9 +84,17 @@ def test_discovery_names_the_service_itself(service, server):
     assert server["issuer"] == service.url
     methods = {"private_key_jwt", "client_secret_basic", "client_secret_post"}
     assert set(server["token_endpoint_auth_methods_supported"]) == methods
-    assert set(server["token_endpoint_auth_signing_alg_values_supported"]) == set(ALGORITHMS)
+    assert set(server["token_endpoint_auth_signing_alg_values_supported"]) == {*ALGORITHMS, "Ed25519"}
     resource = api.Api(service.url).get("/.well-known/oauth-protected-resource").json()
     assert (resource["resource"], resource["authorization_servers"]) == (service.url, [service.url])
+
+
+def test_an_assertion_may_name_the_algorithm_as_rfc_9864_does(server, clients):
+    client = clients["EdDSA"]
+    key = OKPKey.import_key(client.key.private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    assertion = jose.encode({"alg": "Ed25519"}, oauth.claims(client.id, server["issuer"]), key, algorithms=["Ed25519"])
+    answer = oauth.ask(server["token_endpoint"], assertion)
+    assert answer.status_code == 200, answer.text
 
 
 def test_authlib_takes_tokens_with_a_key(service, server, firm, client):

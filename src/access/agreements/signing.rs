@@ -12,8 +12,8 @@ use crate::crypto::MasterKey;
 use crate::db::schema::agreements;
 use crate::db::{Conn, lock_ledger};
 use crate::error::{Error, Result};
-use crate::identity::jwk::PublicKey;
 use crate::identity::keys::agreements::AgreementKey;
+use crate::identity::tokens::{self, PublishedKey};
 use crate::identity::{Caller, clients, firms, second_factor};
 use crate::ledger::{self, Kind};
 
@@ -23,6 +23,16 @@ pub struct Code {
     pub sha256: String,
     /// A code of the app, or a recovery code.
     pub code: String,
+}
+
+/// A firm's signature.
+pub struct FirmSignature {
+    /// The client whose key signed.
+    pub client_id: String,
+    /// The detached JWS.
+    pub signature: String,
+    /// The key of a client that publishes its keys, as it was found there.
+    pub published: Option<PublishedKey>,
 }
 
 /// How the firm signed, as it is written down.
@@ -35,25 +45,17 @@ enum Proof<'p> {
 ///
 /// # Errors
 /// When the agreement is another firm's or signed already, or the signature does not hold.
-pub fn sign(
-    conn: &mut Conn,
-    key: &AgreementKey,
-    caller: &Caller,
-    id: &str,
-    client_id: &str,
-    signature: &str,
-) -> Result<(Agreement, Grant)> {
+pub fn sign(conn: &mut Conn, key: &AgreementKey, caller: &Caller, id: &str, given: &FirmSignature) -> Result<(Agreement, Grant)> {
     let agreement = find_signable(conn, caller, id)?;
+    let FirmSignature { client_id, signature, published } = given;
     let client = match clients::find(conn, client_id) {
         Ok(client) if client.firm_id == agreement.firm_id && client.status == "active" => client,
         Ok(_) | Err(Error::NotFound { .. }) => return Err(Error::invalid("/client_id", "this is no active client of the firm")),
         Err(other) => return Err(other),
     };
-    let Some(jwk) = &client.public_jwk else {
-        return Err(Error::invalid("/client_id", "this client has a secret and no key; sign with a client that has a key"));
-    };
-    PublicKey::parse("/client_id", jwk)?.verify_detached("/signature", signature, agreement.sha256.as_bytes())?;
-    let proof = Proof::Signature { client_id, jwk: jwk.to_string(), signature: signature.trim() };
+    let firm_key = tokens::registered_key(&client, published.as_ref())?.map_err(|reason| Error::invalid("/client_id", reason))?;
+    firm_key.verify_detached("/signature", signature, agreement.sha256.as_bytes())?;
+    let proof = Proof::Signature { client_id, jwk: firm_key.to_jwk().to_string(), signature: signature.trim() };
     finish(conn, key, caller, &agreement, &proof)
 }
 

@@ -6,14 +6,12 @@ use serde_json::{Value, json};
 
 use crate::app::App;
 use crate::error::Error;
+use crate::identity::jwk::ALGORITHMS;
 use crate::identity::keys::PUBLISHED_SECONDS;
 use crate::identity::tokens::GRANT_DETAIL;
 
 /// How clients prove themselves.
 const METHODS: [&str; 3] = ["private_key_jwt", "client_secret_basic", "client_secret_post"];
-
-/// With which algorithms clients sign.
-const ALGORITHMS: [&str; 2] = ["EdDSA", "ES256"];
 
 /// Describe the authorization server
 ///

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::IdPath;
-use crate::access::agreements::{self, Agreement, AgreementBundle, Code};
+use crate::access::agreements::{self, Agreement, AgreementBundle, Code, FirmSignature};
 use crate::access::grants::Grant;
 use crate::app::App;
 use crate::error::Result;
@@ -22,7 +22,7 @@ pub struct Signature {
     /// The client whose key signed.
     client_id: String,
     /// A JWS in compact form with detached payload (RFC 7515, appendix F): `header..signature`. The payload is the agreement's
-    /// `sha256`, its 64 lower-case hexadecimal characters; `alg` is EdDSA or ES256, as the client's key says.
+    /// `sha256`, its 64 lower-case hexadecimal characters; `alg` is Ed25519 (or EdDSA) or ES256, as the client's key says.
     signature: String,
 }
 
@@ -67,8 +67,9 @@ pub async fn sign_agreement(
     body: web::Json<Signature>,
 ) -> Result<web::Json<SignedAgreement>> {
     let (id, Signature { client_id, signature }) = (path.into_inner().id, body.into_inner());
-    let parts = web::Data::clone(&app);
-    let work = move |conn: &mut _| agreements::sign(conn, &parts.agreement_key, &caller, &id, &client_id, &signature);
+    let published = app.published_key(&client_id, Some(caller.firm()?), &signature).await?;
+    let (parts, given) = (web::Data::clone(&app), FirmSignature { client_id, signature, published });
+    let work = move |conn: &mut _| agreements::sign(conn, &parts.agreement_key, &caller, &id, &given);
     let (agreement, grant) = app.db.write(work).await?;
     app.prepare(&grant).await;
     Ok(web::Json(SignedAgreement { agreement, grant }))

@@ -18,9 +18,13 @@ use crate::identity::jwk::PublicKey;
 pub struct ClientRegistration {
     /// What the firm calls it.
     name: String,
-    /// The public half of its key, as a JWK: Ed25519 or P-256. Without one it gets a secret.
+    /// The public half of its key, as a JWK: Ed25519 or P-256. Without one, and without `jwks_uri`, it gets a secret.
     #[schema(value_type = Option<Object>)]
     public_jwk: Option<serde_json::Value>,
+    /// In its place an https address in the public network, at port 443 or 8443, where the client publishes its public keys as a JWK set. Assertions and signatures then
+    /// name a key of it by `kid`, and keys change there.
+    #[schema(example = "https://keys.example.com/jwks.json")]
+    jwks_uri: Option<String>,
     /// Whether its access tokens are always bound to a key, which each request has to prove (DPoP, RFC 9449): a token that leaks is of no use then. `false`
     /// by default; a client may bind a token in any case.
     #[serde(default)]
@@ -58,9 +62,11 @@ pub async fn create_client(caller: Caller, app: web::Data<App>, body: web::Json<
     caller.person()?;
     let firm = caller.firm()?.to_owned();
     let name = check_text("/name", &body.name, 1, 100)?;
-    let new = match &body.public_jwk {
-        Some(jwk) => NewClient::Key(PublicKey::parse("/public_jwk", jwk)?),
-        None => NewClient::Secret,
+    let new = match (&body.public_jwk, &body.jwks_uri) {
+        (Some(_), Some(_)) => return Err(Error::invalid("/jwks_uri", "give a key, or the address of keys, and not both")),
+        (Some(jwk), None) => NewClient::Key(PublicKey::parse("/public_jwk", jwk)?),
+        (None, Some(address)) => NewClient::KeysAt(app.outbound.address("/jwks_uri", address)?.to_string()),
+        (None, None) => NewClient::Secret,
     };
     let bound = body.dpop_bound_access_tokens;
     let (client, secret) = app.db.write(move |conn| clients::register(conn, &caller.actor(), &firm, &name, new, bound)).await?;

@@ -63,9 +63,21 @@ impl KeyPair {
         encode(&Header::new(self.algorithm), claims, &self.encoding).unwrap()
     }
 
+    /// A JWT with a header of its own, which may say what it likes.
+    pub fn sign_with(&self, header: &Value, claims: &Value) -> String {
+        let message = format!("{}.{}", base64url(header.to_string().as_bytes()), base64url(claims.to_string().as_bytes()));
+        let signature = jsonwebtoken::crypto::sign(message.as_bytes(), &self.encoding, self.algorithm).unwrap();
+        format!("{message}.{signature}")
+    }
+
     /// A detached JWS over `payload`.
     pub fn sign_detached(&self, payload: &str) -> String {
-        let header = base64url(format!("{{\"alg\":\"{:?}\"}}", self.algorithm).as_bytes());
+        self.sign_detached_with(&json!({ "alg": format!("{:?}", self.algorithm) }), payload)
+    }
+
+    /// The same with a header of its own.
+    pub fn sign_detached_with(&self, header: &Value, payload: &str) -> String {
+        let header = base64url(header.to_string().as_bytes());
         let message = format!("{header}.{}", base64url(payload.as_bytes()));
         let signature = jsonwebtoken::crypto::sign(message.as_bytes(), &self.encoding, self.algorithm).unwrap();
         format!("{header}..{signature}")

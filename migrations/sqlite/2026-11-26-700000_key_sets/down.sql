@@ -1,0 +1,2 @@
+DROP TABLE client_key_sets;
+ALTER TABLE clients DROP COLUMN jwks_uri;
