@@ -49,7 +49,10 @@ pub struct ApplicationRequest {
 
 impl ApplicationRequest {
     /// The lengths of texts are checked with everything else, so that all faults are told at once.
-    fn checked(self) -> Result<NewApplication> {
+    ///
+    /// # Errors
+    /// When a text has characters that are not shown.
+    pub fn checked(self) -> Result<NewApplication> {
         for (pointer, text) in [("/purpose", &self.purpose), ("/safeguards", &self.safeguards)] {
             check_text(pointer, text, 0, usize::MAX)?;
         }
