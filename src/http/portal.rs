@@ -11,10 +11,10 @@ mod told;
 mod wording;
 
 use actix_web::dev::ServiceRequest;
-use actix_web::http::{Method, StatusCode};
 use actix_web::http::header::{
     ACCEPT, CACHE_CONTROL, CONTENT_LANGUAGE, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION, VARY,
 };
+use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpRequest, HttpResponse, get, web};
 use askama::Template;
 use chrono::NaiveDateTime;

@@ -29,7 +29,9 @@ async fn whoever_is_not_logged_in_comes_back_after_the_log_in() {
     let right = [("username", "operator"), ("password", crate::support::OPERATOR_PASSWORD)];
     let after = async |next: &str| -> Answer { app.form(&format!("/login?lang=en&next={next}"), &right, &[SAME_SITE]).await.expect(303) };
     assert_eq!(after("/console").await.header("location"), "/console?lang=en");
-    for elsewhere in ["//evil.example", "https://evil.example", "/\\evil.example", "/firm//evil.example", "/firm%0d%0ax:y", "/docs", "firm", "/firmest"] {
+    for elsewhere in
+        ["//evil.example", "https://evil.example", "/\\evil.example", "/firm//evil.example", "/firm%0d%0ax:y", "/docs", "firm", "/firmest"]
+    {
         assert_eq!(after(elsewhere).await.header("location"), "/account?lang=en", "{elsewhere}");
         assert!(!app.get(&format!("/login?next={elsewhere}")).await.expect(200).text().contains("evil"), "{elsewhere}");
     }
@@ -89,7 +91,8 @@ async fn no_form_is_taken_without_its_token_or_from_another_site() {
     let draft = app.draft(&firm.token).await;
     let signing = app.firm().await;
     let grant = app.grant(&signing).await;
-    let fields = [("term_days", "3"), ("reason", "because"), ("question", "why?"), ("fields", "sex"), ("dataset", "community-health-visits")];
+    let fields =
+        [("term_days", "3"), ("reason", "because"), ("question", "why?"), ("fields", "sex"), ("dataset", "community-health-visits")];
     let own = [
         "/datasets/community-health-visits/apply".to_owned(),
         format!("/firm/applications/{draft}/edit"),
@@ -187,7 +190,10 @@ async fn words_of_people_stay_words() {
     app.post_as(&format!("/api/v1/grants/{}/use-reports", grant.id), &client.token, &report).await.expect(201);
     let console = format!("/console/grants/{}", grant.id);
     assert_harmless(&reviewer.page(&console).await, "the grant");
-    assert_harmless(&reviewer.send(&format!("{console}/steps/revocation"), &[("reason", HOSTILE)]).await.expect(200).text(), "the question");
+    assert_harmless(
+        &reviewer.send(&format!("{console}/steps/revocation"), &[("reason", HOSTILE)]).await.expect(200).text(),
+        "the question",
+    );
     reviewer.done(&format!("{console}/steps/suspension"), &[("reason", HOSTILE)]).await;
     assert_harmless(&reviewer.page(&console).await, "the suspended grant");
     assert!(!reviewer.page(&format!("/console/grants?q={}", "%22%3E%3Cscript%3E")).await.contains("\"><script>"));

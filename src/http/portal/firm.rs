@@ -95,7 +95,12 @@ impl DeskPage {
 }
 
 #[get("/firm")]
-pub async fn desk_page(caller: Caller, app: web::Data<App>, query: web::Query<LanguageQuery>, request: HttpRequest) -> Result<HttpResponse> {
+pub async fn desk_page(
+    caller: Caller,
+    app: web::Data<App>,
+    query: web::Query<LanguageQuery>,
+    request: HttpRequest,
+) -> Result<HttpResponse> {
     let w = words(&request, query.lang.as_deref());
     let (id, days) = (firm_of(&caller)?.1.to_owned(), app.settings.duties.report_days);
     let found = app.db.read(move |conn| {

@@ -11,7 +11,7 @@ pub(super) struct SheetRow {
     /// What it is.
     pub label: &'static str,
     /// What the firm says.
-    pub asked: Vec<String>,
+    pub asked: String,
     /// What the offer says of it; nothing where it says nothing.
     pub offer: String,
     /// Whether the offer speaks of it.
@@ -35,16 +35,22 @@ pub(super) struct Leaving {
 }
 
 impl Words {
-    pub(super) fn purposes(&self, purposes: &[Purpose]) -> Vec<String> {
-        purposes.iter().map(|purpose| self.purpose(purpose)).collect()
+    /// Several things as one sentence.
+    fn listed(&self, words: impl Iterator<Item = (&'static str, &'static str)>) -> String {
+        let words: Vec<&str> = words.map(|(zh, en)| self.t(zh, en)).collect();
+        capital(&words.join(self.t("、", ", ")))
     }
 
-    pub(super) fn safeguards(&self, safeguards: &[Safeguard]) -> Vec<String> {
-        safeguards.iter().map(|safeguard| self.safeguard(safeguard)).collect()
+    fn purposes(&self, purposes: &[Purpose]) -> String {
+        self.listed(purposes.iter().map(|purpose| purpose.words()))
     }
 
-    fn ways(&self, modes: &[Mode]) -> Vec<String> {
-        modes.iter().map(|mode| capital(self.mode(mode))).collect()
+    fn safeguards(&self, safeguards: &[Safeguard]) -> String {
+        self.listed(safeguards.iter().map(|safeguard| safeguard.words()))
+    }
+
+    fn ways(&self, modes: &[Mode]) -> String {
+        capital(&self.modes(modes))
     }
 
     fn sharing(&self, shares: bool) -> &'static str {
@@ -60,22 +66,32 @@ pub(super) fn rows(w: Words, application: &Application, dataset: &Dataset) -> Ve
         let of_it = application.conflicts.iter().filter(|conflict| conflict.pointer == pointer);
         of_it.map(|conflict| capital(w.text(&conflict.detail))).collect()
     };
-    let row = |label, pointer: &str, asked: Vec<String>, offer: String| SheetRow { label, asked, offer, checked: true, conflicts: conflicts(pointer) };
-    let own = |label, text: &str| SheetRow { label, asked: vec![text.to_owned()], offer: String::new(), checked: false, conflicts: Vec::new() };
-    let models = if offer.models_may_be_shared { w.t("可以向他人提供", "May be passed on") } else { w.t("不得向他人提供", "May not be passed on") };
+    let row =
+        |label, pointer: &str, asked: String, offer: String| SheetRow { label, asked, offer, checked: true, conflicts: conflicts(pointer) };
+    let own = |label, text: &str| SheetRow { label, asked: text.to_owned(), offer: String::new(), checked: false, conflicts: Vec::new() };
+    let models = if offer.models_may_be_shared {
+        w.t("可以向他人提供", "May be passed on")
+    } else {
+        w.t("不得向他人提供", "May not be passed on")
+    };
     let most = w.days(&i64::from(entry.max_term_days()));
     vec![
         own(w.t("用途说明", "Purpose"), &application.purpose),
-        row(w.t("用途类别", "Kinds of purpose"), "/purposes", w.purposes(&wish.purposes), w.list(&w.purposes(&offer.purposes))),
-        row(w.t("训练所得模型", "Models that learn from it"), "/shares_models", vec![w.sharing(wish.shares_models).to_owned()], models.to_owned()),
-        row(w.t("提供方式", "Handed over by"), "/modes", w.ways(&application.modes), w.list(&w.ways(&offer.modes))),
+        row(w.t("用途类别", "Kinds of purpose"), "/purposes", w.purposes(&wish.purposes), w.purposes(&offer.purposes)),
         row(
-            w.t("期限", "Term"),
-            "/term_days",
-            vec![w.days(&i64::from(application.term_days))],
-            format!("{}{most}", w.t("最长 ", "At most ")),
+            w.t("训练所得模型", "Models that learn from it"),
+            "/shares_models",
+            w.sharing(wish.shares_models).to_owned(),
+            models.to_owned(),
         ),
-        row(w.t("具备的安全措施", "Safeguards in place"), "/safeguards_met", w.safeguards(&wish.safeguards_met), w.list(&w.safeguards(&offer.safeguards))),
+        row(w.t("提供方式", "Handed over by"), "/modes", w.ways(&application.modes), w.ways(&offer.modes)),
+        row(w.t("期限", "Term"), "/term_days", w.days(&i64::from(application.term_days)), format!("{}{most}", w.t("最长 ", "At most "))),
+        row(
+            w.t("具备的安全措施", "Safeguards in place"),
+            "/safeguards_met",
+            w.safeguards(&wish.safeguards_met),
+            w.safeguards(&offer.safeguards),
+        ),
         own(w.t("安全措施说明", "Safeguards in words"), &application.safeguards),
     ]
 }
@@ -83,9 +99,9 @@ pub(super) fn rows(w: Words, application: &Application, dataset: &Dataset) -> Ve
 /// What was granted, entry by entry: a label and a text.
 pub(super) fn granted(w: Words, granted: &Granted) -> Vec<(&'static str, String)> {
     let mut said = vec![
-        (w.t("用途类别", "Kinds of purpose"), w.list(&w.purposes(&granted.purposes))),
+        (w.t("用途类别", "Kinds of purpose"), w.purposes(&granted.purposes)),
         (w.t("训练所得模型", "Models that learn from it"), w.sharing(granted.shares_models).to_owned()),
-        (w.t("提供方式", "Handed over by"), w.list(&w.ways(&granted.modes))),
+        (w.t("提供方式", "Handed over by"), w.ways(&granted.modes)),
         (w.t("期限", "Term"), w.days(&i64::from(granted.term_days))),
         (w.t("数据项", "Fields"), w.list(&granted.fields)),
     ];
@@ -94,7 +110,7 @@ pub(super) fn granted(w: Words, granted: &Granted) -> Vec<(&'static str, String)
 }
 
 fn leaving_of(w: Words, field: &Field) -> Leaving {
-    let coarser: Vec<String> = field.coarser.iter().map(|rule: &ReleaseRule| w.rule(rule)).collect();
+    let coarser: Vec<String> = field.coarser.iter().map(ReleaseRule::words).map(|words| w.text(&words).to_owned()).collect();
     Leaving {
         name: field.name.clone(),
         title: w.text(&field.title).to_owned(),
@@ -124,18 +140,24 @@ pub(super) fn fields(w: Words, entry: &Entry, names: &[String]) -> Vec<Leaving> 
 /// The offer of a dataset in words: a label and a text for each point. `share` is what each release leaves out where the entry says nothing.
 pub(super) fn offer(w: Words, entry: &Entry, share: f64) -> Vec<(String, String)> {
     let offer = entry.offer();
-    let duties: Vec<String> = offer.duties.iter().map(|duty| capital(w.t(duty.words().0, duty.words().1))).collect();
     let none = || w.t("无", "None").to_owned();
-    let safeguards = if offer.safeguards.is_empty() { none() } else { w.list(&w.safeguards(&offer.safeguards)) };
-    let models = if offer.models_may_be_shared { w.t("可以向他人提供", "May be passed on") } else { w.t("不得向他人提供", "May not be passed on") };
+    let safeguards = if offer.safeguards.is_empty() { none() } else { w.safeguards(&offer.safeguards) };
+    let models = if offer.models_may_be_shared {
+        w.t("可以向他人提供", "May be passed on")
+    } else {
+        w.t("不得向他人提供", "May not be passed on")
+    };
     let point = |label: &str, text: String| (label.to_owned(), text);
     let mut said = vec![
-        point(w.t("可用于", "For"), w.list(&w.purposes(&offer.purposes))),
-        point(w.t("提供方式", "Handed over by"), w.list(&w.ways(&offer.modes))),
+        point(w.t("可用于", "For"), w.purposes(&offer.purposes)),
+        point(w.t("提供方式", "Handed over by"), w.ways(&offer.modes)),
         point(w.t("最长期限", "Longest term"), w.days(&i64::from(entry.max_term_days()))),
         point(w.t("须具备的安全措施", "Safeguards asked for"), safeguards),
         point(w.t("训练所得模型", "Models that learn from it"), models.to_owned()),
-        point(w.t("企业义务", "What the firm owes"), if duties.is_empty() { none() } else { w.list(&duties) }),
+        point(
+            w.t("企业义务", "What the firm owes"),
+            if offer.duties.is_empty() { none() } else { w.listed(offer.duties.iter().map(|duty| duty.words())) },
+        ),
     ];
     said.extend(rows_of(w, entry, share));
     said

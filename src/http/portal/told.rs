@@ -14,10 +14,11 @@ pub(super) struct Told {
     /// What was done last, in words.
     pub done: Option<&'static str>,
     /// The form that was refused.
-    form: String,
+    pub form: String,
     filled: Filled,
     faults: Vec<Fault>,
-    general: Option<String>,
+    /// What is wrong with it as a whole.
+    pub general: Option<String>,
 }
 
 impl Told {
@@ -54,14 +55,15 @@ impl Told {
         self
     }
 
+    /// What was typed into a form that may not be on the page any more, since the thing is in another state now.
+    pub fn left_over(&self) -> Option<&str> {
+        let typed = ["reason", "answer", "question", "text"].into_iter().map(|name| self.filled.one(name)).find(|text| !text.is_empty());
+        typed.filter(|_| self.faults.is_empty())
+    }
+
     /// Whether it is about this form.
     pub fn is(&self, form: &str) -> bool {
         self.form == form
-    }
-
-    /// What is wrong with a form as a whole.
-    pub fn general(&self, form: &str) -> Option<&str> {
-        self.general.as_deref().filter(|_| self.is(form))
     }
 
     /// What was typed into a field of a form.
@@ -85,8 +87,12 @@ impl Told {
             return None;
         }
         let below = format!("{pointer}/");
-        let found: Vec<String> =
-            self.faults.iter().filter(|fault| fault.pointer == pointer || fault.pointer.starts_with(&below)).map(|fault| self.explain(fault)).collect();
+        let found: Vec<String> = self
+            .faults
+            .iter()
+            .filter(|fault| fault.pointer == pointer || fault.pointer.starts_with(&below))
+            .map(|fault| self.explain(fault))
+            .collect();
         if found.is_empty() { None } else { Some(found.join(" ")) }
     }
 
@@ -158,7 +164,9 @@ fn said(w: Words, done: &str) -> Option<&'static str> {
         "acceptance" => w.t("申请已受理。", "The application is accepted."),
         "questions" => w.t("已要求企业补正。", "The firm is asked for more."),
         "reports" => w.t("已生成试制报告，请查看。", "The report is made. Look at it below."),
-        "approval" => w.t("申请已批准，协议已生成，待企业签署。", "The application is approved. The agreement is drawn up for the firm to sign."),
+        "approval" => {
+            w.t("申请已批准，协议已生成，待企业签署。", "The application is approved. The agreement is drawn up for the firm to sign.")
+        }
         "refusal" => w.t("已作出不予开放的决定。", "The application is refused."),
         "appeal-dismissed" => w.t("申诉未获支持，维持原决定。", "The appeal is dismissed. The refusal stands."),
         "appeal-granted" => w.t("申诉获支持，申请将重新审核。", "The appeal is granted. The application is decided anew."),

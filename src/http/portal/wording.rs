@@ -56,7 +56,9 @@ impl Words {
             (State::Appealed, Side::Firm) => self.t("等待申诉决定：由另一名审核员作出", "Another reviewer decides the appeal"),
             (State::Appealed, Side::Staff) => self.t("另一名审核员：决定申诉", "Another reviewer: decide the appeal"),
             (State::Signed, Side::Firm | Side::Staff) => self.t("已授权，无待办事项", "There is a grant; nothing is left to do"),
-            (State::Withdrawn | State::Expired, Side::Firm) => self.t("已终结；如有需要请重新申请", "It has ended; apply again where you need to"),
+            (State::Withdrawn | State::Expired, Side::Firm) => {
+                self.t("已终结；如有需要请重新申请", "It has ended; apply again where you need to")
+            }
             (State::Withdrawn | State::Expired, Side::Staff) => self.t("已终结", "It has ended"),
         }
     }

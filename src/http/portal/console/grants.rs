@@ -55,7 +55,12 @@ impl GrantsPage {
 }
 
 #[get("/console/grants")]
-pub async fn grants_page(caller: Caller, app: web::Data<App>, query: web::Query<GrantsQuery>, request: HttpRequest) -> Result<HttpResponse> {
+pub async fn grants_page(
+    caller: Caller,
+    app: web::Data<App>,
+    query: web::Query<GrantsQuery>,
+    request: HttpRequest,
+) -> Result<HttpResponse> {
     let query = query.into_inner();
     let w = words(&request, query.lang.as_deref());
     staff_of(&caller, &OVER_GRANTS)?;

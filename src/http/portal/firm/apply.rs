@@ -112,17 +112,21 @@ impl ApplyPage {
         self.told.fault(FORM, pointer)
     }
 
-    fn general(&self) -> Option<&str> {
-        self.told.general(FORM)
-    }
-
     fn has_field(&self, name: &str) -> bool {
         self.draft.fields.iter().any(|field| field == name)
     }
 
-    /// Where the saved application does not meet the offer at this place; `None` before anything was saved.
+    /// Where the saved application does not meet the offer at this place; `None` where the offer says nothing, or nothing was saved.
     fn conflicts(&self, pointer: &str) -> Option<Vec<String>> {
         let saved = self.saved.as_ref()?;
+        let says = match pointer {
+            "/purposes" => !saved.wish.purposes.is_empty(),
+            "/modes" => !saved.modes.is_empty(),
+            other => ["/shares_models", "/term_days", "/safeguards_met"].contains(&other),
+        };
+        if !says {
+            return None;
+        }
         let of_it = saved.conflicts.iter().filter(|conflict| conflict.pointer == pointer);
         Some(of_it.map(|conflict| capital(self.w.text(&conflict.detail))).collect())
     }

@@ -125,11 +125,12 @@ pub async fn grant_page(
 fn report_of(filled: &Filled) -> Result<duties::NewUseReport> {
     let at = |name: &str, line: usize| filled.one(&format!("{name}-{line}")).trim().to_owned();
     let given = |text: String| if text.is_empty() { Value::Null } else { json!(text) };
-    let results = (0..LINES).map(|line| (at("title", line), at("link", line))).filter(|(title, link)| !title.is_empty() || !link.is_empty());
+    let results =
+        (0..LINES).map(|line| (at("title", line), at("link", line))).filter(|(title, link)| !title.is_empty() || !link.is_empty());
     let results: Vec<Value> = results.map(|(title, link)| json!({ "title": title, "link": given(link) })).collect();
-    let numbers = (0..LINES).map(|line| (at("name", line), at("count", line))).filter(|(name, count)| !name.is_empty() || !count.is_empty());
-    let numbers: Vec<Value> =
-        numbers.map(|(name, count)| json!({ "name": name, "count": count.parse::<i64>().unwrap_or(-1) })).collect();
+    let numbers =
+        (0..LINES).map(|line| (at("name", line), at("count", line))).filter(|(name, count)| !name.is_empty() || !count.is_empty());
+    let numbers: Vec<Value> = numbers.map(|(name, count)| json!({ "name": name, "count": count.parse::<i64>().unwrap_or(-1) })).collect();
     for (name, pointer) in [("from", "/period/from"), ("to", "/period/to")] {
         if filled.one(name).parse::<chrono::NaiveDate>().is_err() {
             return Err(Error::invalid(pointer, "give a day as YYYY-MM-DD"));
@@ -138,7 +139,8 @@ fn report_of(filled: &Filled) -> Result<duties::NewUseReport> {
     let body = json!({
         "period": { "from": filled.one("from"), "to": filled.one("to") }, "used_for": filled.text("used_for"), "results": results, "numbers": numbers,
     });
-    let body: UseReportBody = serde_json::from_value(body).map_err(|cause| Error::Malformed(format!("the form is not one of this page: {cause}")))?;
+    let body: UseReportBody =
+        serde_json::from_value(body).map_err(|cause| Error::Malformed(format!("the form is not one of this page: {cause}")))?;
     body.checked()
 }
 
