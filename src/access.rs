@@ -6,6 +6,7 @@
 pub mod agreements;
 pub mod applications;
 pub mod calendar;
+pub mod desk;
 pub mod duties;
 pub mod grants;
 pub mod register;

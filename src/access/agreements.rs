@@ -31,6 +31,7 @@ use crate::ledger::{self, Kind};
 pub use bundle::{AgreementBundle, BundleFirm, bundle_for};
 pub use countersignature::{Statement, countersign_earlier};
 pub use signing::{Code, FirmSignature, confirm, sign};
+pub use text::rows as words_of_rows;
 pub use verify::{Verdict, verify};
 
 /// An agreement between the publisher and a firm.

@@ -58,7 +58,8 @@ pub enum State {
 
 /// What can be done with an application.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Step {
+#[expect(missing_docs, reason = "the names say it")]
+pub enum Step {
     Change,
     Submit,
     Accept,
@@ -74,7 +75,7 @@ pub(super) enum Step {
 
 impl State {
     /// Every state.
-    pub(super) const ALL: [State; 10] = [
+    pub const ALL: [State; 10] = [
         State::Draft,
         State::Submitted,
         State::Accepted,
@@ -114,7 +115,7 @@ impl State {
     }
 
     /// Whether a step is possible here.
-    pub(super) fn may(self, step: Step) -> bool {
+    pub fn may(self, step: Step) -> bool {
         match step {
             Step::Change => matches!(self, State::Draft | State::Asked),
             Step::Submit => self == State::Draft,
@@ -141,7 +142,7 @@ impl State {
     }
 
     /// Whether the publisher has to act.
-    pub(super) fn is_publishers_turn(self) -> bool {
+    pub fn is_publishers_turn(self) -> bool {
         matches!(self, State::Submitted | State::Accepted | State::Appealed)
     }
 }
@@ -270,7 +271,7 @@ impl Application {
     }
 
     /// What was granted.
-    pub(super) fn granted(&self) -> Granted {
+    pub fn granted(&self) -> Granted {
         self.granted.clone().unwrap_or_else(|| self.asked_for())
     }
 

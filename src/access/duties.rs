@@ -132,7 +132,7 @@ fn view(row: ReportRow) -> Result<UseReport> {
 }
 
 /// When the next report is due of a grant whose use is reported until `covered`; none when nothing is left to report.
-fn due(covered: NaiveDateTime, ends_at: NaiveDateTime, days: u32) -> Option<NaiveDateTime> {
+pub(super) fn due(covered: NaiveDateTime, ends_at: NaiveDateTime, days: u32) -> Option<NaiveDateTime> {
     if days == 0 || covered >= ends_at {
         return None;
     }
@@ -140,7 +140,8 @@ fn due(covered: NaiveDateTime, ends_at: NaiveDateTime, days: u32) -> Option<Naiv
     Some((covered + Duration::days(i64::from(days))).min(ends_at))
 }
 
-fn ends_at(expires_at: NaiveDateTime, revoked_at: Option<NaiveDateTime>) -> NaiveDateTime {
+/// When a grant ends: by its term, or by its revocation before that.
+pub(super) fn ends_at(expires_at: NaiveDateTime, revoked_at: Option<NaiveDateTime>) -> NaiveDateTime {
     revoked_at.map_or(expires_at, |revoked_at| revoked_at.min(expires_at))
 }
 

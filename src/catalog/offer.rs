@@ -148,6 +148,30 @@ impl Purpose {
 }
 
 impl Safeguard {
+    /// Every safeguard.
+    pub const ALL: [Safeguard; 7] = [
+        Safeguard::EncryptionAtRest,
+        Safeguard::EncryptionInTransit,
+        Safeguard::AccessLog,
+        Safeguard::LeastPrivilege,
+        Safeguard::IsolatedEnvironment,
+        Safeguard::NamedOfficer,
+        Safeguard::IncidentPlan,
+    ];
+
+    /// The safeguard as it is written everywhere.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Safeguard::EncryptionAtRest => "encryption_at_rest",
+            Safeguard::EncryptionInTransit => "encryption_in_transit",
+            Safeguard::AccessLog => "access_log",
+            Safeguard::LeastPrivilege => "least_privilege",
+            Safeguard::IsolatedEnvironment => "isolated_environment",
+            Safeguard::NamedOfficer => "named_officer",
+            Safeguard::IncidentPlan => "incident_plan",
+        }
+    }
+
     /// The safeguard in both languages.
     pub fn words(self) -> (&'static str, &'static str) {
         match self {

@@ -30,8 +30,13 @@ pub const CSRF_HEADER: HeaderName = HeaderName::from_static("x-csrf-token");
 
 const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// Where the portal's forms go; they have the token in a field, which [`Guarded`] checks.
-const FORMS: [&str; 3] = ["/login", "/logout", "/account/"];
+/// Where the portal's forms go; they have the token in a field, which [`Guarded`] and [`GuardedForm`] check.
+const FORMS: [&str; 5] = ["/login", "/logout", "/account/", "/firm/", "/console/"];
+
+fn is_form(path: &str) -> bool {
+    let applies = path.starts_with("/datasets/") && path.ends_with("/apply");
+    applies || FORMS.iter().any(|form| path == *form || (form.ends_with('/') && path.starts_with(form)))
+}
 
 /// The session's token that the browser keeps. Of two cookies of the name neither is ours for sure.
 pub fn session(headers: &HeaderMap) -> Option<String> {
@@ -117,8 +122,7 @@ pub fn check_request(app: &App, request: &ServiceRequest, person: &PersonIdentit
         return Ok(());
     }
     check_site(app, request.headers())?;
-    let path = request.path();
-    if FORMS.iter().any(|form| path == *form || (form.ends_with('/') && path.starts_with(form))) {
+    if is_form(request.path()) {
         return Ok(());
     }
     let given = request.headers().get(CSRF_HEADER).and_then(|value| value.to_str().ok()).unwrap_or_default();
@@ -145,17 +149,73 @@ impl<T> Guarded<T> {
     }
 }
 
-/// The person who is logged in by the cookie.
+/// A form of the portal in which a name may stand more than once, as that of boxes that are ticked does.
+#[derive(Deserialize)]
+#[serde(transparent)]
+pub struct GuardedForm(Vec<(String, String)>);
+
+impl GuardedForm {
+    /// What the person filled in.
+    ///
+    /// # Errors
+    /// When nobody is logged in by the cookie, or the form is not of this session.
+    pub fn open(self, app: &App, caller: &Caller) -> Result<Filled> {
+        let filled = Filled(self.0);
+        check_token(app, signed_in(caller)?, filled.one("csrf"))?;
+        Ok(filled)
+    }
+}
+
+/// What somebody filled in.
+#[derive(Debug, Default, Clone)]
+pub struct Filled(Vec<(String, String)>);
+
+impl Filled {
+    /// The first value of a name, with line ends as everywhere else; nothing where there is none.
+    pub fn text(&self, name: &str) -> String {
+        self.one(name).replace("\r\n", "\n")
+    }
+
+    /// The first value of a name; nothing where there is none.
+    pub fn one<'a>(&'a self, name: &str) -> &'a str {
+        self.all(name).next().unwrap_or_default()
+    }
+
+    /// Every value of a name.
+    pub fn all<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a str> {
+        self.0.iter().filter(move |(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Every value of a name, as a list of its own.
+    pub fn list(&self, name: &str) -> Vec<String> {
+        self.all(name).map(str::to_owned).collect()
+    }
+
+    /// Whether a name has this value.
+    pub fn has(&self, name: &str, value: &str) -> bool {
+        self.all(name).any(|known| known == value)
+    }
+}
+
+/// The person who is logged in by the cookie, whatever is still to be done before they may do more.
 ///
 /// # Errors
 /// When there is nobody.
-pub fn person(caller: Caller) -> Result<PersonIdentity> {
-    match caller.identity {
+pub fn signed_in(caller: &Caller) -> Result<&PersonIdentity> {
+    match &caller.identity {
         Identity::Person(person) if person.browser => Ok(person),
         Identity::Person(_) | Identity::Client(_) | Identity::Anonymous => {
             Err(Error::Unauthenticated("log in first, at /login".to_owned()))
         }
     }
+}
+
+/// The person who is logged in by the cookie.
+///
+/// # Errors
+/// When there is nobody.
+pub fn person(caller: Caller) -> Result<PersonIdentity> {
+    signed_in(&caller).cloned()
 }
 
 /// Where a session starts from: the family of the program that the request names, and nothing else of it.

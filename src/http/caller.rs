@@ -170,16 +170,16 @@ async fn answer(
             Err(error) => Some(error),
         },
     };
-    let page = portal::shows_errors(request.path(), request.headers()).then(|| portal::language(request.query_string(), request.headers()));
+    let page = portal::shows_errors(request.path(), request.headers()).then(|| portal::Shown::of(&request));
     if let Some(error) = refused {
-        let body = refuse(&app, &error, page, language, id);
+        let body = refuse(&app, &error, page.as_ref(), language, id);
         return Ok((request.into_response(body), who, Some(standing)));
     }
     let response = next.call(request).await?.map_into_boxed_body();
     let mut response = match response.response().error().and_then(|error| error.as_error::<Error>()) {
         None => response,
         Some(error) => {
-            let body = refuse(&app, error, page, language, id);
+            let body = refuse(&app, error, page.as_ref(), language, id);
             response.into_response(body)
         }
     };
@@ -190,11 +190,11 @@ async fn answer(
 }
 
 /// The answer for an error: a problem, or a page for people who look at pages.
-fn refuse(app: &App, error: &Error, page: Option<Language>, language: Language, id: &str) -> HttpResponse {
+fn refuse(app: &App, error: &Error, page: Option<&portal::Shown>, language: Language, id: &str) -> HttpResponse {
     log_internal(error, id);
     let response = challenge(respond(error, language, id), app);
     match page {
-        Some(language) => portal::error_page(error, language, id, response),
+        Some(page) => portal::error_page(error, page, id, response),
         None => response,
     }
 }

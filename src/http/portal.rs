@@ -1,14 +1,20 @@
 //! The portal: pages for people who look for data, and for those who log in. They work without script.
 
 pub mod account;
+pub mod console;
 pub mod factor;
+pub mod firm;
 pub mod login;
 pub mod register;
+mod sheet;
+mod told;
+mod wording;
 
-use actix_web::http::StatusCode;
+use actix_web::dev::ServiceRequest;
 use actix_web::http::header::{
     ACCEPT, CACHE_CONTROL, CONTENT_LANGUAGE, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION, VARY,
 };
+use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpRequest, HttpResponse, get, web};
 use askama::Template;
 use chrono::NaiveDateTime;
@@ -166,6 +172,8 @@ struct DatasetPage {
     preview: Option<Preview>,
     issuer: String,
     today: String,
+    /// On what terms a firm may have it: a label and a text for each point.
+    offer: Vec<(String, String)>,
 }
 
 struct Preview {
@@ -220,15 +228,34 @@ pub fn language(query: &str, headers: &HeaderMap) -> Language {
     }
 }
 
-/// An error as a page, with the status and headers of the problem. Who has to log in first is led there.
-pub fn error_page(error: &Error, language: Language, id: &str, mut response: HttpResponse) -> HttpResponse {
-    let w = Words(language);
-    if matches!(error, Error::Unauthenticated(_)) {
-        return see(&format!("/login?lang={}", w.short()));
+/// The page in whose place an error is shown.
+pub struct Shown {
+    language: Language,
+    /// Where to go on after a log-in, where that can be said.
+    next: Option<String>,
+}
+
+impl Shown {
+    /// The page that was asked for.
+    pub fn of(request: &ServiceRequest) -> Self {
+        let next = Some(request.path()).filter(|path| request.method() == Method::GET && login::may_follow(path));
+        Shown { language: language(request.query_string(), request.headers()), next: next.map(str::to_owned) }
+    }
+}
+
+/// An error as a page, with the status and headers of the problem. Who has to log in first, or to see to their account, is led there.
+#[expect(clippy::wildcard_enum_match_arm, reason = "most errors say the same in both languages")]
+pub fn error_page(error: &Error, page: &Shown, id: &str, mut response: HttpResponse) -> HttpResponse {
+    let w = Words(page.language);
+    match error {
+        Error::Unauthenticated(_) => return see(&login::address(w, page.next.as_deref())),
+        Error::PasswordChangeRequired | Error::SecondFactorEnrolmentRequired => return see(&format!("/account?lang={}", w.short())),
+        _ => {}
     }
     let kind = error.kind();
-    let detail = match (error, language) {
+    let detail = match (error, page.language) {
         (Error::NotFound { name, .. }, Language::Zh) => format!("没有找到“{name}”。请核对地址，或者返回清单查找。"),
+        (Error::Forbidden(_), Language::Zh) => format!("当前账户不能使用此页面，或不能进行此操作。如有疑问，请联系系统管理员。（{error}）"),
         (other, Language::Zh | Language::En) => other.to_string(),
     };
     let template = ErrorPage { w, title: w.t(kind.zh, kind.en), detail, id };
@@ -353,6 +380,7 @@ async fn dataset_of(app: &App, caller: &Caller, w: Words, slug: String, today: S
         preview,
         issuer: app.issuer.clone(),
         today,
+        offer: if d.entry.open_type == OpenType::Conditional { sheet::offer(w, &d.entry, app.terms.fingerprint_share) } else { Vec::new() },
         d,
     };
     made(&template, keep)

@@ -16,7 +16,7 @@ use datafusion::dataframe::DataFrame;
 use datafusion::functions_aggregate::expr_fn::{count, count_distinct, max, min, sum};
 use datafusion::logical_expr::{Expr, cast as cast_expr, ident, lit, when};
 use datafusion::scalar::ScalarValue;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::transform::{self, Keys};
@@ -35,7 +35,7 @@ const FAILS: &str = " fails ";
 const STEPS: [i64; 7] = [1, 2, 5, 10, 20, 50, 100];
 
 /// How large groups are.
-#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Sizes {
     /// How many groups there are.
     pub groups: i64,
@@ -52,7 +52,7 @@ pub struct Sizes {
 }
 
 /// How few values a sensitive field has in a group.
-#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct LeastValues {
     /// The field.
     pub field: String,
@@ -61,7 +61,7 @@ pub struct LeastValues {
 }
 
 /// Groups of about the same size.
-#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Bar {
     /// The fewest subjects of such a group; the most is one less than this of the next line.
     pub from: i64,

@@ -1,13 +1,13 @@
 //! What a policy does to a version, as a reviewer sees it before anything is approved: counts and rules, never a row.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::groups::Sizes;
 use crate::catalog::{Policy, ReleaseRule};
 
 /// The report of a release that was made, or of one that was tried.
-#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ReleaseReport {
     /// The dataset, by slug.
     pub dataset: String,
@@ -41,7 +41,7 @@ impl ReleaseReport {
 }
 
 /// What became of rows.
-#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct RowsReport {
     /// Rows of the version.
     pub in_version: i64,
@@ -60,7 +60,7 @@ pub struct RowsReport {
 }
 
 /// What became of one field.
-#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct FieldReport {
     /// Its name.
     pub name: String,
@@ -83,7 +83,7 @@ pub struct FieldReport {
 }
 
 /// Groups before and after.
-#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct GroupsReport {
     /// The fields that groups are made of. Keyed hashes and values that were moved are not among them: nobody outside knows them.
     pub fields: Vec<String>,
@@ -104,7 +104,7 @@ pub struct GroupsReport {
 }
 
 /// The risk that somebody who knows the grouped fields of a subject finds the subject's rows (prosecutor risk): one by the size of its group.
-#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Risk {
     /// Of the subject that is easiest to find, 0 to 1.
     pub highest: f64,

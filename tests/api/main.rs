@@ -29,6 +29,8 @@ mod migrations;
 mod oauth;
 mod openapi;
 mod pages;
+mod pages_access;
+mod pages_guard;
 mod people;
 mod policy;
 mod policy_import;

@@ -1,6 +1,7 @@
 //! What the tests stand on: a running application, callers of every kind, and the way to a grant.
 
 mod actors;
+mod browsers;
 mod data;
 mod database;
 mod key_server;
@@ -20,6 +21,7 @@ use qingdan::settings::Settings;
 use tempfile::TempDir;
 
 pub use actors::{Firm, GrantOf, KeyPair, Person, SAFEGUARDS, VISIT_FIELDS, assertion_claims, signature_body, uscc};
+pub use browsers::{Browser, FirmBrowser, SAME_SITE, csrf_of};
 pub use data::{Folder, entry};
 pub use database::TestDatabase;
 pub use key_server::KeyServer;

@@ -128,30 +128,68 @@ export async function open(context, url) {
   return { page, response, check };
 }
 
-async function api(method, where, token, body) {
+export async function api(method, where, token, body) {
   const headers = { 'content-type': 'application/json', ...(token && { authorization: `Bearer ${token}` }) };
   const answer = await fetch(new URL(where, BASE), { method, headers, body: JSON.stringify(body) });
   assert.ok(answer.ok, `${method} ${where}: ${answer.status}`);
   return answer.status === 204 ? null : answer.json();
 }
 
+const operatorToken = async () =>
+  (await api('POST', '/api/v1/sessions', null, { username: 'operator', password: setting('QINGDAN_PASSWORD') })).token;
+
 // A person of their own for one test, who has a one-time password.
 let people = 0;
-export async function newPerson() {
-  const operator = await api('POST', '/api/v1/sessions', null, { username: 'operator', password: setting('QINGDAN_PASSWORD') });
+export async function newPerson(roles = ['reviewer']) {
   people += 1;
-  const person = { username: `browser-${process.pid}-${people}`, display_name: '王小明 Wang Xiaoming', roles: ['reviewer'] };
-  const created = await api('POST', '/api/v1/admin/people', operator.token, person);
-  return { username: person.username, password: created.one_time_password };
+  const person = { username: `browser-${process.pid}-${people}`, display_name: '王小明 Wang Xiaoming', roles };
+  const created = await api('POST', '/api/v1/admin/people', await operatorToken(), person);
+  return { username: person.username, password: created.one_time_password, id: created.person.id };
+}
+
+// A person with roles who has a password of their own.
+export async function newStaff(roles) {
+  const { username, password } = await newPerson(roles);
+  const { token } = await api('POST', '/api/v1/sessions', null, { username, password });
+  const changed = { username, password: 'a password of their own' };
+  await api('PUT', '/api/v1/people/me/password', token, { current: password, new: changed.password });
+  return changed;
+}
+
+// A made-up 统一社会信用代码 with both check digits right (GB 11714, GB 32100).
+function uscc() {
+  const signs = '0123456789ABCDEFGHJKLMNPQRTUWXY';
+  const number = `MA${String((process.pid * 1000 + people) % 1_000_000).padStart(6, '0')}`;
+  const value = (sign) => '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ'.indexOf(sign);
+  const sum = [...number].reduce((total, sign, at) => total + value(sign) * [3, 7, 9, 10, 5, 8, 4, 2][at], 0);
+  const body = `91310199${number}${'0123456789X0'[11 - (sum % 11)]}`;
+  const weighted = [...body].reduce(([total, weight], sign) => [total + signs.indexOf(sign) * weight, (weight * 3) % 31], [0, 1])[0];
+  return body + signs[(31 - (weighted % 31)) % 31];
+}
+
+// A firm that may act, and its person, who has a second factor with recovery codes.
+export async function newFirm() {
+  people += 1;
+  const account = { username: `firm-${process.pid}-${people}`, password: 'a password of the firm' };
+  const contact = { name: '联系人', email: 'contact@example.org' };
+  const registered = await api('POST', '/api/v1/firms', null, { name: '徐汇示例智能科技有限公司', uscc: uscc(), contact, account });
+  const operator = await operatorToken();
+  await api('POST', `/api/v1/admin/firms/${registered.firm.id}/decision`, operator, { approve: true, reason: 'papers are in order' });
+  const { token } = await api('POST', '/api/v1/sessions', null, account);
+  const base = '/api/v1/people/me/second-factor';
+  const { secret } = await api('POST', base, token, { password: account.password });
+  // The code of the step before: that of now is for later.
+  const { recovery_codes: recovery } = await api('POST', `${base}/confirmation`, token, { code: codeOf(secret, -1) });
+  return { ...account, id: registered.firm.id, secret, recovery, operator };
 }
 
 // The code that an app makes at this moment (RFC 6238), of a secret in base32.
-export function codeOf(secret) {
+export function codeOf(secret, steps = 0) {
   const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567';
   const bits = [...secret].map((sign) => alphabet.indexOf(sign).toString(2).padStart(5, '0')).join('');
   const key = Buffer.from(bits.match(/.{8}/g).map((byte) => parseInt(byte, 2)));
   const step = Buffer.alloc(8);
-  step.writeBigUInt64BE(BigInt(Math.floor(Date.now() / 30_000)));
+  step.writeBigUInt64BE(BigInt(Math.floor(Date.now() / 30_000) + steps));
   const tag = createHmac('sha1', key).update(step).digest();
   const number = tag.readUInt32BE(tag[19] & 15) & 0x7fffffff;
   return String(number % 1_000_000).padStart(6, '0');

@@ -116,7 +116,7 @@ fn reach(reach: &Reach) -> (String, String) {
 
 /// What is agreed of rows, a line for each point: the condition as the publisher wrote it, how many leave, and that some are left out so that
 /// a leak can be traced.
-fn rows(rows: &Rows) -> (String, String) {
+pub fn rows(rows: &Rows) -> (String, String) {
     let percent = |share: f64| (share * 100_000.0).round() / 1000.0;
     let (mut zh, mut en) = (String::new(), String::new());
     let mut say = |one: String, other: String| {

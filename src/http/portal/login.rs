@@ -19,12 +19,43 @@ pub struct LanguageQuery {
     pub(super) lang: Option<String>,
 }
 
+/// Which language, and where to go on afterwards.
+#[derive(Default, Deserialize)]
+pub struct LoginQuery {
+    lang: Option<String>,
+    next: Option<String>,
+}
+
+impl LoginQuery {
+    /// Where to go on: a page of ours, or nowhere in particular.
+    fn next(&self) -> Option<&str> {
+        self.next.as_deref().filter(|next| may_follow(next))
+    }
+}
+
 #[derive(Template)]
 #[template(path = "login.html")]
 struct LoginPage {
     w: Words,
     username: String,
     fault: Option<String>,
+    next: Option<String>,
+}
+
+/// Whether a log-in may lead to this path: a page of ours for people who are logged in. Nothing in it can name another site.
+pub(super) fn may_follow(path: &str) -> bool {
+    let ours = path == "/firm" || path == "/console" || ["/firm/", "/console/", "/datasets/"].iter().any(|start| path.starts_with(start));
+    ours && !path.contains("//") && path.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'-' | b'_'))
+}
+
+/// The address of the log-in that goes on to a page.
+pub(super) fn address(w: Words, next: Option<&str>) -> String {
+    let next = next.map(|next| format!("&next={next}")).unwrap_or_default();
+    format!("/login?lang={}{next}", w.short())
+}
+
+fn after(w: Words, next: Option<&str>) -> HttpResponse {
+    see(&format!("{}?lang={}", next.unwrap_or("/account"), w.short()))
 }
 
 /// Somebody who logs in.
@@ -90,19 +121,20 @@ pub(super) fn with_wait(mut response: HttpResponse, error: &Error) -> HttpRespon
 }
 
 #[get("/login")]
-pub async fn login_page(caller: Caller, query: web::Query<LanguageQuery>, request: HttpRequest) -> Result<HttpResponse> {
+pub async fn login_page(caller: Caller, query: web::Query<LoginQuery>, request: HttpRequest) -> Result<HttpResponse> {
     let w = words(&request, query.lang.as_deref());
     if browser::is_browser(&caller) {
-        return Ok(see(&format!("/account?lang={}", w.short())));
+        return Ok(after(w, query.next()));
     }
-    private_page(w, StatusCode::OK, &LoginPage { w, username: String::new(), fault: None })
+    let next = query.next().map(str::to_owned);
+    private_page(w, StatusCode::OK, &LoginPage { w, username: String::new(), fault: None, next })
 }
 
 #[post("/login")]
 pub async fn log_in(
     caller: Caller,
     app: web::Data<App>,
-    query: web::Query<LanguageQuery>,
+    query: web::Query<LoginQuery>,
     request: HttpRequest,
     form: web::Form<LoginForm>,
 ) -> Result<HttpResponse> {
@@ -112,13 +144,14 @@ pub async fn log_in(
     let given = Credentials { username: username.trim().to_owned(), password, code: Some(code) };
     match app.log_in(caller.address, given, browser::origin(request.headers(), true)).await {
         Ok(started) => {
-            let mut response = see(&format!("/account?lang={}", w.short()));
+            // Whoever has a one-time password sees to that first.
+            let mut response = after(w, query.next().filter(|_| !started.person.one_time_password));
             browser::keep(&mut response, &started.token);
             Ok(response)
         }
         Err(error) => {
             let Some(fault) = explain(w, &error) else { return Err(error) };
-            let page = LoginPage { w, username, fault: Some(fault) };
+            let page = LoginPage { w, username, fault: Some(fault), next: query.next().map(str::to_owned) };
             Ok(with_wait(private_page(w, error.kind().status(), &page)?, &error))
         }
     }

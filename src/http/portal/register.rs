@@ -31,7 +31,7 @@ pub struct RegisterPageQuery {
 }
 
 impl Words {
-    fn state(&self, state: &GrantState) -> &'static str {
+    pub(super) fn state(&self, state: &GrantState) -> &'static str {
         match state {
             GrantState::InForce => self.t("有效", "In force"),
             GrantState::Expired => self.t("已到期", "Expired"),
@@ -40,18 +40,18 @@ impl Words {
         }
     }
 
-    fn mode(&self, mode: &Mode) -> &'static str {
+    pub(super) fn mode(&self, mode: &Mode) -> &'static str {
         match mode {
             Mode::Download => self.t("下载", "download"),
             Mode::Api => self.t("接口查询", "API"),
         }
     }
 
-    fn modes(&self, modes: &[Mode]) -> String {
+    pub(super) fn modes(&self, modes: &[Mode]) -> String {
         modes.iter().map(|mode| self.mode(mode)).collect::<Vec<_>>().join(self.t("、", ", "))
     }
 
-    fn sanction(&self, kind: &SanctionKind) -> &'static str {
+    pub(super) fn sanction(&self, kind: &SanctionKind) -> &'static str {
         match kind {
             SanctionKind::Warning => self.t("警告", "Warning"),
             SanctionKind::Throttle => self.t("限流", "Throttle"),
@@ -62,7 +62,7 @@ impl Words {
     }
 
     /// A day as people in Shanghai read it.
-    fn day(&self, at: &NaiveDateTime) -> String {
+    pub(super) fn day(&self, at: &NaiveDateTime) -> String {
         shanghai(*at).format("%Y-%m-%d").to_string()
     }
 }

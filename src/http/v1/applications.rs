@@ -63,7 +63,10 @@ pub struct ApplicationRequest {
 
 impl ApplicationRequest {
     /// The lengths of texts are checked with everything else, so that all faults are told at once.
-    fn checked(self) -> Result<NewApplication> {
+    ///
+    /// # Errors
+    /// When a text has characters that are not shown.
+    pub fn checked(self) -> Result<NewApplication> {
         let purpose = check_text("/purpose", &self.purpose, 0, usize::MAX)?;
         let safeguards = check_text("/safeguards", &self.safeguards, 0, usize::MAX)?;
         Ok(NewApplication {

@@ -50,8 +50,7 @@ fn offer(issuer: &str, dataset: &Dataset, assigner: &str) -> Value {
         }
     };
     let safeguards = offer.safeguards.iter().map(|safeguard| {
-        let name = serde_json::to_value(safeguard).unwrap_or_default();
-        json!({ "action": "ensureExclusivity", "constraint": [{ "leftOperand": term("safeguard"), "operator": "eq", "rightOperand": term(name.as_str().unwrap_or_default()) }] })
+        json!({ "action": "ensureExclusivity", "constraint": [{ "leftOperand": term("safeguard"), "operator": "eq", "rightOperand": term(safeguard.as_str()) }] })
     });
     let duties: Vec<Value> = offer.duties.iter().map(duty).chain(safeguards).collect();
     let mut prohibitions =

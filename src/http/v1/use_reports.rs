@@ -39,7 +39,10 @@ fn is_link(link: &str) -> bool {
 
 impl UseReportBody {
     /// The report, with every fault at once.
-    fn checked(self) -> Result<NewUseReport> {
+    ///
+    /// # Errors
+    /// Names each fault.
+    pub fn checked(self) -> Result<NewUseReport> {
         let mut faults: Vec<Fault> = Vec::new();
         let mut check = |pointer: &str, text: &str, min, max| match check_text(pointer, text, min, max) {
             Ok(text) => text,

@@ -1,0 +1,205 @@
+//! Grants as the publisher sees them: the list, and one of them with what can be done about it.
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpRequest, HttpResponse, get, post, web};
+use askama::Template;
+use chrono::NaiveDateTime;
+use serde::Deserialize;
+
+use super::super::firm::application::DoneQuery;
+use super::super::login::LanguageQuery;
+use super::super::told::{Told, onwards, with_status};
+use super::super::{Words, private_page, words};
+use super::{OVER_GRANTS, staff_of};
+use crate::access::desk::{self, Happened};
+use crate::access::duties::{self, UseReport};
+use crate::access::grants::{self, Grant};
+use crate::access::register::{self, RegisterEntry, RegisterFilter};
+use crate::app::App;
+use crate::clock::now_naive;
+use crate::error::{Error, Result};
+use crate::http::browser::{self, Filled, GuardedForm};
+use crate::http::v1::check_text;
+use crate::http::v1::register::checked_words;
+use crate::identity::{Caller, Role};
+
+/// Grants on one page, and reports of a grant.
+const SHOWN: i64 = 50;
+
+/// Which part of the list.
+#[derive(Deserialize)]
+pub struct GrantsQuery {
+    lang: Option<String>,
+    q: Option<String>,
+    in_force: Option<String>,
+    after: Option<String>,
+}
+
+#[derive(Template)]
+#[template(path = "console-grants.html")]
+struct GrantsPage {
+    w: Words,
+    entries: Vec<RegisterEntry>,
+    total: i64,
+    next: Option<String>,
+    q: String,
+    in_force: String,
+}
+
+impl GrantsPage {
+    /// What was asked for, for an address; begins with `&` where there is any.
+    fn asked(&self) -> String {
+        let given = [("q", &self.q), ("in_force", &self.in_force)].into_iter().filter(|(_, text)| !text.is_empty());
+        given.map(|(name, text)| format!("&{name}={}", url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>())).collect()
+    }
+}
+
+#[get("/console/grants")]
+pub async fn grants_page(
+    caller: Caller,
+    app: web::Data<App>,
+    query: web::Query<GrantsQuery>,
+    request: HttpRequest,
+) -> Result<HttpResponse> {
+    let query = query.into_inner();
+    let w = words(&request, query.lang.as_deref());
+    staff_of(&caller, &OVER_GRANTS)?;
+    let in_force = query.in_force.as_deref().and_then(|in_force| in_force.parse::<bool>().ok());
+    let filter = RegisterFilter { q: checked_words(query.q.clone())?, in_force, ..RegisterFilter::default() };
+    let after = query.after.filter(|after| !after.is_empty());
+    let found = app.db.read(move |conn| register::list(conn, &filter, after.as_deref(), SHOWN)).await?;
+    let page = GrantsPage {
+        w,
+        next: if found.more { found.entries.last().map(|entry| entry.grant.clone()) } else { None },
+        entries: found.entries,
+        total: found.total,
+        q: query.q.unwrap_or_default(),
+        in_force: in_force.map(|in_force| in_force.to_string()).unwrap_or_default(),
+    };
+    private_page(w, StatusCode::OK, &page)
+}
+
+#[derive(Template)]
+#[template(path = "console-grant.html")]
+struct GrantPage {
+    w: Words,
+    csrf: String,
+    grant: Grant,
+    entry: RegisterEntry,
+    history: Vec<Happened>,
+    due: Option<NaiveDateTime>,
+    reports: Vec<UseReport>,
+    /// Whether the person may suspend and revoke.
+    acts: bool,
+    told: Told,
+}
+
+impl GrantPage {
+    fn may_suspend(&self) -> bool {
+        self.acts && self.grant.status == "active"
+    }
+
+    fn may_resume(&self) -> bool {
+        self.acts && self.grant.status == "suspended"
+    }
+
+    fn may_revoke(&self) -> bool {
+        self.acts && self.grant.status != "revoked"
+    }
+
+    fn is_late(&self) -> bool {
+        self.due.is_some_and(|due| due < now_naive())
+    }
+}
+
+async fn page_of(app: &App, w: Words, caller: Caller, id: String, told: Told) -> Result<GrantPage> {
+    let csrf = browser::csrf_token(app, &staff_of(&caller, &OVER_GRANTS)?.session);
+    let days = app.settings.duties.report_days;
+    let found = app.db.read(move |conn| {
+        let grant = grants::find_for(conn, &caller, &id)?;
+        Ok(GrantPage {
+            history: desk::history(conn, &grant.application_id, Some(&grant.agreement_id), Some(&id))?,
+            due: duties::due_of(conn, &grant, days)?,
+            reports: duties::list_for(conn, &caller, &id, None, SHOWN)?.0,
+            entry: register::find(conn, &id)?.0.entry,
+            acts: caller.with_role(&[Role::Operator, Role::Reviewer]).is_ok(),
+            grant,
+            w,
+            csrf,
+            told,
+        })
+    });
+    found.await
+}
+
+#[get("/console/grants/{id}")]
+pub async fn grant_page(
+    caller: Caller,
+    app: web::Data<App>,
+    path: web::Path<String>,
+    query: web::Query<DoneQuery>,
+    request: HttpRequest,
+) -> Result<HttpResponse> {
+    let w = words(&request, query.lang.as_deref());
+    let page = page_of(&app, w, caller, path.into_inner(), Told::done(w, query.done.as_deref())).await?;
+    private_page(w, StatusCode::OK, &page)
+}
+
+/// The page that asks once more before a grant is revoked.
+#[derive(Template)]
+#[template(path = "console-revocation.html")]
+struct RevocationPage {
+    w: Words,
+    csrf: String,
+    entry: RegisterEntry,
+    reason: String,
+}
+
+async fn ask_again(app: &App, w: Words, caller: &Caller, id: String, reason: String) -> Result<HttpResponse> {
+    let csrf = browser::csrf_token(app, &staff_of(caller, &[Role::Operator, Role::Reviewer])?.session);
+    let entry = app.db.read(move |conn| Ok(register::find(conn, &id)?.0.entry)).await?;
+    private_page(w, StatusCode::OK, &RevocationPage { w, csrf, entry, reason })
+}
+
+/// Does what a form of the page says.
+async fn act(app: &App, caller: Caller, id: String, step: &str, reason: String) -> Result<()> {
+    match step {
+        "suspension" => app.db.write(move |conn| grants::suspend(conn, &caller, &id, true, &reason)).await?,
+        "resumption" => app.db.write(move |conn| grants::suspend(conn, &caller, &id, false, &reason)).await?,
+        "revocation" => app.db.write(move |conn| grants::revoke(conn, &caller, &id, &reason)).await?,
+        other => return Err(Error::not_found("page or operation at", format!("/console/grants/{id}/{other}"))),
+    };
+    Ok(())
+}
+
+/// The page once more, with what was wrong.
+async fn refused(app: &App, w: Words, caller: Caller, id: String, step: &str, filled: Filled, error: Error) -> Result<HttpResponse> {
+    let Some(told) = Told::refused(w, step, filled, &error) else { return Err(error) };
+    let page = page_of(app, w, caller, id, told).await?;
+    with_status(private_page(w, StatusCode::OK, &page), &error)
+}
+
+#[post("/console/grants/{id}/steps/{step}")]
+pub async fn take_step(
+    caller: Caller,
+    app: web::Data<App>,
+    path: web::Path<(String, String)>,
+    query: web::Query<LanguageQuery>,
+    request: HttpRequest,
+    form: web::Form<GuardedForm>,
+) -> Result<HttpResponse> {
+    let (w, (id, step)) = (words(&request, query.lang.as_deref()), path.into_inner());
+    let filled = form.into_inner().open(&app, &caller)?;
+    let reason = match check_text("/reason", &filled.text("reason"), 3, 2000) {
+        Ok(reason) => reason,
+        Err(error) => return refused(&app, w, caller, id, &step, filled, error).await,
+    };
+    // What cannot be undone is asked twice.
+    if step == "revocation" && !filled.has("confirmed", &id) {
+        return ask_again(&app, w, &caller, id, reason).await;
+    }
+    match act(&app, caller.clone(), id.clone(), &step, reason).await {
+        Ok(()) => Ok(onwards(w, &format!("/console/grants/{id}"), &step)),
+        Err(error) => refused(&app, w, caller, id, &step, filled, error).await,
+    }
+}

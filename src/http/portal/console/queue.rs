@@ -1,0 +1,87 @@
+//! The queue of applications: those that wait for the publisher come first, and among them those that are overdue.
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpRequest, HttpResponse, get, web};
+use askama::Template;
+use serde::Deserialize;
+
+use super::super::wording::Side;
+use super::super::{Words, private_page, words};
+use super::{ANY, OVER_GRANTS, staff_of};
+use crate::access::applications::State;
+use crate::access::desk::{self, Listing, PAGE, View};
+use crate::app::App;
+use crate::error::Result;
+use crate::identity::Caller;
+
+/// Which part of the queue.
+#[derive(Deserialize)]
+pub struct QueueQuery {
+    lang: Option<String>,
+    state: Option<String>,
+    page: Option<String>,
+}
+
+impl QueueQuery {
+    fn view(&self) -> Result<View> {
+        Ok(match self.state.as_deref() {
+            None | Some("" | "waiting") => View::Waiting,
+            Some("overdue") => View::Overdue,
+            Some("all") => View::All,
+            Some(state) => View::In(State::parse(state)?),
+        })
+    }
+
+    /// Counts from 1.
+    fn page(&self) -> i64 {
+        self.page.as_deref().and_then(|page| page.parse().ok()).filter(|page| (1..=100_000).contains(page)).unwrap_or(1)
+    }
+}
+
+#[derive(Template)]
+#[template(path = "console-queue.html")]
+struct QueuePage {
+    w: Words,
+    listing: Listing,
+    view: View,
+    page: i64,
+    sees_grants: bool,
+    side: Side,
+}
+
+impl QueuePage {
+    /// The view as it stands in the address.
+    fn state(&self) -> &'static str {
+        match self.view {
+            View::Waiting => "waiting",
+            View::Overdue => "overdue",
+            View::All => "all",
+            View::In(state) => state.as_str(),
+        }
+    }
+
+    fn waiting(&self) -> i64 {
+        self.listing.counts.iter().filter(|(state, _)| state.is_publishers_turn()).map(|(_, count)| count).sum()
+    }
+
+    fn all(&self) -> i64 {
+        self.listing.counts.iter().map(|(_, count)| count).sum()
+    }
+
+    fn is_chosen(&self, state: &State) -> bool {
+        self.view == View::In(*state)
+    }
+
+    fn has_more(&self) -> bool {
+        self.page * PAGE < self.listing.total
+    }
+}
+
+#[get("/console")]
+pub async fn queue_page(caller: Caller, app: web::Data<App>, query: web::Query<QueueQuery>, request: HttpRequest) -> Result<HttpResponse> {
+    let w = words(&request, query.lang.as_deref());
+    staff_of(&caller, &ANY)?;
+    let (view, page, sees_grants) = (query.view()?, query.page(), caller.with_role(&OVER_GRANTS).is_ok());
+    let listing = app.db.read(move |conn| desk::list(conn, &caller, view, page - 1)).await?;
+    private_page(w, StatusCode::OK, &QueuePage { w, listing, view, page, sees_grants, side: Side::Staff })
+}
