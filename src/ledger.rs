@@ -92,6 +92,9 @@ pub enum Kind {
     ApplicationExpired,
     ApplicationOverdue,
     ApplicationAppealed,
+    AttachmentAdded,
+    AttachmentRemoved,
+    AttachmentExpired,
     AppealDismissed,
     AppealGranted,
     AgreementDrawn,
@@ -187,6 +190,9 @@ impl Kind {
         Kind::ApplicationExpired,
         Kind::ApplicationOverdue,
         Kind::ApplicationAppealed,
+        Kind::AttachmentAdded,
+        Kind::AttachmentRemoved,
+        Kind::AttachmentExpired,
         Kind::AppealDismissed,
         Kind::AppealGranted,
         Kind::AgreementDrawn,
@@ -281,6 +287,9 @@ impl Kind {
             | Kind::ApplicationExpired
             | Kind::ApplicationOverdue
             | Kind::ApplicationAppealed
+            | Kind::AttachmentAdded
+            | Kind::AttachmentRemoved
+            | Kind::AttachmentExpired
             | Kind::AppealDismissed
             | Kind::AppealGranted
             | Kind::AgreementDrawn
@@ -352,6 +361,9 @@ impl Kind {
             Kind::ApplicationExpired => "application.expired",
             Kind::ApplicationOverdue => "application.overdue",
             Kind::ApplicationAppealed => "application.appealed",
+            Kind::AttachmentAdded => "attachment.added",
+            Kind::AttachmentRemoved => "attachment.removed",
+            Kind::AttachmentExpired => "attachment.expired",
             Kind::AppealDismissed => "appeal.dismissed",
             Kind::AppealGranted => "appeal.granted",
             Kind::AgreementDrawn => "agreement.drawn",

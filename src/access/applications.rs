@@ -4,6 +4,7 @@
 //! possible. A working-day clock runs while it is the publisher's turn, and another while it is the firm's.
 
 mod answers;
+pub mod attachments;
 mod decide;
 mod steps;
 
@@ -20,6 +21,8 @@ use crate::db::Conn;
 use crate::db::schema::{applications, datasets};
 use crate::error::{Error, Result};
 use crate::identity::Caller;
+
+use attachments::Attachment;
 
 pub use answers::{answer, appeal, withdraw};
 pub(super) use decide::granted;
@@ -129,6 +132,11 @@ impl State {
         }
     }
 
+    /// Whether nothing is decided about it any more, unless somebody appeals.
+    fn is_over(self) -> bool {
+        matches!(self, State::Refused | State::Signed | State::Withdrawn | State::Expired)
+    }
+
     /// Whether the publisher has to act.
     pub(super) fn is_publishers_turn(self) -> bool {
         matches!(self, State::Submitted | State::Accepted | State::Appealed)
@@ -175,6 +183,8 @@ pub struct Application {
     pub term_days: i32,
     /// How the firm keeps the data safe, in its words.
     pub safeguards: String,
+    /// The documents that the firm has attached.
+    pub attachments: Vec<Attachment>,
     /// Where it does not meet the dataset's offer as that stands now; nothing where it meets.
     pub conflicts: Vec<OfferConflict>,
     /// Where it stands.
@@ -286,6 +296,7 @@ fn view(conn: &mut Conn, row: ApplicationRow, dataset: String) -> Result<Applica
     let entry = catalog::find(conn, &dataset)?.entry;
     Ok(Application {
         agreement_id: agreements::id_for_application(conn, &row.id)?,
+        attachments: attachments::of_application(conn, &row.id)?,
         conflicts: entry.offer().conflicts(&entry, &wish, &modes, row.term_days),
         overdue: status.is_publishers_turn() && row.due_at.is_some_and(|due| due <= now_naive()),
         id: row.id,
@@ -377,7 +388,7 @@ pub fn side_of(kind: &str) -> &'static str {
         | "release.tried"
         | "appeal.dismissed"
         | "appeal.granted" => "publisher",
-        "application.expired" | "application.overdue" => "service",
+        "application.expired" | "application.overdue" | "attachment.expired" => "service",
         _ => "firm",
     }
 }

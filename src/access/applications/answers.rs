@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use super::attachments::digests;
 use super::steps::Turn;
 use super::{Application, State, Step, due, find};
 use crate::access::Terms;
@@ -21,8 +22,9 @@ pub fn answer(conn: &mut Conn, caller: &Caller, id: &str, words: &str, terms: &T
         Some(_) => (State::Accepted, terms.days.decide),
         None => (State::Submitted, terms.days.accept),
     };
+    let detail = json!({ "attachments": digests(&turn.application) });
     turn.go(conn, to, Some(due(terms, days)))?;
-    ledger::append_with_reason(conn, Kind::ApplicationAnswered, &caller.actor(), &format!("application:{id}"), json!({}), words)?;
+    ledger::append_with_reason(conn, Kind::ApplicationAnswered, &caller.actor(), &format!("application:{id}"), detail, words)?;
     find(conn, id)
 }
 

@@ -4,6 +4,7 @@ use chrono::NaiveDateTime;
 use diesel::prelude::*;
 use serde_json::{Value, json};
 
+use super::attachments::digests;
 use super::{Application, ApplicationRow, State, Step, due, find, row_of};
 use crate::access::Terms;
 use crate::access::agreements::Agreement;
@@ -149,7 +150,8 @@ pub fn submit(conn: &mut Conn, caller: &Caller, id: &str, terms: &Terms) -> Resu
     check(&dataset, &new, false)?;
     turn.row.submitted_by = caller.actor();
     turn.row.submitted_at = now_naive();
-    let detail = contents(&turn.row, &new.dataset)?;
+    let mut detail = contents(&turn.row, &new.dataset)?;
+    detail["attachments"] = json!(digests(&turn.application));
     turn.go(conn, State::Submitted, Some(due(terms, terms.days.accept)))?;
     ledger::append(conn, Kind::ApplicationSubmitted, &caller.actor(), &format!("application:{id}"), &detail)?;
     find(conn, id)
