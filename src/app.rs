@@ -1,5 +1,6 @@
 //! Builds every part from the settings, once; binds, runs, stops.
 
+mod attaching;
 mod beside;
 mod client_keys;
 mod collect;
@@ -42,6 +43,7 @@ use crate::storage::{DataFolder, Storage};
 use client_keys::KeyTurns;
 use reading::KnownReads;
 
+pub use attaching::Announced;
 pub use beside::PartsBeside;
 pub use reading::Allowed;
 pub use receiving::{Receiving, UploadTurn};

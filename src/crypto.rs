@@ -1,5 +1,7 @@
 //! Digests, keyed hashes, random tokens and sealing, all from one library (`aws-lc-rs`).
 
+pub mod chunks;
+
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use aws_lc_rs::{digest, hmac, rand};
 use base64::Engine;

@@ -74,6 +74,8 @@ pub enum Error {
         /// The tier's limit.
         limit_seconds: u64,
     },
+    /// What was kept cannot be read any more: its bytes were changed, or the key is another one.
+    Damaged(String),
     /// A part that this request needs does not answer.
     Unavailable(String),
     /// A fault of ours. The cause is logged once and never shown.
@@ -108,6 +110,7 @@ impl fmt::Display for Error {
             | Error::UnsupportedMediaType(text)
             | Error::NotAcceptable(text)
             | Error::Unavailable(text)
+            | Error::Damaged(text)
             | Error::WrongProtocol { detail: text, .. }
             | Error::RateLimited { reason: text, .. } => f.write_str(text),
             Error::Invalid(faults) => {

@@ -92,6 +92,9 @@ pub enum Kind {
     ApplicationExpired,
     ApplicationOverdue,
     ApplicationAppealed,
+    AttachmentAdded,
+    AttachmentRemoved,
+    AttachmentExpired,
     AppealDismissed,
     AppealGranted,
     AgreementDrawn,
@@ -192,6 +195,9 @@ impl Kind {
         Kind::ApplicationExpired,
         Kind::ApplicationOverdue,
         Kind::ApplicationAppealed,
+        Kind::AttachmentAdded,
+        Kind::AttachmentRemoved,
+        Kind::AttachmentExpired,
         Kind::AppealDismissed,
         Kind::AppealGranted,
         Kind::AgreementDrawn,
@@ -296,6 +302,9 @@ impl Kind {
             | Kind::ApplicationExpired
             | Kind::ApplicationOverdue
             | Kind::ApplicationAppealed
+            | Kind::AttachmentAdded
+            | Kind::AttachmentRemoved
+            | Kind::AttachmentExpired
             | Kind::AppealDismissed
             | Kind::AppealGranted
             | Kind::AgreementDrawn
@@ -367,6 +376,9 @@ impl Kind {
             Kind::ApplicationExpired => "application.expired",
             Kind::ApplicationOverdue => "application.overdue",
             Kind::ApplicationAppealed => "application.appealed",
+            Kind::AttachmentAdded => "attachment.added",
+            Kind::AttachmentRemoved => "attachment.removed",
+            Kind::AttachmentExpired => "attachment.expired",
             Kind::AppealDismissed => "appeal.dismissed",
             Kind::AppealGranted => "appeal.granted",
             Kind::AgreementDrawn => "agreement.drawn",

@@ -3,6 +3,7 @@
 //!
 //! An unknown key or a value that cannot be read stops the start and says which key it is, where it stands and what is allowed.
 
+mod attachments;
 mod duties;
 mod outbound;
 mod values;
@@ -18,6 +19,7 @@ mod keys;
 
 use values::Values;
 
+pub use attachments::AttachmentSettings;
 pub use duties::DutySettings;
 pub use keys::{KEYS, Key};
 pub use outbound::{KeySetSettings, OutboundSettings};
@@ -138,6 +140,8 @@ pub struct Settings {
     pub staff: TierLimits,
     /// What firms owe, and what becomes of those who break their agreements.
     pub duties: DutySettings,
+    /// Documents that firms attach to applications.
+    pub attachments: AttachmentSettings,
     /// How the service talks to addresses that others name.
     pub outbound: OutboundSettings,
     /// The key sets that clients publish.
@@ -211,6 +215,7 @@ impl Settings {
             firm,
             staff,
             duties: DutySettings::of(values)?,
+            attachments: AttachmentSettings::of(values)?,
             outbound: OutboundSettings::of(values)?,
             key_sets: KeySetSettings::of(values)?,
             login_per_minute: values.small("limits_login_per_minute")?,

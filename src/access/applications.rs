@@ -4,6 +4,7 @@
 //! possible. A working-day clock runs while it is the publisher's turn, and another while it is the firm's.
 
 mod answers;
+pub mod attachments;
 mod decide;
 mod steps;
 
@@ -23,6 +24,8 @@ use crate::db::schema::{applications, datasets};
 use crate::error::{Error, Result};
 use crate::identity::Caller;
 use crate::limits::ReadQuota;
+
+use attachments::Attachment;
 
 pub use answers::{answer, appeal, withdraw};
 pub use decide::{Conditions, NewDecision, accept, ask, decide, decide_appeal};
@@ -133,12 +136,9 @@ impl State {
         }
     }
 
-    /// Whether it has not come to its end.
-    pub(super) fn is_open(self) -> bool {
-        match self {
-            State::Draft | State::Submitted | State::Accepted | State::Asked | State::Approved | State::Appealed => true,
-            State::Refused | State::Signed | State::Withdrawn | State::Expired => false,
-        }
+    /// Whether nothing is decided about it any more, unless somebody appeals.
+    pub(super) fn is_over(self) -> bool {
+        matches!(self, State::Refused | State::Signed | State::Withdrawn | State::Expired)
     }
 
     /// Whether the publisher has to act.
@@ -219,6 +219,8 @@ pub struct Application {
     pub term_days: i32,
     /// How the firm keeps the data safe, in its words.
     pub safeguards: String,
+    /// The documents that the firm has attached.
+    pub attachments: Vec<Attachment>,
     /// Where it does not meet the dataset's offer as that stands now; nothing where it meets.
     pub conflicts: Vec<OfferConflict>,
     /// Where it stands.
@@ -340,14 +342,22 @@ fn row_of(conn: &mut Conn, id: &str) -> Result<(ApplicationRow, String)> {
 fn view(conn: &mut Conn, row: ApplicationRow, dataset: String) -> Result<Application> {
     let entry = catalog::find(conn, &dataset)?.entry;
     let agreement_id = agreements::id_for_application(conn, &row.id)?;
-    shown(row, dataset, &entry, agreement_id)
+    let attachments = attachments::of_applications(conn, &[row.id.as_str()])?.remove(&row.id).unwrap_or_default();
+    shown(row, dataset, &entry, agreement_id, attachments)
 }
 
-fn shown(row: ApplicationRow, dataset: String, entry: &Entry, agreement_id: Option<String>) -> Result<Application> {
+fn shown(
+    row: ApplicationRow,
+    dataset: String,
+    entry: &Entry,
+    agreement_id: Option<String>,
+    attachments: Vec<Attachment>,
+) -> Result<Application> {
     let status = State::parse(&row.status)?;
     let (wish, modes): (Wish, Vec<Mode>) = (serde_json::from_str(&row.wish_json)?, serde_json::from_str(&row.modes_json)?);
     Ok(Application {
         agreement_id,
+        attachments,
         conflicts: entry.offer().conflicts(entry, &wish, &modes, row.term_days),
         overdue: status.is_publishers_turn() && row.due_at.is_some_and(|due| due <= now_naive()),
         id: row.id,
@@ -429,6 +439,7 @@ pub fn list_for(conn: &mut Conn, caller: &Caller, filter: &ApplicationFilter) ->
         page.order(applications::id).limit(filter.limit).select((ApplicationRow::as_select(), datasets::slug)).load(conn)?;
     let ids: Vec<&str> = rows.iter().map(|(row, _)| row.id.as_str()).collect();
     let mut drawn = agreements::ids_for_applications(conn, &ids)?;
+    let mut attached = attachments::of_applications(conn, &ids)?;
     let mut entries: HashMap<String, Entry> = HashMap::new();
     for (_, slug) in &rows {
         if !entries.contains_key(slug) {
@@ -436,9 +447,9 @@ pub fn list_for(conn: &mut Conn, caller: &Caller, filter: &ApplicationFilter) ->
         }
     }
     let item = |(row, slug): (ApplicationRow, String)| {
-        let agreement = drawn.remove(&row.id);
+        let (agreement, attachments) = (drawn.remove(&row.id), attached.remove(&row.id).unwrap_or_default());
         let entry = entries.get(&slug).ok_or_else(|| Error::not_found("dataset", &slug))?;
-        shown(row, slug, entry, agreement)
+        shown(row, slug, entry, agreement, attachments)
     };
     Ok((rows.into_iter().map(item).collect::<Result<_>>()?, total))
 }
@@ -453,7 +464,7 @@ pub fn side_of(kind: &str) -> &'static str {
         | "release.tried"
         | "appeal.dismissed"
         | "appeal.granted" => "publisher",
-        "application.expired" | "application.overdue" => "service",
+        "application.expired" | "application.overdue" | "attachment.expired" => "service",
         _ => "firm",
     }
 }

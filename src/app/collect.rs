@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::App;
+use crate::access::applications::attachments;
 use crate::catalog;
 use crate::db::blocking;
 use crate::error::Result;
@@ -31,6 +32,8 @@ pub(super) async fn collect(app: &Arc<App>, progress: &Arc<Progress>) -> Result<
     let age = age(app).await?;
     let before = crate::clock::now_naive() - age;
     let sets_removed = app.db.write(move |conn| catalog::remove_orphan_sets(conn, before)).await?;
+    let retention_days = app.settings.attachments.retention_days;
+    let attachments_removed = app.db.write(move |conn| attachments::expire(conn, retention_days)).await?;
     let storage = app.storage.clone();
     // Listed first: whatever is pointed at later than this is in the database by the time that it is asked.
     let objects = blocking(move || {
@@ -48,7 +51,10 @@ pub(super) async fn collect(app: &Arc<App>, progress: &Arc<Progress>) -> Result<
         let sha256 = object.sha256.clone();
         let known = app
             .db
-            .read(move |conn| Ok(catalog::is_part(conn, &sha256)? || catalog::is_member(conn, &sha256)? || read::is_export(conn, &sha256)?))
+            .read(move |conn| {
+                let of_list = catalog::is_part(conn, &sha256)? || catalog::is_member(conn, &sha256)? || read::is_export(conn, &sha256)?;
+                Ok(of_list || attachments::is_attachment(conn, &sha256)?)
+            })
             .await?;
         // Looked at once more: somebody may have put the same bytes there again, and be about to point at them.
         if !known && app.storage.remove_older(&object, age).await? {
@@ -66,6 +72,6 @@ pub(super) async fn collect(app: &Arc<App>, progress: &Arc<Progress>) -> Result<
     let uploads_removed = gone.len();
     blocking(move || gone.iter().try_for_each(|id| incoming.remove(id))).await?;
     Ok(Outcome::Done(
-        json!({ "objects_removed": removed, "sets_removed": sets_removed, "bytes_freed": freed, "unfinished_removed": unfinished, "uploads_removed": uploads_removed }),
+        json!({ "objects_removed": removed, "sets_removed": sets_removed, "attachments_removed": attachments_removed, "bytes_freed": freed, "unfinished_removed": unfinished, "uploads_removed": uploads_removed }),
     ))
 }

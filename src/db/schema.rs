@@ -300,6 +300,22 @@ diesel::table! {
 }
 
 diesel::table! {
+    attachments (id) {
+        id -> Text,
+        application_id -> Text,
+        name -> Text,
+        media_type -> Text,
+        size_bytes -> BigInt,
+        sha256 -> Text,
+        object_sha256 -> Text,
+        object_size_bytes -> BigInt,
+        sealed_key -> Binary,
+        created_by -> Text,
+        created_at -> Timestamp,
+    }
+}
+
+diesel::table! {
     agreements (id) {
         id -> Text,
         application_id -> Text,

@@ -91,6 +91,7 @@ const RANGE: Kind =
     kind("range-not-satisfiable", StatusCode::RANGE_NOT_SATISFIABLE, "请求的范围超出文件", "The range lies outside of the file");
 const LIMITED: Kind = kind("rate-limited", StatusCode::TOO_MANY_REQUESTS, "请求过多", "Too many requests");
 const TIMEOUT: Kind = kind("query-timeout", StatusCode::UNPROCESSABLE_ENTITY, "查询超时", "The query took too long");
+const DAMAGED: Kind = kind("damaged", StatusCode::INTERNAL_SERVER_ERROR, "存储内容已损坏", "What was stored is damaged");
 const UNAVAILABLE: Kind = kind("unavailable", StatusCode::SERVICE_UNAVAILABLE, "暂时不可用", "Not available at the moment");
 const INTERNAL: Kind = kind("internal", StatusCode::INTERNAL_SERVER_ERROR, "内部错误", "An internal error occurred");
 
@@ -114,6 +115,7 @@ pub const KINDS: &[Kind] = &[
     RANGE,
     LIMITED,
     TIMEOUT,
+    DAMAGED,
     UNAVAILABLE,
     INTERNAL,
 ];
@@ -139,6 +141,7 @@ impl Error {
             Error::RangeNotSatisfiable { .. } => RANGE,
             Error::RateLimited { .. } => LIMITED,
             Error::QueryTimeout { .. } => TIMEOUT,
+            Error::Damaged(_) => DAMAGED,
             Error::Unavailable(_) => UNAVAILABLE,
             Error::Internal(_) => INTERNAL,
         }

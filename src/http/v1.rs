@@ -3,6 +3,7 @@
 pub mod admin;
 pub mod agreements;
 pub mod applications;
+pub mod attachments;
 pub mod citation;
 pub mod clients;
 pub mod datasets;

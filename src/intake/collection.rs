@@ -17,6 +17,7 @@ use std::path::Path;
 use self::archive::Container;
 use self::files::Files;
 use self::manifest::Manifest;
+pub use self::media::media_type as told_type;
 pub use self::texts::appended;
 use super::faults::Stop;
 use super::progress::Progress;

@@ -74,6 +74,19 @@ pub const KEYS: &[Key] = &[
     key("application_sign_days", "20", "a whole number from 1 to 365", "working days that a firm has to sign an agreement"),
     key("application_appeal_days", "20", "a whole number from 1 to 365", "working days that a firm has to appeal against a refusal"),
     key(
+        "attachment_max_bytes",
+        "20971520",
+        "a whole number from 1 to 1073741824",
+        "the largest document that a firm may attach to an application",
+    ),
+    key("attachments_most", "20", "a whole number from 0 to 1000", "how many documents an application may have"),
+    key(
+        "attachment_retention_days",
+        "1095",
+        "a whole number from 0 to 36500",
+        "how many days after the end of an application, or of its grant, its documents are kept",
+    ),
+    key(
         "working_calendar",
         "",
         "a CSV file with the columns date and kind (holiday or workday)",
@@ -98,7 +111,7 @@ pub const KEYS: &[Key] = &[
         "master_key",
         "",
         "64 hexadecimal characters",
-        "seals signing keys and second factors, and keys pseudonyms; by default made once in DATA_DIR/secrets",
+        "seals signing keys, second factors and documents of applications, and keys pseudonyms; by default made once in DATA_DIR/secrets",
     ),
     key("session_idle_minutes", "30", "a whole number from 1 to 10080", "after how long without a request a person's session ends"),
     key("session_hours", "12", "a whole number from 1 to 720", "how long a person's session lasts at the most"),

@@ -7,6 +7,7 @@
 mod access;
 mod agreements;
 mod architecture;
+mod attachments;
 mod browser;
 pub mod collections;
 mod crash;

@@ -78,6 +78,11 @@ const EXPECTED: &[Line] = &[
     ("answer_application", [401, 200, 403, 404, 200, 403, 403, 403, 403]),
     ("withdraw_application", [401, 200, 403, 404, 200, 403, 403, 403, 403]),
     ("appeal_application", [401, 200, 403, 404, 200, 403, 403, 403, 403]),
+    // By JSON, which is no kind of document that is taken: 415 means that the caller got that far. What is listed and read was submitted.
+    ("create_attachment", [401, 415, 403, 415, 415, 403, 403, 403, 403]),
+    ("list_attachments", [401, 200, 403, 404, 200, 403, 200, 200, 200]),
+    ("download_attachment", [401, 200, 403, 404, 200, 403, 200, 200, 200]),
+    ("remove_attachment", [401, 204, 403, 404, 204, 403, 403, 403, 403]),
     ("accept_application", [401, 403, 403, 403, 403, 403, 200, 403, 403]),
     ("ask_about_application", [401, 403, 403, 403, 403, 403, 200, 403, 403]),
     ("decide_application_appeal", [401, 403, 403, 403, 403, 403, 200, 403, 403]),
@@ -272,6 +277,17 @@ impl World {
             let agreement = app.drawn_agreement(&self.firm).await;
             let path = template.replace("{id}", agreement["id"].as_str().unwrap());
             return (path, Some(signature_body(&self.firm, &agreement)));
+        }
+        if template.contains("/attachments") {
+            let (id, attachment) = app.draft_with_attachment(&self.firm).await;
+            if matches!(operation, "list_attachments" | "download_attachment") {
+                app.post_as(&format!("/api/v1/applications/{id}/submission"), &self.firm.token, &json!({})).await.expect(200);
+            }
+            let path = template.replace("{id}", &id).replace("{attachment}", &attachment);
+            return match operation {
+                "create_attachment" => (path + "?name=a.txt", Some(json!({}))),
+                _ => (path, None),
+            };
         }
         let mut path = template
             .replace("{slug}", "community-health-visits")

@@ -80,6 +80,7 @@ fn every_column_of_the_schema_exists() {
             assertions: (S, T),
             ended_tokens: (S, T),
             signing_keys: (S, Vec<u8>, S, T, Option<T>, S, Option<T>),
+            attachments: (S, S, S, S, i64, S, S, i64, Vec<u8>, S, T),
             applications: (S, S, S, S, S, S, i32, S, S, S, T, O, Option<T>, O, S, O, Option<T>, Option<T>, bool, i32, O, O, bool, Option<i32>),
             agreements: (S, S, S, S, S, S, S, O, O, Option<T>, T, O, O, O, O, O),
             grants: (S, S, S, S, S, S, S, T, T, Option<T>, O, S, S, bool, Option<T>, Option<T>, bool),

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use super::attachments::digests;
 use super::steps::Turn;
 use super::{Application, State, Step, due, find};
 use crate::access::Terms;
@@ -23,8 +24,9 @@ pub fn answer(conn: &mut Conn, caller: &Caller, id: &str, words: &str, terms: &T
     };
     // The publisher's clock stood still; what it had let go by is over still.
     let left = turn.row.days_left.take().map_or(days, |left| u32::try_from(left).unwrap_or(0));
+    let detail = json!({ "attachments": digests(&turn.application) });
     turn.go(conn, to, Some(due(terms, left)))?;
-    ledger::append_with_reason(conn, Kind::ApplicationAnswered, &caller.actor(), &format!("application:{id}"), json!({}), words)?;
+    ledger::append_with_reason(conn, Kind::ApplicationAnswered, &caller.actor(), &format!("application:{id}"), detail, words)?;
     find(conn, id)
 }
 

@@ -4,6 +4,7 @@ use chrono::NaiveDateTime;
 use diesel::prelude::*;
 use serde_json::{Value, json};
 
+use super::attachments::{self, digests};
 use super::{Application, ApplicationRow, State, Step, due, find, row_of};
 use crate::access::Terms;
 use crate::access::agreements::Agreement;
@@ -170,7 +171,8 @@ pub fn submit(conn: &mut Conn, caller: &Caller, id: &str, terms: &Terms) -> Resu
     turn.row.submitted_by = caller.actor();
     turn.row.submitted_at = now_naive();
     turn.row.was_submitted = true;
-    let detail = contents(&turn.row, &new.dataset)?;
+    let mut detail = contents(&turn.row, &new.dataset)?;
+    detail["attachments"] = json!(digests(&turn.application));
     turn.go(conn, State::Submitted, Some(due(terms, terms.days.accept)))?;
     ledger::append(conn, Kind::ApplicationSubmitted, &caller.actor(), &format!("application:{id}"), &detail)?;
     find(conn, id)
@@ -249,7 +251,9 @@ fn require_few_changes(conn: &mut Conn, id: &str) -> Result<()> {
 /// When there is no such application.
 pub(in crate::access) fn contents_sha256(conn: &mut Conn, id: &str) -> Result<String> {
     let (row, slug) = row_of(conn, id)?;
-    let said = json!([contents(&row, &slug)?, row.purpose, row.safeguards, row.renews_id]);
+    let attached = attachments::of_applications(conn, &[id])?.remove(id).unwrap_or_default();
+    let attached: Vec<&str> = attached.iter().map(|one| one.sha256.as_str()).collect();
+    let said = json!([contents(&row, &slug)?, row.purpose, row.safeguards, row.renews_id, attached]);
     Ok(sha256_hex(said.to_string().as_bytes()))
 }
 

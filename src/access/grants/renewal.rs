@@ -70,7 +70,7 @@ fn require_renewable(grant: &Grant) -> Result<()> {
 
 /// The application that asks for a longer term of a grant and has not come to its end.
 fn open_renewal(conn: &mut Conn, id: &str) -> Result<Option<String>> {
-    let open: Vec<&str> = applications::State::ALL.into_iter().filter(|state| state.is_open()).map(applications::State::as_str).collect();
+    let open: Vec<&str> = applications::State::ALL.into_iter().filter(|state| !state.is_over()).map(applications::State::as_str).collect();
     let of_grant = application_rows::table.filter(application_rows::renews_id.eq(id)).filter(application_rows::status.eq_any(open));
     Ok(of_grant.select(application_rows::id).first(conn).optional()?)
 }

@@ -15,6 +15,7 @@ diesel::joinable!(clients -> firms (firm_id));
 diesel::joinable!(client_key_sets -> clients (client_id));
 diesel::joinable!(applications -> firms (firm_id));
 diesel::joinable!(applications -> datasets (dataset_id));
+diesel::joinable!(attachments -> applications (application_id));
 diesel::joinable!(agreements -> applications (application_id));
 diesel::joinable!(agreements -> firms (firm_id));
 diesel::joinable!(grants -> agreements (agreement_id));
@@ -50,6 +51,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     ended_tokens,
     signing_keys,
     applications,
+    attachments,
     agreements,
     grants,
     sanctions,

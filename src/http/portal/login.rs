@@ -103,6 +103,7 @@ pub(super) fn explain(w: Words, error: &Error) -> Option<String> {
         | Error::TooLarge(_)
         | Error::UnsupportedMediaType(_)
         | Error::ChecksumMismatch
+        | Error::Damaged(_)
         | Error::WrongProtocol { .. }
         | Error::NotAcceptable(_)
         | Error::RangeNotSatisfiable { .. }

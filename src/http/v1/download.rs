@@ -14,7 +14,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-pub use self::sending::{Look, Sending};
+pub use self::sending::{Look, Sending, disposition};
 use super::datasets::DatasetPath;
 use super::versions::which_version;
 use crate::access::{Files, Mode, Read};

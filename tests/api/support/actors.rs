@@ -232,6 +232,19 @@ impl Service {
         draft["id"].as_str().unwrap().to_owned()
     }
 
+    /// Attaches a document to an application.
+    pub async fn attach(&self, token: &str, application: &str, name: &str, media_type: &str, bytes: &[u8]) -> Answer {
+        let path = super::with_query(&format!("/api/v1/applications/{application}/attachments"), &[("name", name)]);
+        self.bytes(reqwest::Method::POST, &path, token, bytes, &[("content-type", media_type)]).await
+    }
+
+    /// A draft with a document: the ids of both.
+    pub async fn draft_with_attachment(&self, firm: &Firm) -> (String, String) {
+        let id = self.draft(&firm.token).await;
+        let attached = self.attach(&firm.token, &id, "safeguards.txt", "text/plain", b"how the data is kept safe").await.expect(201).json();
+        (id, attached["id"].as_str().unwrap().to_owned())
+    }
+
     /// An application with which a reviewer has done these steps.
     pub async fn apply_and(&self, firm: &Firm, steps: &[(&str, Value)]) -> String {
         let id = self.apply(&firm.token).await;

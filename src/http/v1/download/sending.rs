@@ -166,7 +166,7 @@ impl Sending {
 }
 
 /// A name for whoever saves the file (RFC 6266): where it is not plain ASCII, in both forms.
-fn disposition(name: &str) -> String {
+pub fn disposition(name: &str) -> String {
     let is_plain = |letter: char| letter.is_ascii_graphic() && !matches!(letter, '"' | '\\' | '%') || letter == ' ';
     if name.chars().all(is_plain) {
         return format!("attachment; filename=\"{name}\"");
