@@ -1,6 +1,5 @@
 //! Which tables belong to which, and that any of them may stand in one query.
 
-#[expect(clippy::wildcard_imports, reason = "every table there is")]
 use super::*;
 
 diesel::joinable!(datasets -> publishers (publisher));

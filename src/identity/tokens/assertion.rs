@@ -158,9 +158,10 @@ impl Claims {
                 return Err(format!("{name} lies in the future"));
             }
         }
-        let named = match &claims["aud"] {
-            Value::Array(names) => names.iter().filter_map(Value::as_str).collect(),
-            one => one.as_str().into_iter().collect::<Vec<_>>(),
+        // One name, or a list of them.
+        let named: Vec<&str> = match claims["aud"].as_array() {
+            Some(names) => names.iter().filter_map(Value::as_str).collect(),
+            None => claims["aud"].as_str().into_iter().collect(),
         };
         if !named.iter().any(|name| audiences.iter().any(|ours| ours == name)) {
             return Err(format!("aud must be `{}`", audiences.first().map_or("", String::as_str)));
