@@ -31,6 +31,7 @@ mod oauth;
 mod openapi;
 mod pages;
 mod pages_access;
+mod pages_grants;
 mod pages_guard;
 mod people;
 mod policy;
