@@ -233,7 +233,7 @@ pub fn enrol(conn: &mut Conn, master: &MasterKey, person: &PersonIdentity, code:
     lock_ledger(conn)?;
     let row = row_of(conn, &person.id)?.filter(|row| row.confirmed_at.is_none());
     let row = row.ok_or_else(|| Error::Conflict("there is no second factor to confirm; begin one first".to_owned()))?;
-    let tried = Tried::session(master, &person.id);
+    let tried = Tried::code(master, &person.id);
     if let Some(refusal) = lockout::refusal(conn, &tried)? {
         return Ok(Err(refusal));
     }
@@ -265,7 +265,7 @@ pub fn confirm(conn: &mut Conn, master: &MasterKey, person_id: &str, code: &str)
     if !is_enrolled(conn, person_id)? {
         return Err(Error::Conflict("this needs a second factor, and there is none yet: begin one at /account".to_owned()));
     }
-    let tried = Tried::session(master, person_id);
+    let tried = Tried::code(master, person_id);
     if let Some(refusal) = lockout::refusal(conn, &tried)? {
         return Ok(Err(refusal));
     }

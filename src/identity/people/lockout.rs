@@ -42,9 +42,18 @@ impl Tried {
         Tried { name, actor: "anonymous".to_owned() }
     }
 
-    /// A person with a session, who is asked for the password or a code again. Counted apart: strangers cannot keep somebody from what a session may do.
+    /// A person with a session, who is asked for the password again. Counted apart: strangers cannot keep somebody from what a session may do.
     pub fn session(master: &MasterKey, person_id: &str) -> Self {
-        let name = master.derive("lockout").hex(format!("session\n{person_id}").as_bytes());
+        Self::in_session(master, "session", person_id)
+    }
+
+    /// A person with a session, who is asked for a code. Counted apart from the password: whoever knows that one would clear the wrong codes with it.
+    pub fn code(master: &MasterKey, person_id: &str) -> Self {
+        Self::in_session(master, "session-code", person_id)
+    }
+
+    fn in_session(master: &MasterKey, what: &str, person_id: &str) -> Self {
+        let name = master.derive("lockout").hex(format!("{what}\n{person_id}").as_bytes());
         Tried { name, actor: format!("person:{person_id}") }
     }
 }
@@ -143,8 +152,8 @@ mod tests {
     #[test]
     fn a_name_and_an_account_are_counted_apart_and_not_kept() {
         let master = MasterKey::from_hex(&"07".repeat(32)).unwrap();
-        let (login, session) = (Tried::login(&master, "anna"), Tried::session(&master, "anna"));
-        assert_ne!(login.name, session.name);
+        let (login, session, code) = (Tried::login(&master, "anna"), Tried::session(&master, "anna"), Tried::code(&master, "anna"));
+        assert!(login.name != session.name && session.name != code.name && code.name != login.name);
         assert!(!login.name.contains("anna"));
     }
 
