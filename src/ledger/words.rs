@@ -119,8 +119,29 @@ pub(super) fn last(conn: &mut Conn) -> Result<Option<i64>> {
     Ok(ledger_words::table.select(diesel::dsl::max(ledger_words::seq)).first(conn)?)
 }
 
+/// Checks that a firm's own words against a sanction can be taken out: not by who imposed it, and not before an appeal is decided that they belong to.
+fn require_heard(conn: &mut Conn, actor: &str, kind: &str, subject: &str) -> Result<()> {
+    if ![Kind::SanctionAnswered, Kind::SanctionAppealed].iter().any(|own| own.as_str() == kind) {
+        return Ok(());
+    }
+    let id = subject.split_once(':').map_or("", |(_, id)| id);
+    let imposed_by: String = sanctions::table.find(id).select(sanctions::imposed_by).first(conn)?;
+    if actor == format!("person:{imposed_by}") {
+        return Err(Error::Forbidden("who imposed a sanction does not take out what the firm says against it; another operator does (four eyes)".to_owned()));
+    }
+    let open = sanctions::table
+        .find(id)
+        .filter(sanctions::lifted_at.is_null())
+        .filter(sanctions::appealed_at.is_not_null())
+        .filter(sanctions::appeal_decided_at.is_null());
+    if open.count().get_result::<i64>(conn)? > 0 {
+        return Err(Error::Conflict("an appeal waits for its decision, and these words belong to it; take them out when it is decided".to_owned()));
+    }
+    Ok(())
+}
+
 /// Takes words out of the thing that they were said of, where it shows them.
-fn forget(conn: &mut Conn, subject: &str, words: &str) -> Result<()> {
+fn forget(conn: &mut Conn, said_in: &str, subject: &str, words: &str) -> Result<()> {
     let (kind, id) = subject.split_once(':').unwrap_or((subject, ""));
     match kind {
         "firm" => {
@@ -139,7 +160,7 @@ fn forget(conn: &mut Conn, subject: &str, words: &str) -> Result<()> {
             let shown = use_reports::table.find(id).filter(use_reports::used_for.eq(words));
             diesel::update(shown).set(use_reports::used_for.eq(TAKEN_OUT)).execute(conn)?
         }
-        "sanction" => return forget_of_sanction(conn, id, words),
+        "sanction" => return forget_of_sanction(conn, said_in, id, words),
         "dataset" => {
             let ids = datasets::table.filter(datasets::slug.eq(id)).select(datasets::id);
             let shown = versions::table.filter(versions::dataset_id.eq_any(ids)).filter(versions::resolution.eq(words));
@@ -150,12 +171,19 @@ fn forget(conn: &mut Conn, subject: &str, words: &str) -> Result<()> {
     Ok(())
 }
 
-/// A sanction shows several words of people; what its publication says stands in two languages, which are two lines of one entry.
-fn forget_of_sanction(conn: &mut Conn, id: &str, words: &str) -> Result<()> {
+/// A sanction shows several words of people; what its publication says stands in two languages, which are two lines of one entry. What the firm said
+/// goes with its own entries only.
+fn forget_of_sanction(conn: &mut Conn, said_in: &str, id: &str, words: &str) -> Result<()> {
     let of_it = || sanctions::table.find(id);
+    if said_in == Kind::SanctionAnswered.as_str() {
+        diesel::update(of_it().filter(sanctions::answer.eq(words))).set(sanctions::answer.eq(TAKEN_OUT)).execute(conn)?;
+        return Ok(());
+    }
+    if said_in == Kind::SanctionAppealed.as_str() {
+        diesel::update(of_it().filter(sanctions::appeal.eq(words))).set(sanctions::appeal.eq(TAKEN_OUT)).execute(conn)?;
+        return Ok(());
+    }
     diesel::update(of_it().filter(sanctions::reason.eq(words))).set(sanctions::reason.eq(TAKEN_OUT)).execute(conn)?;
-    diesel::update(of_it().filter(sanctions::answer.eq(words))).set(sanctions::answer.eq(TAKEN_OUT)).execute(conn)?;
-    diesel::update(of_it().filter(sanctions::appeal.eq(words))).set(sanctions::appeal.eq(TAKEN_OUT)).execute(conn)?;
     diesel::update(of_it().filter(sanctions::appeal_reason.eq(words))).set(sanctions::appeal_reason.eq(TAKEN_OUT)).execute(conn)?;
     diesel::update(of_it().filter(sanctions::lifting_reason.eq(words))).set(sanctions::lifting_reason.eq(TAKEN_OUT)).execute(conn)?;
     if let Some((zh, en)) = words.split_once('\n') {
@@ -168,18 +196,19 @@ fn forget_of_sanction(conn: &mut Conn, id: &str, words: &str) -> Result<()> {
 /// Takes the words of an entry out for ever, here and where they are shown, with an entry that says so.
 ///
 /// # Errors
-/// When there is no such entry, or it has no words.
+/// When there is no such entry, it has no words, or they are what a firm says against a sanction and are still needed.
 pub fn redact(conn: &mut Conn, actor: &str, seq: i64, reason: &str) -> Result<LedgerEntry> {
     lock_ledger(conn)?;
-    let subject: Option<String> = ledger::table.find(seq).select(ledger::subject).first(conn).optional()?;
-    let subject = subject.ok_or_else(|| Error::not_found("ledger entry", seq.to_string()))?;
+    let entry: Option<(String, String)> = ledger::table.find(seq).select((ledger::kind, ledger::subject)).first(conn).optional()?;
+    let (kind, subject) = entry.ok_or_else(|| Error::not_found("ledger entry", seq.to_string()))?;
+    require_heard(conn, actor, &kind, &subject)?;
     let said: Vec<WordsRow> = ledger_words::table.filter(ledger_words::seq.eq(seq)).load(conn)?;
     if said.is_empty() {
         return Err(Error::Conflict(format!("entry {seq} has no words that could be taken out, or has none any more")));
     }
     diesel::delete(ledger_words::table.filter(ledger_words::seq.eq(seq))).execute(conn)?;
     for words in said {
-        forget(conn, &subject, &words.words)?;
+        forget(conn, &kind, &subject, &words.words)?;
     }
     append_with_reason(conn, Kind::EntryRedacted, actor, &format!("entry:{seq}"), json!({}), reason)
 }
