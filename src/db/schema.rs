@@ -156,6 +156,7 @@ diesel::table! {
         appeal_decided_at -> Nullable<Timestamp>,
         lifted_at -> Nullable<Timestamp>,
         lifting_reason -> Nullable<Text>,
+        firm_before -> Nullable<Text>,
     }
 }
 
@@ -203,6 +204,7 @@ diesel::table! {
         last_step -> BigInt,
         created_at -> Timestamp,
         confirmed_at -> Nullable<Timestamp>,
+        begun_in -> Nullable<Text>,
     }
 }
 

@@ -70,11 +70,7 @@ pub async fn suspend_firm(
 pub async fn resume_firm(caller: Caller, app: web::Data<App>, path: web::Path<IdPath>, body: web::Json<Reason>) -> Result<web::Json<Firm>> {
     caller.with_role(&[Role::Operator])?;
     let (id, reason) = (path.into_inner().id, body.checked()?);
-    let resumed = app.db.write(move |conn| {
-        sanctions::require_not_suspended(conn, &id)?;
-        firms::step(conn, &caller.actor(), &id, FirmStep::Resume, Some(&reason))
-    });
-    Ok(web::Json(resumed.await?))
+    Ok(web::Json(app.db.write(move |conn| sanctions::resume(conn, &caller, &id, &reason)).await?))
 }
 
 /// Revoke a firm
