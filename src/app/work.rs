@@ -123,8 +123,8 @@ impl App {
     /// # Errors
     /// When the database does not take it.
     pub async fn note_overdue(&self) -> Result<usize> {
-        let days = self.settings.duties.report_days;
-        self.db.write(move |conn| duties::note_overdue(conn, days)).await
+        let settings = self.settings.duties;
+        self.db.write(move |conn| duties::note_overdue(conn, &settings)).await
     }
 }
 

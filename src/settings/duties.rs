@@ -16,6 +16,8 @@ pub struct DutySettings {
     pub throttle_divisor: u32,
     /// Every how many days a firm reports the use of a grant; 0 means never.
     pub report_days: u32,
+    /// How many days after the end of a grant the report on the rest of it is due.
+    pub report_grace_days: u32,
 }
 
 impl DutySettings {
@@ -25,6 +27,7 @@ impl DutySettings {
             appeal_days: values.small("sanction_appeal_days")?,
             throttle_divisor: values.small("limits_throttle_divisor")?,
             report_days: values.small("use_report_days")?,
+            report_grace_days: values.small("use_report_grace_days")?,
         })
     }
 

@@ -159,6 +159,18 @@ pub const KEYS: &[Key] = &[
     ),
     key("use_report_days", "90", "a whole number from 0 to 3650", "every how many days a firm reports the use of a grant; 0 means never"),
     key(
+        "use_report_grace_days",
+        "30",
+        "a whole number from 0 to 365",
+        "how many days after the end of a grant the report on the rest of it is due",
+    ),
+    key(
+        "registration_days",
+        "30",
+        "a whole number from 1 to 3650",
+        "after how many days without a decision a firm's registration gives way to a new one with the same code",
+    ),
+    key(
         "limits_login_per_minute",
         "10",
         "a whole number from 1 to 1000000",

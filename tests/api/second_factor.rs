@@ -95,6 +95,26 @@ async fn a_second_factor_counts_once_a_code_of_it_is_confirmed() {
 }
 
 #[tokio::test]
+async fn a_secret_that_was_begun_belongs_to_its_session_and_ends_soon() {
+    let app = TestApp::empty().await;
+    let (one, other) = (app.operator().await.token, app.operator().await.token);
+    let begin = async || {
+        let begun = app.post_as(BASE, &one, &json!({ "password": OPERATOR_PASSWORD })).await.expect(201).json();
+        json!({ "code": code(begun["secret"].as_str().unwrap()) })
+    };
+    let confirm = async |token: &str, code: &Value| app.post_as(&format!("{BASE}/confirmation"), token, code).await;
+    let given = begin().await;
+    // Another session has given no password, and learns and does nothing.
+    confirm(&other, &given).await.problem(409, "conflict");
+    let ten_minutes_ago = qingdan::clock::now_naive() - chrono::Duration::minutes(10);
+    let set = second_factors::created_at.eq(ten_minutes_ago);
+    app.app.db.write_now(|conn| Ok(diesel::update(second_factors::table).set(set).execute(conn)?)).unwrap();
+    confirm(&one, &given).await.problem(409, "conflict");
+    let given = begin().await;
+    confirm(&one, &given).await.expect(200);
+}
+
+#[tokio::test]
 async fn a_log_in_takes_each_code_once() {
     let app = TestApp::empty().await;
     let person = enrol(&app).await;

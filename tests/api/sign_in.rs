@@ -151,6 +151,32 @@ async fn people_see_their_sessions_and_end_them() {
 }
 
 #[tokio::test]
+async fn a_session_that_is_used_goes_on_however_short_its_idle_time_is() {
+    let app = TestApp::start(None, &[("session_idle_minutes", "1")]).await;
+    let token = app.operator().await.token;
+    let at = now_naive() - Duration::seconds(20);
+    app.app.db.write_now(|conn| Ok(diesel::update(sessions::table).set(sessions::seen_at.eq(at)).execute(conn)?)).unwrap();
+    app.get_as("/api/v1/people/me", &token).await.expect(200);
+    let seen: NaiveDateTime = app.app.db.read_now(|conn| Ok(sessions::table.select(sessions::seen_at).first(conn)?)).unwrap();
+    assert!(seen > at, "its use is written down");
+}
+
+#[tokio::test]
+async fn a_person_has_so_many_sessions_and_no_more() {
+    let app = TestApp::empty().await;
+    let (first, second) = (app.operator().await.token, app.operator().await.token);
+    for _ in 0..48 {
+        app.operator().await;
+    }
+    app.get_as("/api/v1/people/me", &first).await.expect(200);
+    let last = app.operator().await.token;
+    app.get_as("/api/v1/people/me", &first).await.problem(401, "unauthenticated");
+    assert_eq!(app.get_as("/api/v1/people/me/sessions", &second).await.expect(200).json()["total"], 50);
+    app.get_as("/api/v1/people/me", &last).await.expect(200);
+    assert_eq!(of_kind(&app, "session.ended").len(), 1);
+}
+
+#[tokio::test]
 async fn a_session_ends_when_it_is_not_used_and_at_its_end() {
     let app = TestApp::start(None, &[("session_idle_minutes", "20"), ("session_hours", "2")]).await;
     let set_seen = |minutes: i64| {

@@ -80,7 +80,25 @@ fn cells(entry: &RegisterEntry) -> [String; 19] {
     ]
 }
 
-/// A text that no spreadsheet takes for a formula: firms wrote some of them.
+/// A text that no spreadsheet takes for a formula: firms wrote some of them. A spreadsheet may overlook what is not seen before it, and takes full-width
+/// signs for the plain ones.
 fn plain(text: String) -> String {
-    if text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']) { format!("'{text}") } else { text }
+    let unseen = |sign: char| sign.is_whitespace() || sign.is_control() || matches!(sign, '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}');
+    let formula = text.trim_start_matches(unseen).starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠']);
+    if formula || text.starts_with(['\t', '\r', '\n']) { format!("'{text}") } else { text }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_spreadsheet_would_take_for_a_formula_gets_an_apostrophe() {
+        for text in ["=1", "+1", "-1", "@SUM(1)", " =1", "\u{3000}=1", "\u{feff}=1", "\u{200b}+1", "＝1", "＋1", "－1", " ＠1", "\ttext", "\r\n=1"] {
+            assert_eq!(plain(text.to_owned()), format!("'{text}"), "{text:?}");
+        }
+        for text in ["", "text", " text", "1=1", "中文＝", "2026-01-01"] {
+            assert_eq!(plain(text.to_owned()), text);
+        }
+    }
 }
