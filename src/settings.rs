@@ -104,6 +104,8 @@ pub struct Settings {
     pub master_key: Option<Secret>,
     /// How people log in.
     pub sign_in: SignInSettings,
+    /// After how many days without a decision a firm's registration gives way to a new one.
+    pub registration_days: u32,
     /// The largest JSON body.
     pub body_limit_bytes: usize,
     /// How long downloads may go on after SIGTERM.
@@ -189,6 +191,7 @@ impl Settings {
             operator_password: operator_password(values)?,
             master_key: master_key(values)?,
             sign_in: sign_in(values)?,
+            registration_days: values.small("registration_days")?,
             body_limit_bytes: values.size("body_limit_bytes")?,
             shutdown_seconds: values.number("shutdown_seconds")?,
             accel_prefix: accel_prefix(values)?,

@@ -140,6 +140,17 @@ fn require_heard(conn: &mut Conn, actor: &str, kind: &str, subject: &str) -> Res
     Ok(())
 }
 
+/// Takes the purpose of an application out, when the entry is that of its submission; `false` when nothing is there to be taken out. The firm may have
+/// changed it since, or submitted it before the entry had words.
+fn forget_purpose(conn: &mut Conn, said_in: &str, subject: &str) -> Result<bool> {
+    if said_in != Kind::ApplicationSubmitted.as_str() {
+        return Ok(false);
+    }
+    let id = subject.split_once(':').map_or("", |(_, id)| id);
+    let shown = applications::table.find(id).filter(applications::purpose.ne(TAKEN_OUT));
+    Ok(diesel::update(shown).set(applications::purpose.eq(TAKEN_OUT)).execute(conn)? > 0)
+}
+
 /// Takes words out of the thing that they were said of, where it shows them.
 fn forget(conn: &mut Conn, said_in: &str, subject: &str, words: &str) -> Result<()> {
     let (kind, id) = subject.split_once(':').unwrap_or((subject, ""));
@@ -203,7 +214,7 @@ pub fn redact(conn: &mut Conn, actor: &str, seq: i64, reason: &str) -> Result<Le
     let (kind, subject) = entry.ok_or_else(|| Error::not_found("ledger entry", seq.to_string()))?;
     require_heard(conn, actor, &kind, &subject)?;
     let said: Vec<WordsRow> = ledger_words::table.filter(ledger_words::seq.eq(seq)).load(conn)?;
-    if said.is_empty() {
+    if !forget_purpose(conn, &kind, &subject)? && said.is_empty() {
         return Err(Error::Conflict(format!("entry {seq} has no words that could be taken out, or has none any more")));
     }
     diesel::delete(ledger_words::table.filter(ledger_words::seq.eq(seq))).execute(conn)?;
