@@ -194,6 +194,7 @@ diesel::table! {
         failures -> Integer,
         locked_until -> Nullable<Timestamp>,
         failed_at -> Timestamp,
+        of_name -> Nullable<Text>,
     }
 }
 

@@ -72,7 +72,7 @@ fn every_column_of_the_schema_exists() {
             overdue_reports: (S, T, T),
             people: (S, S, S, S, bool, S, O, O, S, T),
             sessions: (S, S, S, bool, S, T, T, T),
-            lockouts: (S, i32, Option<T>, T),
+            lockouts: (S, i32, Option<T>, T, O),
             second_factors: (S, Vec<u8>, i64, T, Option<T>, O),
             recovery_codes: (S, S),
             clients: (S, S, S, S, O, O, S, T, Option<T>, Option<T>, bool),
