@@ -236,7 +236,8 @@ pub fn list_for(conn: &mut Conn, caller: &Caller, grant_id: &str, after: Option<
     Ok((rows.into_iter().map(view).collect::<Result<_>>()?, total))
 }
 
-type Owing = ((String, String, String, String), (NaiveDateTime, NaiveDateTime, Option<NaiveDateTime>), (String, Option<NaiveDateTime>), Covered);
+type Owing =
+    ((String, String, String, String), (NaiveDateTime, NaiveDateTime, Option<NaiveDateTime>), (String, Option<NaiveDateTime>), Covered);
 
 /// Until when the use of a grant is reported, and since when the last report is missing that was written down as such.
 type Covered = (Option<NaiveDateTime>, Option<NaiveDateTime>);

@@ -13,8 +13,8 @@ use utoipa::ToSchema;
 
 use crate::catalog::{self, Text};
 use crate::clock::{now_naive, shanghai, utc_of_shanghai};
-use crate::db::{Conn, lock_ledger};
 use crate::db::schema::{datasets, sanctions};
+use crate::db::{Conn, lock_ledger};
 use crate::error::{Error, Result};
 use crate::identity::firms;
 use crate::identity::{Caller, Role};

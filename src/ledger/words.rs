@@ -127,7 +127,9 @@ fn require_heard(conn: &mut Conn, actor: &str, kind: &str, subject: &str) -> Res
     let id = subject.split_once(':').map_or("", |(_, id)| id);
     let imposed_by: String = sanctions::table.find(id).select(sanctions::imposed_by).first(conn)?;
     if actor == format!("person:{imposed_by}") {
-        return Err(Error::Forbidden("who imposed a sanction does not take out what the firm says against it; another operator does (four eyes)".to_owned()));
+        return Err(Error::Forbidden(
+            "who imposed a sanction does not take out what the firm says against it; another operator does (four eyes)".to_owned(),
+        ));
     }
     let open = sanctions::table
         .find(id)
@@ -135,7 +137,9 @@ fn require_heard(conn: &mut Conn, actor: &str, kind: &str, subject: &str) -> Res
         .filter(sanctions::appealed_at.is_not_null())
         .filter(sanctions::appeal_decided_at.is_null());
     if open.count().get_result::<i64>(conn)? > 0 {
-        return Err(Error::Conflict("an appeal waits for its decision, and these words belong to it; take them out when it is decided".to_owned()));
+        return Err(Error::Conflict(
+            "an appeal waits for its decision, and these words belong to it; take them out when it is decided".to_owned(),
+        ));
     }
     Ok(())
 }

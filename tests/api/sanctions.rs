@@ -294,8 +294,8 @@ async fn terms_count_from_the_day_on_which_the_firm_hears_of_it() {
     }
     let sanctions = format!("/api/v1/admin/firms/{}/sanctions", firm.id);
     for (key, value) in [
-        ("notice_date", json!(ago(-1))),
-        ("notice_date", json!(ago(61))),
+        ("notice_date", json!(ago(-2))),
+        ("notice_date", json!(ago(62))),
         ("dataset", json!("none-such")),
         ("public_text", json!({ "zh": "公示词", "en": "words" })),
         ("publishes", warned["id"].clone()),
@@ -370,7 +370,8 @@ async fn a_publication_shows_what_was_done_and_not_why() {
     let own = app.get_as("/api/v1/firms/me", &firm.token).await.expect(200).json();
     assert_eq!((&list["total"], &shown["id"], &shown["firm"]["uscc"]), (&json!(1), &throttle["id"], &own["uscc"]));
     assert_eq!((&shown["kind"], &shown["public_text"], &shown["appeal"]), (&json!("throttle"), &words, &json!("none")));
-    let today = (chrono::Utc::now() + Duration::hours(8)).date_naive().to_string();
+    let imposed: NaiveDateTime = throttle["imposed_at"].as_str().unwrap().trim_end_matches('Z').parse().unwrap();
+    let today = (imposed + Duration::hours(8)).date().to_string();
     let text = shown["text"]["en"].as_str().unwrap();
     assert!(text.contains(&today) && text.contains("slowed down") && text.contains("community health services"), "{text}");
     let shown_page = page().await;

@@ -6,8 +6,8 @@ use serde_json::json;
 
 use super::{IN_FORCE, LIFTED, Sanction, SanctionKind, SanctionRow, find};
 use crate::clock::{format, now_naive};
-use crate::db::{Conn, lock_ledger};
 use crate::db::schema::sanctions;
+use crate::db::{Conn, lock_ledger};
 use crate::error::{Error, Result};
 use crate::identity::firms::{self, Firm, FirmStep};
 use crate::identity::{Caller, Role};

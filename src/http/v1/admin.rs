@@ -208,7 +208,8 @@ pub async fn create_person(caller: Caller, app: web::Data<App>, body: web::Json<
     let one_time_password = password::one_time()?;
     let clear = one_time_password.clone();
     let password_hash = app.hash(move || password::hash(&clear)).await?;
-    let new = NewPerson { pointer: "/username", username, display_name, password_hash, one_time_password: true, roles, publisher, firm_id: None };
+    let new =
+        NewPerson { pointer: "/username", username, display_name, password_hash, one_time_password: true, roles, publisher, firm_id: None };
     let person = app.db.write(move |conn| people::create(conn, &caller.actor(), new)).await?;
     Ok(HttpResponse::Created().json(CreatedPerson { person, one_time_password }))
 }

@@ -195,7 +195,14 @@ pub fn reset_password(conn: &mut Conn, master: &MasterKey, username: &str, hash:
 ///
 /// # Errors
 /// When it is the operator's own account, there is none, or it is revoked.
-pub fn reset_password_of(conn: &mut Conn, master: &MasterKey, operator: &PersonIdentity, id: &str, hash: &str, reason: &str) -> Result<Person> {
+pub fn reset_password_of(
+    conn: &mut Conn,
+    master: &MasterKey,
+    operator: &PersonIdentity,
+    id: &str,
+    hash: &str,
+    reason: &str,
+) -> Result<Person> {
     if operator.id == id {
         return Err(Error::Conflict("nobody resets their own password; change it, or ask another operator".to_owned()));
     }
