@@ -75,6 +75,8 @@ pub struct SignInSettings {
     pub idle_minutes: u32,
     /// How long a session lasts at the most.
     pub hours: u32,
+    /// The most sessions of one person.
+    pub most_sessions: u32,
     /// Roles, and `firm` for people of firms, that must have a second factor.
     pub second_factor: Vec<String>,
 }
@@ -306,7 +308,12 @@ fn sign_in(values: &Values) -> Result<SignInSettings> {
     if !second_factor.iter().all(known) {
         return Err(values.wrong("require_second_factor"));
     }
-    Ok(SignInSettings { idle_minutes: values.small("session_idle_minutes")?, hours: values.small("session_hours")?, second_factor })
+    Ok(SignInSettings {
+        idle_minutes: values.small("session_idle_minutes")?,
+        hours: values.small("session_hours")?,
+        most_sessions: values.small("sessions_per_person")?,
+        second_factor,
+    })
 }
 
 fn operator_password(values: &Values) -> Result<Option<Secret>> {

@@ -102,6 +102,7 @@ pub const KEYS: &[Key] = &[
     ),
     key("session_idle_minutes", "30", "a whole number from 1 to 10080", "after how long without a request a person's session ends"),
     key("session_hours", "12", "a whole number from 1 to 720", "how long a person's session lasts at the most"),
+    key("sessions_per_person", "50", "a whole number from 1 to 100000", "the most sessions of one person; a log-in beyond ends the oldest"),
     key(
         "require_second_factor",
         "",

@@ -232,9 +232,11 @@ async fn a_firm_that_is_revoked_owes_what_is_left_and_not_what_would_have_come()
         app.app.db.write_now(|conn| Ok(of_firm.execute(conn)?)).unwrap();
         at
     };
-    assert_eq!(due().await, written(revoked_at(3) + Duration::days(4)));
+    let ended = revoked_at(3);
+    assert_eq!(due().await, written(ended + Duration::days(4)));
     assert_eq!(overdue().await, 0);
-    assert_eq!(due().await, written(revoked_at(5) + Duration::days(4)));
+    let ended = revoked_at(5);
+    assert_eq!(due().await, written(ended + Duration::days(4)));
     assert_eq!((overdue().await, app.app.note_overdue().await.unwrap(), app.app.note_overdue().await.unwrap()), (json!(2), 2, 0));
     // Its person may still report, and then owes nothing: however long the term would have run.
     let reports = format!("/api/v1/grants/{}/use-reports", grant.id);

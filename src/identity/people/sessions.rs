@@ -24,9 +24,6 @@ fn seen_seconds(settings: &SignInSettings) -> i64 {
     (i64::from(settings.idle_minutes) * 60 / 4).min(60)
 }
 
-/// The most sessions of one person.
-const MOST: i64 = 50;
-
 /// What a session is started from.
 #[derive(Debug, Clone, Copy)]
 pub struct Origin {
@@ -95,7 +92,7 @@ fn idle_since(settings: &SignInSettings) -> NaiveDateTime {
 /// When the database does not take it.
 pub(super) fn start(conn: &mut Conn, settings: &SignInSettings, person_id: &str, origin: Origin, second_factor: bool) -> Result<Started> {
     let person = find(conn, person_id)?;
-    end_oldest(conn, person_id)?;
+    end_oldest(conn, settings, person_id)?;
     let (id, token) = (uuid::Uuid::now_v7().to_string(), random_token("qds_")?);
     let now = now_naive();
     let expires_at = now + Duration::hours(i64::from(settings.hours));
@@ -117,10 +114,11 @@ pub(super) fn start(conn: &mut Conn, settings: &SignInSettings, person_id: &str,
 }
 
 /// Makes room for one more session where a person has as many as anybody may have: those that began first end.
-fn end_oldest(conn: &mut Conn, person_id: &str) -> Result<()> {
+fn end_oldest(conn: &mut Conn, settings: &SignInSettings, person_id: &str) -> Result<()> {
     let of_person = || sessions::table.filter(sessions::person_id.eq(person_id));
     let newest_first = of_person().order((sessions::created_at.desc(), sessions::id.desc()));
-    let beyond: Vec<String> = newest_first.offset(MOST - 1).limit(MOST).select(sessions::id).load(conn)?;
+    let beyond: Vec<String> =
+        newest_first.offset(i64::from(settings.most_sessions) - 1).limit(i64::from(u32::MAX)).select(sessions::id).load(conn)?;
     for id in beyond {
         diesel::delete(of_person().filter(sessions::id.eq(&id))).execute(conn)?;
         let who = format!("person:{person_id}");
