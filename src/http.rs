@@ -183,6 +183,7 @@ fn administration(config: &mut ServiceConfig<'_>) {
         .service(v1::admin::list_people)
         .service(v1::admin::create_person)
         .service(v1::admin::revoke_person)
+        .service(v1::admin::reset_person_password)
         .service(v1::second_factor::reset_second_factor);
 }
 

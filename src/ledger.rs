@@ -10,6 +10,7 @@ pub mod merkle;
 mod moments;
 pub mod note;
 mod record;
+mod retention;
 pub mod tree;
 mod verify;
 mod words;
@@ -26,8 +27,9 @@ use crate::error::Result;
 pub use follow::{Follower, Marks};
 pub use moments::{Moment, moments};
 pub use record::{Draft, Recorder};
+pub use retention::forget_old;
 pub use verify::{Verdict, verify};
-pub use words::{Words, append_with_reason, count_of, history, redact};
+pub use words::{LedgerRecord, Words, append_with_reason, count_of, history, list, redact};
 
 /// What the first entry follows.
 pub const GENESIS: &str = "0000000000000000000000000000000000000000000000000000000000000000";
@@ -477,27 +479,4 @@ fn append_after(conn: &mut Conn, head: &Head, kind: Kind, actor: &str, subject: 
     entry.hash = entry.computed_hash()?;
     diesel::insert_into(ledger::table).values(&entry).execute(conn)?;
     Ok(entry)
-}
-
-/// An entry with what was said, for those who may read it.
-#[derive(Debug, Serialize, utoipa::ToSchema)]
-pub struct LedgerRecord {
-    /// The entry.
-    #[serde(flatten)]
-    pub entry: LedgerEntry,
-    /// Words of people that belong to it and were not taken out since. Each is committed to in the entry's detail: there
-    /// `NAME_commitment` is SHA-256 over the salt's bytes and the words.
-    pub words: Vec<Words>,
-}
-
-/// Entries after `after`, oldest first, and how many there are in all.
-///
-/// # Errors
-/// When the database does not answer.
-pub fn list(conn: &mut Conn, after: i64, limit: i64) -> Result<(Vec<LedgerRecord>, i64)> {
-    let entries: Vec<LedgerEntry> = ledger::table.filter(ledger::seq.gt(after)).order(ledger::seq).limit(limit).load(conn)?;
-    let total = ledger::table.count().get_result(conn)?;
-    let mut said = words::of(conn, &entries)?;
-    let record = |entry: LedgerEntry| LedgerRecord { words: said.remove(&entry.seq).unwrap_or_default(), entry };
-    Ok((entries.into_iter().map(record).collect(), total))
 }

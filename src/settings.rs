@@ -79,6 +79,8 @@ pub struct SignInSettings {
     pub idle_minutes: u32,
     /// How long a session lasts at the most.
     pub hours: u32,
+    /// The most sessions of one person.
+    pub most_sessions: u32,
     /// Roles, and `firm` for people of firms, that must have a second factor.
     pub second_factor: Vec<String>,
 }
@@ -108,6 +110,8 @@ pub struct Settings {
     pub master_key: Option<Secret>,
     /// How people log in.
     pub sign_in: SignInSettings,
+    /// After how many days without a decision a firm's registration gives way to a new one.
+    pub registration_days: u32,
     /// The largest JSON body.
     pub body_limit_bytes: usize,
     /// How long downloads may go on after SIGTERM.
@@ -199,6 +203,7 @@ impl Settings {
             operator_password: operator_password(values)?,
             master_key: master_key(values)?,
             sign_in: sign_in(values)?,
+            registration_days: values.small("registration_days")?,
             body_limit_bytes: values.size("body_limit_bytes")?,
             shutdown_seconds: values.number("shutdown_seconds")?,
             accel_prefix: accel_prefix(values)?,
@@ -316,7 +321,12 @@ fn sign_in(values: &Values) -> Result<SignInSettings> {
     if !second_factor.iter().all(known) {
         return Err(values.wrong("require_second_factor"));
     }
-    Ok(SignInSettings { idle_minutes: values.small("session_idle_minutes")?, hours: values.small("session_hours")?, second_factor })
+    Ok(SignInSettings {
+        idle_minutes: values.small("session_idle_minutes")?,
+        hours: values.small("session_hours")?,
+        most_sessions: values.small("sessions_per_person")?,
+        second_factor,
+    })
 }
 
 fn operator_password(values: &Values) -> Result<Option<Secret>> {

@@ -17,7 +17,7 @@ use utoipa::ToSchema;
 
 use super::Terms;
 use super::agreements;
-use crate::catalog::{self, Duty, Entry, Mode, Offer, OfferConflict, Purpose, Versions, Wish};
+use crate::catalog::{self, Duty, Entry, Mode, OfferConflict, Purpose, Versions, Wish};
 use crate::clock::now_naive;
 use crate::db::Conn;
 use crate::db::schema::{applications, datasets};
@@ -192,7 +192,7 @@ impl Default for Reach {
             version: None,
             quota: ReadQuota::default(),
             sender_constrained: false,
-            duties: Offer::default().duties,
+            duties: vec![Duty::Citation, Duty::UseReport, Duty::DeletionProof],
         }
     }
 }

@@ -7,15 +7,16 @@ use diesel::dsl::{count_star, max};
 use diesel::prelude::*;
 use serde::Deserialize;
 
-use super::applications::{self, Application, State, side_of};
+use super::applications::{self, Application, Reach, State, side_of};
 use super::duties;
-use crate::catalog::{self, Text};
+use crate::catalog::{self, Duty, Text};
 use crate::clock::now_naive;
 use crate::db::Conn;
 use crate::db::schema::{applications as rows, datasets, firms, grants, use_reports};
 use crate::error::{Error, Result};
 use crate::identity::{Caller, Role};
 use crate::ledger;
+use crate::settings::DutySettings;
 
 /// Applications on one page of a list.
 pub const PAGE: i64 = 50;
@@ -223,10 +224,12 @@ fn side(kind: &str) -> &'static str {
 ///
 /// # Errors
 /// When the database does not answer.
-pub fn reports_due(conn: &mut Conn, firm_id: &str, days: u32) -> Result<HashMap<String, NaiveDateTime>> {
-    type Term = (String, NaiveDateTime, NaiveDateTime, Option<NaiveDateTime>);
+pub fn reports_due(conn: &mut Conn, firm_id: &str, settings: &DutySettings) -> Result<HashMap<String, NaiveDateTime>> {
+    type Term = (String, NaiveDateTime, NaiveDateTime, Option<NaiveDateTime>, String);
+    let firm: (String, Option<NaiveDateTime>) = firms::table.find(firm_id).select((firms::status, firms::decided_at)).first(conn)?;
     let of_firm = grants::table.filter(grants::firm_id.eq(firm_id));
-    let terms: Vec<Term> = of_firm.select((grants::id, grants::starts_at, grants::expires_at, grants::revoked_at)).load(conn)?;
+    let terms = of_firm.select((grants::id, grants::starts_at, grants::expires_at, grants::revoked_at, grants::reach_json));
+    let terms: Vec<Term> = terms.load(conn)?;
     let ids: Vec<&str> = terms.iter().map(|term| term.0.as_str()).collect();
     let last: Vec<(String, Option<NaiveDateTime>)> = use_reports::table
         .filter(use_reports::grant_id.eq_any(ids))
@@ -234,9 +237,10 @@ pub fn reports_due(conn: &mut Conn, firm_id: &str, days: u32) -> Result<HashMap<
         .select((use_reports::grant_id, max(use_reports::covers_until)))
         .load(conn)?;
     let last: HashMap<String, NaiveDateTime> = last.into_iter().filter_map(|(id, until)| Some((id, until?))).collect();
-    let due = terms.into_iter().filter_map(|(id, starts_at, expires_at, revoked_at)| {
+    let owes = |reach: &str| serde_json::from_str::<Reach>(reach).is_ok_and(|reach| reach.duties.contains(&Duty::UseReport));
+    let due = terms.into_iter().filter(|term| owes(&term.4)).filter_map(|(id, starts_at, expires_at, revoked_at, _)| {
         let covered = last.get(&id).copied().unwrap_or(starts_at);
-        duties::due(covered, duties::ends_at(expires_at, revoked_at), days).map(|due| (id, due))
+        duties::due(covered, duties::ends_at(expires_at, revoked_at, firm.clone()), settings).map(|due| (id, due))
     });
     Ok(due.collect())
 }

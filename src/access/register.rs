@@ -19,7 +19,7 @@ use crate::error::{Error, Result};
 use crate::identity::firms;
 use crate::ledger::{self, Kind, Moment};
 
-pub use csv::csv;
+pub use csv::{BATCH, RegisterFile, csv};
 
 /// The state of a grant that was neither suspended nor revoked.
 const ACTIVE: &str = "active";
@@ -175,6 +175,8 @@ pub struct RegisterPage {
     pub total: i64,
     /// Whether more follow.
     pub more: bool,
+    /// Whether it is one of the pages that there are a limited number of: nothing was searched for, and what was named is there.
+    pub usual: bool,
     /// When the next term ends: until then the page holds, unless something is written.
     pub until: Option<NaiveDateTime>,
 }
@@ -329,14 +331,18 @@ fn titled(conn: &mut Conn, words: &str) -> Result<Vec<String>> {
     Ok(found)
 }
 
-/// The grants that there ever were, the newest first, after the one named `after`.
-///
-/// # Errors
-/// When the database does not answer.
-pub fn list(conn: &mut Conn, filter: &RegisterFilter, after: Option<&str>, limit: i64) -> Result<RegisterPage> {
-    let now = now_naive();
-    let titled = filter.q.as_deref().map(|words| titled(conn, words)).transpose()?.unwrap_or_default();
-    let matching = || {
+/// A search that has begun: what all its pages have in common.
+struct Search<'f> {
+    filter: &'f RegisterFilter,
+    /// The datasets that have the words in their titles.
+    titled: Vec<String>,
+    now: NaiveDateTime,
+}
+
+/// What a search finds, before it is said in which order and how much of it.
+macro_rules! matching {
+    ($search:expr) => {{
+        let Search { filter, titled, now } = $search;
         let mut query = joined!().into_boxed::<Backend>();
         if let Some(slug) = &filter.dataset {
             query = query.filter(datasets::slug.eq(slug.clone()));
@@ -350,24 +356,54 @@ pub fn list(conn: &mut Conn, filter: &RegisterFilter, after: Option<&str>, limit
             let of_data = datasets::slug.like(words.clone()).escape('\\').or(datasets::id.eq_any(titled.clone()));
             query = query.filter(of_firm.or(of_data).or(lower(applications::purpose).like(words).escape('\\')));
         }
-        let holds = grants::status.eq(ACTIVE).and(grants::expires_at.gt(now)).and(firm_rows::status.eq(firms::APPROVED));
+        let holds = grants::status.eq(ACTIVE).and(grants::expires_at.gt(*now)).and(firm_rows::status.eq(firms::APPROVED));
         match filter.in_force {
             None => query,
             Some(true) => query.filter(holds),
             Some(false) => query.filter(diesel::dsl::not(holds)),
         }
-    };
-    let total = matching().count().get_result(conn)?;
-    let mut page = matching();
-    if let Some(after) = after {
-        page = page.filter(grants::id.lt(after.to_owned()));
+    }};
+}
+
+impl<'f> Search<'f> {
+    fn begin(conn: &mut Conn, filter: &'f RegisterFilter) -> Result<Self> {
+        let titled = filter.q.as_deref().map(|words| titled(conn, words)).transpose()?.unwrap_or_default();
+        Ok(Search { filter, titled, now: now_naive() })
     }
-    let mut rows: Vec<Row> = page.order(grants::id.desc()).limit(limit + 1).select(columns!()).load(conn)?;
-    let more = rows.len() as i64 > limit;
-    rows.truncate(limit as usize);
-    let mut entries = rows.into_iter().map(|row| view(row, now)).collect::<Result<Vec<_>>>()?;
-    date_suspensions(conn, &mut entries)?;
-    Ok(RegisterPage { entries, total, more, until: next_end(conn, now)? })
+
+    fn total(&self, conn: &mut Conn) -> Result<i64> {
+        Ok(matching!(self).count().get_result(conn)?)
+    }
+
+    /// The newest grants behind the one named `after`, and whether more follow.
+    fn batch(&self, conn: &mut Conn, after: Option<&str>, limit: i64) -> Result<(Vec<RegisterEntry>, bool)> {
+        let mut page = matching!(self);
+        if let Some(after) = after {
+            page = page.filter(grants::id.lt(after.to_owned()));
+        }
+        let mut rows: Vec<Row> = page.order(grants::id.desc()).limit(limit + 1).select(columns!()).load(conn)?;
+        let more = rows.len() as i64 > limit;
+        rows.truncate(limit as usize);
+        let mut entries = rows.into_iter().map(|row| view(row, self.now)).collect::<Result<Vec<_>>>()?;
+        date_suspensions(conn, &mut entries)?;
+        Ok((entries, more))
+    }
+}
+
+/// The grants that there ever were, the newest first, after the one named `after`.
+///
+/// # Errors
+/// When the database does not answer.
+pub fn list(conn: &mut Conn, filter: &RegisterFilter, after: Option<&str>, limit: i64) -> Result<RegisterPage> {
+    let search = Search::begin(conn, filter)?;
+    let (entries, more) = search.batch(conn, after, limit)?;
+    let total = search.total(conn)?;
+    let behind = match after {
+        None => true,
+        Some(after) => grants::table.find(after).count().get_result::<i64>(conn)? > 0,
+    };
+    let usual = behind && filter.q.is_none() && (total > 0 || (filter.dataset.is_none() && filter.firm.is_none()));
+    Ok(RegisterPage { entries, total, more, usual, until: next_end(conn, search.now)? })
 }
 
 /// When the next term ends.

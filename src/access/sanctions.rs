@@ -13,8 +13,8 @@ use utoipa::ToSchema;
 
 use crate::catalog::{self, Text};
 use crate::clock::{now_naive, shanghai, utc_of_shanghai};
-use crate::db::Conn;
 use crate::db::schema::{datasets, sanctions};
+use crate::db::{Conn, lock_ledger};
 use crate::error::{Error, Result};
 use crate::identity::firms;
 use crate::identity::{Caller, Role};
@@ -22,7 +22,7 @@ use crate::ledger::{self, Kind};
 use crate::settings::DutySettings;
 
 pub use published::{AppealState, PublishedSanction, published};
-pub use steps::{answer, appeal, decide_appeal, lift, require_not_suspended};
+pub use steps::{answer, appeal, decide_appeal, lift, resume};
 
 /// How long ago the notice of a sanction may have been given, in days.
 const OLDEST_NOTICE_DAYS: i64 = 60;
@@ -157,6 +157,7 @@ struct SanctionRow {
     appeal_decided_at: Option<NaiveDateTime>,
     lifted_at: Option<NaiveDateTime>,
     lifting_reason: Option<String>,
+    firm_before: Option<String>,
 }
 
 fn view((row, dataset): (SanctionRow, Option<String>)) -> Result<Sanction> {
@@ -206,8 +207,7 @@ fn end_of_day(date: NaiveDate, days: u32) -> NaiveDateTime {
     utc_of_shanghai((date + Duration::days(i64::from(days) + 1)).and_time(NaiveTime::MIN))
 }
 
-fn notice_date(given: Option<NaiveDate>) -> Result<NaiveDate> {
-    let today = shanghai(now_naive()).date();
+fn notice_date(given: Option<NaiveDate>, today: NaiveDate) -> Result<NaiveDate> {
     let date = given.unwrap_or(today);
     let age = (today - date).num_days();
     if (0..=OLDEST_NOTICE_DAYS).contains(&age) {
@@ -222,11 +222,16 @@ fn notice_date(given: Option<NaiveDate>) -> Result<NaiveDate> {
 /// When the caller is no operator, the firm is in no state for it, or what is said does not belong to its kind.
 pub fn impose(conn: &mut Conn, caller: &Caller, firm_id: &str, new: NewSanction, duties: &DutySettings) -> Result<Sanction> {
     let operator = caller.with_role(&[Role::Operator])?;
+    // Nobody lifts what is to be shown, or resumes the firm, between this and the end.
+    lock_ledger(conn)?;
     let firm = firms::find(conn, firm_id)?;
     if ![firms::APPROVED, firms::SUSPENDED, firms::REVOKED].contains(&firm.status.as_str()) {
         return Err(Error::Conflict(format!("the firm is {}; only a firm that was approved can be sanctioned", firm.status)));
     }
-    let date = notice_date(new.notice_date)?;
+    let today = shanghai(now_naive()).date();
+    let date = notice_date(new.notice_date, today)?;
+    // The firm learns of the sanction here: a notice of long ago, which is the operator's word, leaves it no less time.
+    let heard = date.max(today);
     let subject = subject_of(conn, firm_id, &new)?;
     let id = uuid::Uuid::now_v7().to_string();
     let (public_zh, public_en) = new.public_text.map(|text| (text.zh, text.en)).unzip();
@@ -240,8 +245,8 @@ pub fn impose(conn: &mut Conn, caller: &Caller, firm_id: &str, new: NewSanction,
         reason: new.reason,
         status: IN_FORCE.to_owned(),
         notice_date: date.to_string(),
-        answer_until: end_of_day(date, duties.answer_days),
-        appeal_until: end_of_day(date, duties.appeal_days),
+        answer_until: end_of_day(heard, duties.answer_days),
+        appeal_until: end_of_day(heard, duties.appeal_days),
         imposed_by: operator.id.clone(),
         imposed_at: now_naive(),
         answer: None,
@@ -254,6 +259,7 @@ pub fn impose(conn: &mut Conn, caller: &Caller, firm_id: &str, new: NewSanction,
         appeal_decided_at: None,
         lifted_at: None,
         lifting_reason: None,
+        firm_before: steps::before(conn, new.kind, &firm)?,
         id,
     };
     diesel::insert_into(sanctions::table).values(&row).execute(conn)?;

@@ -8,6 +8,7 @@ use crate::error::{Error, Result};
 use crate::identity::people::login::{self, Attempt};
 use crate::identity::people::sessions::{Origin, Started};
 use crate::identity::{PersonIdentity, password};
+use crate::limits::LimitKey;
 
 /// What somebody gives who logs in.
 pub struct Credentials {
@@ -27,12 +28,13 @@ impl App {
     pub async fn log_in(&self, address: IpAddr, given: Credentials, origin: Origin) -> Result<Started> {
         self.limits.login(address)?;
         let Credentials { username, password, code } = given;
-        let (master, name) = (self.master.clone(), username.clone());
-        let stored = self.db.read(move |conn| login::begin(conn, &master, &name)).await?;
+        let network = LimitKey::for_address(address).name;
+        let (master, name, from) = (self.master.clone(), username.clone(), network.clone());
+        let stored = self.db.read(move |conn| login::begin(conn, &master, &name, &from)).await?;
         let compared = stored.clone();
         let right = self.hash(move || login::verify(&password, compared.as_ref())).await?;
         let (master, settings) = (self.master.clone(), self.settings.sign_in.clone());
-        let attempt = Attempt { username, stored, right, code, origin };
+        let attempt = Attempt { username, network, stored, right, code, origin };
         self.db.write(move |conn| login::decide(conn, &master, &settings, attempt)).await?
     }
 

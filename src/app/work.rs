@@ -95,6 +95,7 @@ pub(super) async fn grow(app: Arc<App>) {
                 .await?;
             app.db.write(applications::tidy).await?;
             app.end_grants().await?;
+            app.forget_old_words().await?;
             while app.db.write(ledger::tree::grow).await? {}
             app.db.write(move |conn| ledger::checkpoint::sign(conn, &signer.log_key)).await
         };
@@ -128,6 +129,26 @@ pub(super) async fn remind(app: Arc<App>) {
 }
 
 impl App {
+    /// Takes words of people out of the ledger that are older than the settings say; answers how many entries lost theirs.
+    ///
+    /// # Errors
+    /// When the database does not take it.
+    pub async fn forget_old_words(&self) -> Result<usize> {
+        let (days, mut after, mut count) = (self.settings.duties.retention_days, 0, 0);
+        if days == 0 {
+            return Ok(0);
+        }
+        let before = crate::clock::now() - chrono::Duration::days(i64::from(days));
+        loop {
+            let (taken, next) = self.db.write(move |conn| ledger::forget_old(conn, before, after)).await?;
+            count += taken;
+            match next {
+                Some(next) => after = next,
+                None => return Ok(count),
+            }
+        }
+    }
+
     /// Looks through what time has done to grants; what their releases leave in the store is collected at once.
     ///
     /// # Errors
@@ -155,8 +176,8 @@ impl App {
     /// # Errors
     /// When the database does not take it.
     pub async fn note_overdue(&self) -> Result<usize> {
-        let days = self.settings.duties.report_days;
-        self.db.write(move |conn| duties::note_overdue(conn, days)).await
+        let settings = self.settings.duties;
+        self.db.write(move |conn| duties::note_overdue(conn, &settings)).await
     }
 }
 

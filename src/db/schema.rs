@@ -161,6 +161,7 @@ diesel::table! {
         appeal_decided_at -> Nullable<Timestamp>,
         lifted_at -> Nullable<Timestamp>,
         lifting_reason -> Nullable<Text>,
+        firm_before -> Nullable<Text>,
     }
 }
 
@@ -198,6 +199,7 @@ diesel::table! {
         failures -> Integer,
         locked_until -> Nullable<Timestamp>,
         failed_at -> Timestamp,
+        of_name -> Nullable<Text>,
     }
 }
 
@@ -208,6 +210,7 @@ diesel::table! {
         last_step -> BigInt,
         created_at -> Timestamp,
         confirmed_at -> Nullable<Timestamp>,
+        begun_in -> Nullable<Text>,
     }
 }
 

@@ -2,7 +2,7 @@
 //! not part of them.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use actix_web::http::header::{ETAG, HeaderName, HeaderValue, IF_NONE_MATCH};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
@@ -47,6 +47,9 @@ impl Body {
     }
 }
 
+/// The right to make what takes long: whoever has it is the only one.
+pub type Turn = tokio::sync::OwnedMutexGuard<()>;
+
 /// What was made for an answer.
 pub struct Made {
     /// Its body.
@@ -60,6 +63,8 @@ pub struct Made {
 /// The answers of this process that are made of the same things.
 pub struct Answers {
     kept: Mutex<Kept>,
+    /// What takes long is made one at a time.
+    turn: Arc<tokio::sync::Mutex<()>>,
     /// The mark of what they are made of.
     mark: fn(Marks) -> i64,
 }
@@ -78,14 +83,14 @@ struct Kept {
 impl RegisterAnswers {
     /// None yet.
     pub fn new() -> Self {
-        RegisterAnswers(Answers { kept: Mutex::default(), mark: Marks::register })
+        RegisterAnswers(Answers { kept: Mutex::default(), turn: Arc::default(), mark: Marks::register })
     }
 }
 
 impl Answers {
     /// None yet, of those that are made of the open list.
     pub fn of_list() -> Self {
-        Answers { kept: Mutex::default(), mark: |marks| marks.list }
+        Answers { kept: Mutex::default(), turn: Arc::default(), mark: |marks| marks.list }
     }
 
     /// The body of that name, which says everything on which it depends but what the mark is of; `make` makes it when it is not kept.
@@ -104,6 +109,19 @@ impl Answers {
             self.keep(mark, name, (body.clone(), until));
         }
         Ok(body)
+    }
+
+    /// [`Self::find`] for what takes long to make: one at a time, and those who waited get what was made meanwhile.
+    ///
+    /// # Errors
+    /// What `make` answers, or that the database does not.
+    pub async fn find_in_turn(&self, app: &App, name: String, make: impl AsyncFnOnce(Turn) -> Result<Made>) -> Result<Body> {
+        let mark = (self.mark)(app.follower.marks(&app.db).await?);
+        if let Some(body) = self.kept(mark, &name) {
+            return Ok(body);
+        }
+        let turn = Arc::clone(&self.turn).lock_owned().await;
+        self.find(app, name, async || make(turn).await).await
     }
 
     fn kept(&self, mark: i64, name: &str) -> Option<Body> {

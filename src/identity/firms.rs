@@ -1,20 +1,21 @@
 //! Firms: who registered, and what the operator decided. 人工智能企业
 
-use chrono::NaiveDateTime;
+use chrono::{Duration, NaiveDateTime};
 use diesel::prelude::*;
 use serde::Serialize;
 use serde_json::json;
 use utoipa::ToSchema;
 
+use super::people;
 use crate::clock::now_naive;
 use crate::db::schema::firms;
-use crate::db::{Conn, on_duplicate};
+use crate::db::{Conn, lock_ledger};
 use crate::error::{Error, Result};
 use crate::ledger::{self, Kind};
 
 /// A registered organisation.
-#[derive(Debug, Clone, Queryable, Selectable, Insertable, Serialize, ToSchema)]
-#[diesel(table_name = firms)]
+#[derive(Debug, Clone, Queryable, Selectable, Insertable, AsChangeset, Serialize, ToSchema)]
+#[diesel(table_name = firms, treat_none_as_null = true)]
 pub struct Firm {
     /// Never changes.
     pub id: String,
@@ -50,6 +51,9 @@ pub const APPROVED: &str = "approved";
 /// The state of a firm that waits for its approval.
 const PENDING: &str = "pending";
 
+/// The state of a firm whose registration was refused.
+const REFUSED: &str = "refused";
+
 /// The state of a firm that may not act for a while.
 pub const SUSPENDED: &str = "suspended";
 
@@ -70,13 +74,22 @@ pub struct NewFirm {
     pub contact_phone: Option<String>,
 }
 
-/// Registers a firm; it waits for the operator.
+/// Registers a firm; it waits for the operator. A registration with the same code gives way when it was refused, or nobody has decided it for so many
+/// days: anybody may have made it, since the code of a firm is known to everybody. Its accounts end.
 ///
 /// # Errors
 /// When the code is registered already.
-pub fn register(conn: &mut Conn, new: NewFirm) -> Result<Firm> {
+pub fn register(conn: &mut Conn, new: NewFirm, days: u32) -> Result<Firm> {
+    lock_ledger(conn)?;
+    let before: Option<Firm> = firms::table.filter(firms::uscc.eq(&new.uscc)).select(Firm::as_select()).first(conn).optional()?;
+    let oldest = now_naive() - Duration::days(i64::from(days));
+    let gives_way = |firm: &Firm| firm.status == REFUSED || (firm.status == PENDING && firm.created_at < oldest);
+    if before.as_ref().is_some_and(|firm| !gives_way(firm)) {
+        return Err(Error::Conflict("a firm with this 统一社会信用代码 is registered already".to_owned()));
+    }
     let firm = Firm {
-        id: uuid::Uuid::now_v7().to_string(),
+        // Nobody has been given anything in the name of the one before.
+        id: before.as_ref().map_or_else(|| uuid::Uuid::now_v7().to_string(), |firm| firm.id.clone()),
         uscc: new.uscc,
         name: new.name,
         contact_name: new.contact_name,
@@ -88,10 +101,13 @@ pub fn register(conn: &mut Conn, new: NewFirm) -> Result<Firm> {
         decided_at: None,
         throttled: false,
     };
-    diesel::insert_into(firms::table)
-        .values(&firm)
-        .execute(conn)
-        .map_err(on_duplicate("a firm with this 统一社会信用代码 is registered already"))?;
+    match before {
+        None => diesel::insert_into(firms::table).values(&firm).execute(conn)?,
+        Some(_) => {
+            people::end_all_of_firm(conn, &firm.id)?;
+            diesel::update(firms::table.find(&firm.id)).set(&firm).execute(conn)?
+        }
+    };
     ledger::append(conn, Kind::FirmRegistered, "anonymous", &format!("firm:{}", firm.id), &json!({ "uscc": firm.uscc }))?;
     Ok(firm)
 }
@@ -154,7 +170,7 @@ pub enum FirmStep {
 pub fn step(conn: &mut Conn, actor: &str, id: &str, step: FirmStep, reason: Option<&str>) -> Result<Firm> {
     let (from, to, kind) = match step {
         FirmStep::Approve => (vec![PENDING], APPROVED, Kind::FirmApproved),
-        FirmStep::Refuse => (vec![PENDING], "refused", Kind::FirmRefused),
+        FirmStep::Refuse => (vec![PENDING], REFUSED, Kind::FirmRefused),
         FirmStep::Suspend => (vec![APPROVED], SUSPENDED, Kind::FirmSuspended),
         FirmStep::Resume => (vec![SUSPENDED], APPROVED, Kind::FirmResumed),
         FirmStep::Revoke => (vec![APPROVED, SUSPENDED], REVOKED, Kind::FirmRevoked),

@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 use super::PersonIdentity;
 use crate::clock::now_naive;
 use crate::db::schema::{people, publishers};
-use crate::db::{Conn, lock_ledger, on_duplicate};
+use crate::db::{Conn, lock_ledger};
 use crate::error::{Error, Result};
 use crate::ledger::{self, Kind};
 use crate::settings::SignInSettings;
@@ -106,6 +106,8 @@ impl Person {
 
 /// Who is to be added. The password is hashed already, since hashing takes long.
 pub struct NewPerson {
+    /// Where the username stands in what was sent, as a JSON pointer.
+    pub pointer: &'static str,
     /// The name to log in with.
     pub username: String,
     /// The name that is shown.
@@ -167,10 +169,10 @@ pub fn create(conn: &mut Conn, actor: &str, new: NewPerson) -> Result<Person> {
         status: "active".to_owned(),
         created_at: now_naive(),
     };
-    diesel::insert_into(people::table)
-        .values(&row)
-        .execute(conn)
-        .map_err(on_duplicate(format!("the username `{}` is taken", row.username)))?;
+    diesel::insert_into(people::table).values(&row).execute(conn).map_err(|cause| match Error::from(cause) {
+        Error::Conflict(_) => Error::invalid(new.pointer, "this username is taken; choose another one"),
+        other => other,
+    })?;
     let detail = json!({ "roles": roles, "publisher": row.publisher, "firm": row.firm_id });
     ledger::append(conn, Kind::PersonCreated, actor, &format!("person:{}", row.id), &detail)?;
     Ok((&row).into())
@@ -215,6 +217,18 @@ pub fn revoke(conn: &mut Conn, operator: &PersonIdentity, id: &str, reason: &str
     Ok(person)
 }
 
+/// Ends the accounts of a firm whose registration gives way to another one. Their usernames are free again.
+pub(in crate::identity) fn end_all_of_firm(conn: &mut Conn, firm_id: &str) -> Result<()> {
+    let of_firm = people::table.filter(people::firm_id.eq(firm_id)).filter(people::status.eq("active"));
+    let ids: Vec<String> = of_firm.select(people::id).load(conn)?;
+    for id in ids {
+        diesel::update(people::table.find(&id)).set((people::status.eq("revoked"), people::username.eq(&id))).execute(conn)?;
+        sessions::end_all(conn, &id)?;
+        ledger::append(conn, Kind::PersonRevoked, "anonymous", &format!("person:{id}"), &json!({ "firm": firm_id }))?;
+    }
+    Ok(())
+}
+
 /// The first operator, made when there is nobody yet; `None` when there is.
 ///
 /// # Errors
@@ -226,6 +240,7 @@ pub fn create_first_operator(conn: &mut Conn, hash: String, one_time: bool) -> R
         return Ok(None);
     }
     let new = NewPerson {
+        pointer: "",
         username: "operator".to_owned(),
         display_name: "Operator".to_owned(),
         password_hash: hash,

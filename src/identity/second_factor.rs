@@ -3,7 +3,7 @@
 //!
 //! The secret lies sealed under the master key. Each step's code is used once: the last step is remembered, and none at or before it is taken again.
 
-use chrono::NaiveDateTime;
+use chrono::{Duration, NaiveDateTime};
 use diesel::prelude::*;
 use qrcode::QrCode;
 use serde::Serialize;
@@ -30,6 +30,9 @@ const APP_DIGITS: usize = 6;
 
 /// How many recovery codes a person has.
 const RECOVERY_CODES: usize = 10;
+
+/// How long a secret that was begun is shown, and may be confirmed.
+const PENDING_MINUTES: i64 = 10;
 
 /// How a person's second factor stands.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -69,7 +72,9 @@ pub struct RecoveryCodes {
 struct FactorRow {
     sealed_secret: Vec<u8>,
     last_step: i64,
+    created_at: NaiveDateTime,
     confirmed_at: Option<NaiveDateTime>,
+    begun_in: Option<String>,
 }
 
 fn row_of(conn: &mut Conn, person_id: &str) -> Result<Option<FactorRow>> {
@@ -103,12 +108,20 @@ pub fn is_enrolled(conn: &mut Conn, person_id: &str) -> Result<bool> {
     Ok(row_of(conn, person_id)?.is_some_and(|row| row.confirmed_at.is_some()))
 }
 
-/// Makes a secret, which counts once [`enrol`] was given a code of it. One that was made before and never confirmed is over.
+/// The row of a secret that nobody has confirmed yet: it is over after a while, and belongs to the session that gave the password for it.
+fn pending_row(conn: &mut Conn, person: &PersonIdentity) -> Result<Option<FactorRow>> {
+    let Some(row) = row_of(conn, &person.id)? else { return Ok(None) };
+    let (session, oldest) = (sessions::id_of(conn, person)?, now_naive() - Duration::minutes(PENDING_MINUTES));
+    Ok(Some(row).filter(|row| row.confirmed_at.is_none() && row.created_at > oldest && row.begun_in.is_some() && row.begun_in == session))
+}
+
+/// Makes a secret, which counts once [`enrol`] was given a code of it in the same session, soon. One that was made before and never confirmed is over.
 ///
 /// # Errors
 /// When the person has a second factor already.
-pub fn begin(conn: &mut Conn, master: &MasterKey, person_id: &str, issuer: &str) -> Result<Enrolment> {
+pub fn begin(conn: &mut Conn, master: &MasterKey, person: &PersonIdentity, issuer: &str) -> Result<Enrolment> {
     lock_ledger(conn)?;
+    let person_id = person.id.as_str();
     if is_enrolled(conn, person_id)? {
         return Err(Error::Conflict("there is a second factor already; end it before you begin another one".to_owned()));
     }
@@ -120,20 +133,21 @@ pub fn begin(conn: &mut Conn, master: &MasterKey, person_id: &str, issuer: &str)
             second_factors::sealed_secret.eq(master.seal(&label(person_id), &secret)?),
             second_factors::last_step.eq(0),
             second_factors::created_at.eq(now_naive()),
+            second_factors::begun_in.eq(sessions::id_of(conn, person)?),
         ))
         .execute(conn)?;
     ledger::append(conn, Kind::SecondFactorBegun, &subject(person_id), &subject(person_id), &json!({}))?;
     enrolment(conn, person_id, &secret, issuer)
 }
 
-/// The secret that [`begin`] made and nobody has confirmed yet.
+/// The secret that [`begin`] made in this session, as long as it may be confirmed.
 ///
 /// # Errors
 /// When it was sealed under another master key.
-pub fn pending(conn: &mut Conn, master: &MasterKey, person_id: &str, issuer: &str) -> Result<Option<Enrolment>> {
-    let Some(row) = row_of(conn, person_id)?.filter(|row| row.confirmed_at.is_none()) else { return Ok(None) };
-    let secret = master.open(&label(person_id), &row.sealed_secret)?;
-    enrolment(conn, person_id, &secret, issuer).map(Some)
+pub fn pending(conn: &mut Conn, master: &MasterKey, person: &PersonIdentity, issuer: &str) -> Result<Option<Enrolment>> {
+    let Some(row) = pending_row(conn, person)? else { return Ok(None) };
+    let secret = master.open(&label(&person.id), &row.sealed_secret)?;
+    enrolment(conn, &person.id, &secret, issuer).map(Some)
 }
 
 fn enrolment(conn: &mut Conn, person_id: &str, secret: &[u8], issuer: &str) -> Result<Enrolment> {
@@ -231,9 +245,9 @@ pub struct Enrolled {
 /// When there is nothing to confirm.
 pub fn enrol(conn: &mut Conn, master: &MasterKey, person: &PersonIdentity, code: &str) -> Result<Result<Enrolled>> {
     lock_ledger(conn)?;
-    let row = row_of(conn, &person.id)?.filter(|row| row.confirmed_at.is_none());
-    let row = row.ok_or_else(|| Error::Conflict("there is no second factor to confirm; begin one first".to_owned()))?;
-    let tried = Tried::session(master, &person.id);
+    let none = || format!("this session has begun no second factor in the last {PENDING_MINUTES} minutes; begin one first");
+    let row = pending_row(conn, person)?.ok_or_else(|| Error::Conflict(none()))?;
+    let tried = Tried::code(master, &person.id);
     if let Some(refusal) = lockout::refusal(conn, &tried)? {
         return Ok(Err(refusal));
     }
@@ -265,7 +279,7 @@ pub fn confirm(conn: &mut Conn, master: &MasterKey, person_id: &str, code: &str)
     if !is_enrolled(conn, person_id)? {
         return Err(Error::Conflict("this needs a second factor, and there is none yet: begin one at /account".to_owned()));
     }
-    let tried = Tried::session(master, person_id);
+    let tried = Tried::code(master, person_id);
     if let Some(refusal) = lockout::refusal(conn, &tried)? {
         return Ok(Err(refusal));
     }

@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 
 use super::{Kind, LedgerEntry, append};
 use crate::crypto::{hex, random_bytes, sha256_hex, unhex};
-use crate::db::schema::{applications, datasets, firms, grants, ledger, ledger_words, sanctions, use_reports, versions};
+use crate::db::schema::{applications, datasets, deletion_proofs, firms, grants, ledger, ledger_words, sanctions, use_reports, versions};
 use crate::db::{Conn, lock_ledger};
 use crate::error::{Error, Result};
 
@@ -61,6 +61,29 @@ pub fn append_with_reason(conn: &mut Conn, kind: Kind, actor: &str, subject: &st
     let row = WordsRow { seq: entry.seq, name: REASON.to_owned(), salt: hex(&salt), words: reason.to_owned() };
     diesel::insert_into(ledger_words::table).values(row).execute(conn)?;
     Ok(entry)
+}
+
+/// An entry with what was said, for those who may read it.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub struct LedgerRecord {
+    /// The entry.
+    #[serde(flatten)]
+    pub entry: LedgerEntry,
+    /// Words of people that belong to it and were not taken out since. Each is committed to in the entry's detail: there
+    /// `NAME_commitment` is SHA-256 over the salt's bytes and the words.
+    pub words: Vec<Words>,
+}
+
+/// Entries after `after`, oldest first, and how many there are in all.
+///
+/// # Errors
+/// When the database does not answer.
+pub fn list(conn: &mut Conn, after: i64, limit: i64) -> Result<(Vec<LedgerRecord>, i64)> {
+    let entries: Vec<LedgerEntry> = ledger::table.filter(ledger::seq.gt(after)).order(ledger::seq).limit(limit).load(conn)?;
+    let total = ledger::table.count().get_result(conn)?;
+    let mut said = of(conn, &entries)?;
+    let record = |entry: LedgerEntry| LedgerRecord { words: said.remove(&entry.seq).unwrap_or_default(), entry };
+    Ok((entries.into_iter().map(record).collect(), total))
 }
 
 /// The words of entries that stand one behind the other, by entry.
@@ -128,8 +151,44 @@ pub(super) fn last(conn: &mut Conn) -> Result<Option<i64>> {
     Ok(ledger_words::table.select(diesel::dsl::max(ledger_words::seq)).first(conn)?)
 }
 
+/// Checks that a firm's own words against a sanction can be taken out: not by who imposed it, and not before an appeal is decided that they belong to.
+fn require_heard(conn: &mut Conn, actor: &str, kind: &str, subject: &str) -> Result<()> {
+    if ![Kind::SanctionAnswered, Kind::SanctionAppealed].iter().any(|own| own.as_str() == kind) {
+        return Ok(());
+    }
+    let id = subject.split_once(':').map_or("", |(_, id)| id);
+    let imposed_by: String = sanctions::table.find(id).select(sanctions::imposed_by).first(conn)?;
+    if actor == format!("person:{imposed_by}") {
+        return Err(Error::Forbidden(
+            "who imposed a sanction does not take out what the firm says against it; another operator does (four eyes)".to_owned(),
+        ));
+    }
+    let open = sanctions::table
+        .find(id)
+        .filter(sanctions::lifted_at.is_null())
+        .filter(sanctions::appealed_at.is_not_null())
+        .filter(sanctions::appeal_decided_at.is_null());
+    if open.count().get_result::<i64>(conn)? > 0 {
+        return Err(Error::Conflict(
+            "an appeal waits for its decision, and these words belong to it; take them out when it is decided".to_owned(),
+        ));
+    }
+    Ok(())
+}
+
+/// Takes the purpose of an application out, when the entry is that of its submission; `false` when nothing is there to be taken out. The firm may have
+/// changed it since, or submitted it before the entry had words.
+fn forget_purpose(conn: &mut Conn, said_in: &str, subject: &str) -> Result<bool> {
+    if said_in != Kind::ApplicationSubmitted.as_str() {
+        return Ok(false);
+    }
+    let id = subject.split_once(':').map_or("", |(_, id)| id);
+    let shown = applications::table.find(id).filter(applications::purpose.ne(TAKEN_OUT));
+    Ok(diesel::update(shown).set(applications::purpose.eq(TAKEN_OUT)).execute(conn)? > 0)
+}
+
 /// Takes words out of the thing that they were said of, where it shows them.
-fn forget(conn: &mut Conn, subject: &str, words: &str) -> Result<()> {
+fn forget(conn: &mut Conn, said_in: &str, subject: &str, words: &str) -> Result<()> {
     let (kind, id) = subject.split_once(':').unwrap_or((subject, ""));
     match kind {
         "firm" => {
@@ -140,6 +199,10 @@ fn forget(conn: &mut Conn, subject: &str, words: &str) -> Result<()> {
             let shown = applications::table.find(id).filter(applications::reason.eq(words));
             diesel::update(shown).set(applications::reason.eq(TAKEN_OUT)).execute(conn)?
         }
+        "grant" if said_in == Kind::DeletionProved.as_str() => {
+            let proof = deletion_proofs::table.filter(deletion_proofs::grant_id.eq(id));
+            diesel::update(proof).set((deletion_proofs::method.eq(TAKEN_OUT), deletion_proofs::copies.eq(TAKEN_OUT))).execute(conn)?
+        }
         "grant" => {
             let shown = grants::table.find(id).filter(grants::reason.eq(words));
             diesel::update(shown).set(grants::reason.eq(TAKEN_OUT)).execute(conn)?
@@ -148,7 +211,7 @@ fn forget(conn: &mut Conn, subject: &str, words: &str) -> Result<()> {
             let shown = use_reports::table.find(id).filter(use_reports::used_for.eq(words));
             diesel::update(shown).set(use_reports::used_for.eq(TAKEN_OUT)).execute(conn)?
         }
-        "sanction" => return forget_of_sanction(conn, id, words),
+        "sanction" => return forget_of_sanction(conn, said_in, id, words),
         "dataset" => {
             let ids = datasets::table.filter(datasets::slug.eq(id)).select(datasets::id);
             let shown = versions::table.filter(versions::dataset_id.eq_any(ids)).filter(versions::resolution.eq(words));
@@ -159,12 +222,19 @@ fn forget(conn: &mut Conn, subject: &str, words: &str) -> Result<()> {
     Ok(())
 }
 
-/// A sanction shows several words of people; what its publication says stands in two languages, which are two lines of one entry.
-fn forget_of_sanction(conn: &mut Conn, id: &str, words: &str) -> Result<()> {
+/// A sanction shows several words of people; what its publication says stands in two languages, which are two lines of one entry. What the firm said
+/// goes with its own entries only.
+fn forget_of_sanction(conn: &mut Conn, said_in: &str, id: &str, words: &str) -> Result<()> {
     let of_it = || sanctions::table.find(id);
+    if said_in == Kind::SanctionAnswered.as_str() {
+        diesel::update(of_it().filter(sanctions::answer.eq(words))).set(sanctions::answer.eq(TAKEN_OUT)).execute(conn)?;
+        return Ok(());
+    }
+    if said_in == Kind::SanctionAppealed.as_str() {
+        diesel::update(of_it().filter(sanctions::appeal.eq(words))).set(sanctions::appeal.eq(TAKEN_OUT)).execute(conn)?;
+        return Ok(());
+    }
     diesel::update(of_it().filter(sanctions::reason.eq(words))).set(sanctions::reason.eq(TAKEN_OUT)).execute(conn)?;
-    diesel::update(of_it().filter(sanctions::answer.eq(words))).set(sanctions::answer.eq(TAKEN_OUT)).execute(conn)?;
-    diesel::update(of_it().filter(sanctions::appeal.eq(words))).set(sanctions::appeal.eq(TAKEN_OUT)).execute(conn)?;
     diesel::update(of_it().filter(sanctions::appeal_reason.eq(words))).set(sanctions::appeal_reason.eq(TAKEN_OUT)).execute(conn)?;
     diesel::update(of_it().filter(sanctions::lifting_reason.eq(words))).set(sanctions::lifting_reason.eq(TAKEN_OUT)).execute(conn)?;
     if let Some((zh, en)) = words.split_once('\n') {
@@ -174,21 +244,28 @@ fn forget_of_sanction(conn: &mut Conn, id: &str, words: &str) -> Result<()> {
     Ok(())
 }
 
+/// Takes the words of an entry out, here and where they are shown; `false` when it has none.
+pub(super) fn take_out(conn: &mut Conn, seq: i64, kind: &str, subject: &str) -> Result<bool> {
+    let said: Vec<WordsRow> = ledger_words::table.filter(ledger_words::seq.eq(seq)).load(conn)?;
+    let shown = forget_purpose(conn, kind, subject)?;
+    diesel::delete(ledger_words::table.filter(ledger_words::seq.eq(seq))).execute(conn)?;
+    for words in &said {
+        forget(conn, kind, subject, &words.words)?;
+    }
+    Ok(shown || !said.is_empty())
+}
+
 /// Takes the words of an entry out for ever, here and where they are shown, with an entry that says so.
 ///
 /// # Errors
-/// When there is no such entry, or it has no words.
+/// When there is no such entry, it has no words, or they are what a firm says against a sanction and are still needed.
 pub fn redact(conn: &mut Conn, actor: &str, seq: i64, reason: &str) -> Result<LedgerEntry> {
     lock_ledger(conn)?;
-    let subject: Option<String> = ledger::table.find(seq).select(ledger::subject).first(conn).optional()?;
-    let subject = subject.ok_or_else(|| Error::not_found("ledger entry", seq.to_string()))?;
-    let said: Vec<WordsRow> = ledger_words::table.filter(ledger_words::seq.eq(seq)).load(conn)?;
-    if said.is_empty() {
+    let entry: Option<(String, String)> = ledger::table.find(seq).select((ledger::kind, ledger::subject)).first(conn).optional()?;
+    let (kind, subject) = entry.ok_or_else(|| Error::not_found("ledger entry", seq.to_string()))?;
+    require_heard(conn, actor, &kind, &subject)?;
+    if !take_out(conn, seq, &kind, &subject)? {
         return Err(Error::Conflict(format!("entry {seq} has no words that could be taken out, or has none any more")));
-    }
-    diesel::delete(ledger_words::table.filter(ledger_words::seq.eq(seq))).execute(conn)?;
-    for words in said {
-        forget(conn, &subject, &words.words)?;
     }
     append_with_reason(conn, Kind::EntryRedacted, actor, &format!("entry:{seq}"), json!({}), reason)
 }

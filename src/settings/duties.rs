@@ -20,6 +20,10 @@ pub struct DutySettings {
     pub reminder_days: u32,
     /// How many days after the end of a grant its firm proves that it deleted the data.
     pub proof_days: u32,
+    /// How many days after the end of a grant the report on the rest of it is due.
+    pub report_grace_days: u32,
+    /// How many days words of people in the ledger are kept; 0 means for ever.
+    pub retention_days: u32,
 }
 
 impl DutySettings {
@@ -31,6 +35,8 @@ impl DutySettings {
             report_days: values.small("use_report_days")?,
             reminder_days: values.small("grant_reminder_days")?,
             proof_days: values.small("deletion_proof_days")?,
+            report_grace_days: values.small("use_report_grace_days")?,
+            retention_days: values.small("ledger_retention_days")?,
         })
     }
 

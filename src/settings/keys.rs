@@ -115,6 +115,7 @@ pub const KEYS: &[Key] = &[
     ),
     key("session_idle_minutes", "30", "a whole number from 1 to 10080", "after how long without a request a person's session ends"),
     key("session_hours", "12", "a whole number from 1 to 720", "how long a person's session lasts at the most"),
+    key("sessions_per_person", "50", "a whole number from 1 to 100000", "the most sessions of one person; a log-in beyond ends the oldest"),
     key(
         "require_second_factor",
         "",
@@ -192,6 +193,12 @@ pub const KEYS: &[Key] = &[
         "a whole number from 0 to 365",
         "how many days after the notice a firm may appeal against a sanction",
     ),
+    key(
+        "ledger_retention_days",
+        "1095",
+        "a whole number from 0 to 36500",
+        "how many days words of people in the ledger are kept, where what they were said of is over; 0 means for ever",
+    ),
     key("grant_reminder_days", "30", "a whole number from 0 to 365", "how many days before the end of a grant its firm is reminded"),
     key(
         "deletion_proof_days",
@@ -200,6 +207,18 @@ pub const KEYS: &[Key] = &[
         "how many days after the end of a grant its firm proves that it deleted the data",
     ),
     key("use_report_days", "90", "a whole number from 0 to 3650", "every how many days a firm reports the use of a grant; 0 means never"),
+    key(
+        "use_report_grace_days",
+        "30",
+        "a whole number from 0 to 365",
+        "how many days after the end of a grant the report on the rest of it is due",
+    ),
+    key(
+        "registration_days",
+        "30",
+        "a whole number from 1 to 3650",
+        "after how many days without a decision a firm's registration gives way to a new one with the same code",
+    ),
     key(
         "limits_login_per_minute",
         "10",

@@ -97,7 +97,7 @@ async fn the_cookie_works_for_the_api_and_no_other_site_uses_it() {
     let others = app.get_with("/api/v1/people/me", &[("cookie", &other)]).await.expect(200).header("x-csrf-token").to_owned();
     add(vec![site("same-origin"), ("x-csrf-token", others)]).await.problem(403, "forbidden");
     add(vec![origin(&app.url), csrf.clone()]).await.expect(201);
-    add(vec![site("same-origin"), csrf]).await.problem(409, "conflict");
+    add(vec![site("same-origin"), csrf]).await.problem(400, "invalid-value");
 }
 
 #[tokio::test]
@@ -177,6 +177,10 @@ async fn the_pages_set_up_and_end_a_second_factor() {
     let page = app.get_with("/account/second-factor?lang=en", &[("cookie", &cookie)]).await.expect(200).text();
     let secret = page.split("?secret=").nth(1).unwrap().split('&').next().unwrap().to_owned();
     assert!(page.contains("<svg "), "{page}");
+    // Another browser of the same person is not shown it.
+    let elsewhere = self::cookie(&app).await;
+    let other = app.get_with("/account/second-factor?lang=en", &[("cookie", &elsewhere)]).await.expect(303);
+    assert_eq!(other.header("location"), "/account?lang=en");
     let confirm = "/account/second-factor/confirmation?lang=en";
     let refused = send(confirm, cookie.clone(), vec![("code", "no".to_owned())], token.clone()).await.expect(400);
     assert!(refused.text().contains("The code is wrong") && refused.text().contains(&secret), "{}", refused.text());

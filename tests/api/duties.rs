@@ -1,30 +1,39 @@
 //! What firms owe: citations, and reports on the use of what they were given.
 
-use chrono::{Duration, NaiveDateTime, Utc};
+use chrono::{Duration, NaiveDateTime};
 use diesel::{ExpressionMethods, QueryDsl, RunQueryDsl};
-use qingdan::db::schema::grants;
+use qingdan::db::schema::{firms, grants};
 use serde_json::{Value, json};
 
 use crate::support::{Answer, TestApp};
 
 const COMMITTEES: &str = "/api/v1/datasets/xuhui-residents-committees";
 
-/// The day in Shanghai so many days ago.
-fn ago(days: i64) -> String {
-    (Utc::now() + Duration::hours(8) - Duration::days(days)).date_naive().to_string()
-}
+/// The moment at which a test begins: its days stay the same when it runs into the next one.
+#[derive(Clone, Copy)]
+struct Began(NaiveDateTime);
 
-/// Lets a grant begin and end so many days ago.
-async fn move_grant(app: &TestApp, id: &str, began: i64, ended: i64) -> (NaiveDateTime, NaiveDateTime) {
-    let now = qingdan::clock::now_naive();
-    let (starts, ends) = (now - Duration::days(began), now - Duration::days(ended));
-    let id = id.to_owned();
-    let work = move |conn: &mut qingdan::db::Conn| {
-        let change = diesel::update(grants::table.find(id)).set((grants::starts_at.eq(starts), grants::expires_at.eq(ends)));
-        Ok(change.execute(conn)?)
-    };
-    app.app.db.write(work).await.unwrap();
-    (starts, ends)
+impl Began {
+    fn now() -> Self {
+        Began(qingdan::clock::now_naive())
+    }
+
+    /// The day in Shanghai so many days ago.
+    fn ago(self, days: i64) -> String {
+        (self.0 + Duration::hours(8) - Duration::days(days)).date().to_string()
+    }
+
+    /// Lets a grant begin and end so many days ago.
+    async fn move_grant(self, app: &TestApp, id: &str, began: i64, ended: i64) -> (NaiveDateTime, NaiveDateTime) {
+        let (starts, ends) = (self.0 - Duration::days(began), self.0 - Duration::days(ended));
+        let id = id.to_owned();
+        let work = move |conn: &mut qingdan::db::Conn| {
+            let change = diesel::update(grants::table.find(id)).set((grants::starts_at.eq(starts), grants::expires_at.eq(ends)));
+            Ok(change.execute(conn)?)
+        };
+        app.app.db.write(work).await.unwrap();
+        (starts, ends)
+    }
 }
 
 fn report(from: &str, to: &str) -> Value {
@@ -41,6 +50,8 @@ fn written(at: NaiveDateTime) -> String {
 
 #[tokio::test]
 async fn every_answer_with_data_says_how_it_is_cited() {
+    let began = Began::now();
+    let ago = |days| began.ago(days);
     let app = TestApp::spawn().await;
     let page = format!("{}/datasets/xuhui-residents-committees", app.url);
     let citation = format!("Version 1. {page}. Accessed {}.", ago(0));
@@ -67,6 +78,8 @@ async fn every_answer_with_data_says_how_it_is_cited() {
 
 #[tokio::test]
 async fn a_dataset_is_cited_in_three_formats_and_two_languages() {
+    let began = Began::now();
+    let ago = |days| began.ago(days);
     let app = TestApp::spawn().await;
     let of = |more: &str| format!("{COMMITTEES}/citation?{more}");
     let text = app.get(&of("lang=en")).await.expect(200);
@@ -97,18 +110,25 @@ async fn a_dataset_is_cited_in_three_formats_and_two_languages() {
 
 #[tokio::test]
 async fn reports_follow_one_another_without_a_gap() {
+    let began = Began::now();
+    let ago = |days| began.ago(days);
     let app = TestApp::start(Some(&crate::support::shipped()), &[("use_report_days", "10")]).await;
     let (firm, other) = (app.firm().await, app.firm().await);
     let grant = app.grant(&firm).await;
-    let (starts, ends) = move_grant(&app, &grant.id, 25, -5).await;
+    let (starts, ends) = began.move_grant(&app, &grant.id, 25, -5).await;
     let path = format!("/api/v1/grants/{}", grant.id);
     let reports = format!("{path}/use-reports");
     let due = async || app.get_as(&path, &firm.token).await.expect(200).json()["use_report_due"].clone();
     assert_eq!(due().await, written(starts + Duration::days(10)));
     app.post_as(&reports, &other.token, &report(&ago(25), &ago(16))).await.problem(404, "not-found");
     app.get_as(&reports, &other.token).await.problem(404, "not-found");
-    for (from, to, pointer) in [(24, 16, "/period/from"), (25, 26, "/period/to"), (25, -1, "/period/to")] {
+    for (from, to, pointer) in [(24, 16, "/period/from"), (26, 16, "/period/from"), (25, 26, "/period/to"), (25, -2, "/period/to")] {
         let problem = app.post_as(&reports, &firm.token, &report(&ago(from), &ago(to))).await.problem(400, "invalid-value");
+        assert_eq!(problem["errors"][0]["pointer"], pointer, "{problem}");
+    }
+    // Days at which no calendar goes on.
+    for (from, to, pointer) in [(ago(25).as_str(), "+262142-12-31", "/period/to"), ("-262143-01-01", &ago(16), "/period/from")] {
+        let problem = app.post_as(&reports, &firm.token, &report(from, to)).await.problem(400, "invalid-value");
         assert_eq!(problem["errors"][0]["pointer"], pointer, "{problem}");
     }
     let filed = app.post_as(&reports, &firm.person, &report(&ago(25), &ago(16))).await.expect(201).json();
@@ -119,8 +139,8 @@ async fn reports_follow_one_another_without_a_gap() {
     assert!(problem["detail"].as_str().unwrap().contains("reported until then already"), "{problem}");
     app.post_as(&reports, &firm.token, &report(&ago(14), &ago(5))).await.problem(400, "invalid-value");
     app.post_as(&reports, &firm.token, &report(&ago(15), &ago(0))).await.expect(201);
-    // The rest is due when the grant ends.
-    assert_eq!(due().await, written(ends));
+    // The rest is due some days after the grant ends.
+    assert_eq!(due().await, written(ends + Duration::days(30)));
     let auditor = app.staff(&["auditor"], None).await.token;
     let list = app.get_as(&reports, &auditor).await.expect(200).json();
     assert_eq!((&list["total"], &list["items"][0]["id"]), (&json!(2), &filed["id"]));
@@ -150,7 +170,10 @@ async fn reports_follow_one_another_without_a_gap() {
 
 #[tokio::test]
 async fn a_report_that_does_not_come_is_noted_once() {
-    let app = TestApp::start(Some(&crate::support::shipped()), &[("use_report_days", "10")]).await;
+    let began = Began::now();
+    let ago = |days| began.ago(days);
+    let settings = [("use_report_days", "10"), ("use_report_grace_days", "4")];
+    let app = TestApp::start(Some(&crate::support::shipped()), &settings).await;
     let operator = app.operator().await.token;
     let firm = app.firm().await;
     let (late, new) = (app.grant(&firm).await, app.grant(&firm).await);
@@ -161,8 +184,8 @@ async fn a_report_that_does_not_come_is_noted_once() {
         of_kind.map(|entry| entry["subject"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
     };
     assert_eq!((overdue().await["total"].clone(), app.app.note_overdue().await.unwrap()), (json!(0), 0));
-    let (starts, _) = move_grant(&app, &late.id, 21, -9).await;
-    move_grant(&app, &new.id, 9, -21).await;
+    let (starts, _) = began.move_grant(&app, &late.id, 21, -9).await;
+    began.move_grant(&app, &new.id, 9, -21).await;
     let list = overdue().await;
     let (item, wanted) = (&list["items"][0], json!(late.id));
     assert_eq!((&list["total"], &item["grant_id"], &item["firm_id"]), (&json!(1), &wanted, &json!(firm.id)));
@@ -177,8 +200,10 @@ async fn a_report_that_does_not_come_is_noted_once() {
     app.post_as(&reports, &firm.token, &report(&ago(12), &ago(1))).await.expect(201);
     assert_eq!((overdue().await["total"].clone(), app.app.note_overdue().await.unwrap()), (json!(0), 0));
     assert_eq!(noted().await, vec![subject; 2]);
-    // A grant that has ended owes what was not reported of it; one that is reported to its end owes nothing.
-    move_grant(&app, &new.id, 9, 3).await;
+    // A grant that has ended owes what was not reported of it, some days later; one that is reported to its end owes nothing.
+    began.move_grant(&app, &new.id, 9, 3).await;
+    assert_eq!(overdue().await["total"], 0);
+    began.move_grant(&app, &new.id, 9, 5).await;
     assert_eq!(overdue().await["total"], 1);
     let last = app.post_as(&format!("/api/v1/grants/{}/use-reports", new.id), &firm.token, &report(&ago(9), &ago(2))).await;
     last.expect(201);
@@ -188,11 +213,62 @@ async fn a_report_that_does_not_come_is_noted_once() {
 }
 
 #[tokio::test]
+async fn a_firm_that_is_revoked_owes_what_is_left_and_not_what_would_have_come() {
+    let began = Began::now();
+    let app = TestApp::start(Some(&crate::support::shipped()), &[("use_report_days", "10"), ("use_report_grace_days", "4")]).await;
+    let operator = app.operator().await.token;
+    let firm = app.firm().await;
+    let (grant, other) = (app.grant(&firm).await, app.grant(&firm).await);
+    let overdue = async || app.get_as("/api/v1/admin/use-reports/overdue", &operator).await.expect(200).json()["total"].clone();
+    let due = async || app.get_as(&format!("/api/v1/grants/{}", grant.id), &operator).await.expect(200).json()["use_report_due"].clone();
+    let (starts, _) = began.move_grant(&app, &grant.id, 8, -22).await;
+    began.move_grant(&app, &other.id, 8, -22).await;
+    assert_eq!(due().await, written(starts + Duration::days(10)));
+    let revocation = json!({ "kind": "termination", "reason": "it handed data on" });
+    app.post_as(&format!("/api/v1/admin/firms/{}/sanctions", firm.id), &operator, &revocation).await.expect(201);
+    let revoked_at = |days: i64| {
+        let at = began.0 - Duration::days(days);
+        let of_firm = diesel::update(firms::table.find(&firm.id)).set(firms::decided_at.eq(at));
+        app.app.db.write_now(|conn| Ok(of_firm.execute(conn)?)).unwrap();
+        at
+    };
+    let ended = revoked_at(3);
+    assert_eq!(due().await, written(ended + Duration::days(4)));
+    assert_eq!(overdue().await, 0);
+    let ended = revoked_at(5);
+    assert_eq!(due().await, written(ended + Duration::days(4)));
+    assert_eq!((overdue().await, app.app.note_overdue().await.unwrap(), app.app.note_overdue().await.unwrap()), (json!(2), 2, 0));
+    // Its person may still report, and then owes nothing: however long the term would have run.
+    let reports = format!("/api/v1/grants/{}/use-reports", grant.id);
+    app.post_as(&reports, &firm.person, &report(&began.ago(8), &began.ago(4))).await.expect(201);
+    assert_eq!((overdue().await, due().await), (json!(1), Value::Null));
+}
+
+#[tokio::test]
+async fn of_two_reports_at_the_same_moment_one_counts() {
+    let began = Began::now();
+    let app = TestApp::start(Some(&crate::support::shipped()), &[("use_report_days", "10")]).await;
+    let firm = app.firm().await;
+    let (grant, late) = (app.grant(&firm).await, app.grant(&firm).await);
+    began.move_grant(&app, &grant.id, 25, -5).await;
+    began.move_grant(&app, &late.id, 25, -5).await;
+    let path = format!("/api/v1/grants/{}/use-reports", grant.id);
+    let body = report(&began.ago(25), &began.ago(16));
+    let answers = futures::future::join_all((0..6).map(|_| app.post_as(&path, &firm.token, &body))).await;
+    let filed = answers.iter().filter(|answer| answer.status == 201).count();
+    assert_eq!((filed, answers.iter().filter(|answer| answer.status == 400).count()), (1, 5));
+    // Replicas look at the same moment.
+    let noted = futures::future::join_all((0..6).map(|_| app.app.note_overdue())).await;
+    assert_eq!(noted.into_iter().map(Result::unwrap).sum::<usize>(), 2);
+}
+
+#[tokio::test]
 async fn nothing_is_owed_where_the_settings_ask_for_nothing() {
+    let began = Began::now();
     let app = TestApp::start(Some(&crate::support::shipped()), &[("use_report_days", "0")]).await;
     let firm = app.firm().await;
     let grant = app.grant(&firm).await;
-    move_grant(&app, &grant.id, 400, 10).await;
+    began.move_grant(&app, &grant.id, 400, 10).await;
     let held = app.get_as(&format!("/api/v1/grants/{}", grant.id), &firm.token).await.expect(200).json();
     assert_eq!((&held["use_report_due"], app.app.note_overdue().await.unwrap()), (&Value::Null, 0));
 }

@@ -377,3 +377,45 @@ async fn at_its_end_a_grant_leaves_nothing_and_asks_for_proof() {
     app.post_as(&format!("/api/v1/grants/{}/revocation", kept.id), &operator.token, &reason).await.expect(200);
     assert_eq!(app.app.end_grants().await.unwrap().releases, 1);
 }
+
+/// Words of people go when their time is over and what they were said of has ended; the chain holds.
+#[tokio::test]
+async fn old_words_are_taken_out_once_what_they_were_said_of_is_over() {
+    let folder = folder("");
+    let app = TestApp::with_datasets(folder.path()).await;
+    let (firm, operator, auditor) = (app.firm().await, app.operator().await, app.staff(&["auditor"], None).await);
+    let grant = app.grant_for(&firm, &wanting(json!({}))).await;
+    let reason = json!({ "reason": "Zhang San called from the fair" });
+    let refused = app.post_as("/api/v1/applications", &firm.token, &wanting(json!({}))).await.expect(201).json();
+    let path = format!("/api/v1/applications/{}", refused["id"].as_str().unwrap());
+    app.post_as(&format!("{path}/withdrawal"), &firm.token, &reason).await.expect(200);
+    app.post_as(&format!("/api/v1/grants/{}/suspension", grant.id), &operator.token, &reason).await.expect(200);
+    let words = async || -> Vec<(String, usize)> {
+        let page = app.get_as("/api/v1/ledger/entries?limit=1000", &auditor.token).await.expect(200).json();
+        let entries = page["items"].as_array().unwrap().iter();
+        let said = entries.map(|entry| (entry["subject"].as_str().unwrap().to_owned(), entry["words"].as_array().unwrap().len()));
+        said.filter(|(_, count)| *count > 0).collect()
+    };
+    let forget = |before| app.app.db.write(move |conn| qingdan::ledger::forget_old(conn, before, 0));
+    let long_ago = Utc::now() - Duration::days(1000);
+    assert_eq!(forget(long_ago).await.unwrap(), (0, None), "nothing is as old");
+    assert_eq!(app.app.forget_old_words().await.unwrap(), 0);
+    let before = words().await;
+    assert!(before.iter().any(|(subject, _)| subject == &format!("grant:{}", grant.id)), "{before:?}");
+    let (taken, _) = forget(Utc::now() + Duration::seconds(1)).await.unwrap();
+    assert!(taken >= 2, "the withdrawal's and the firm's: {taken}");
+    let kept = words().await;
+    assert!(kept.iter().all(|(subject, _)| subject.starts_with("grant:") || subject.starts_with("application:")), "{kept:?}");
+    assert!(kept.iter().any(|(subject, _)| subject == &format!("grant:{}", grant.id)), "the grant has not ended: {kept:?}");
+    assert!(!kept.iter().any(|(subject, _)| path.ends_with(subject.trim_start_matches("application:"))), "{kept:?}");
+    let steps = app.get_as(&format!("{path}/steps"), &firm.token).await.expect(200).text();
+    assert!(!steps.contains("Zhang San"), "{steps}");
+    ends_in(&app, &grant.id, -1).await;
+    app.app.end_grants().await.unwrap();
+    forget(Utc::now() + Duration::seconds(1)).await.unwrap();
+    assert_eq!(words().await, []);
+    let shown = app.get_as(&format!("/api/v1/grants/{}", grant.id), &firm.token).await.expect(200).json();
+    assert!(!shown["reason"].as_str().unwrap().contains("Zhang San"), "{shown}");
+    let verdict = app.app.db.read(|conn| qingdan::ledger::verify(conn, &[], None)).await.unwrap();
+    assert!(matches!(verdict, qingdan::ledger::Verdict::Whole { .. }), "{verdict:?}");
+}

@@ -153,6 +153,7 @@ const EXPECTED: &[Line] = &[
     ("rotate_keys", [401, 403, 403, 403, 403, 403, 403, 201, 403]),
     ("list_people", [401, 403, 403, 403, 403, 403, 403, 200, 200]),
     ("create_person", [401, 403, 403, 403, 403, 403, 403, 201, 403]),
+    ("reset_person_password", [401, 403, 403, 403, 403, 403, 403, 200, 403]),
     ("revoke_person", [401, 403, 403, 403, 403, 403, 403, 200, 403]),
     // Of somebody who has none.
     ("reset_second_factor", [401, 403, 403, 403, 403, 403, 403, 409, 403]),
@@ -261,7 +262,7 @@ impl World {
                 id
             }
             "end_my_session" => "none".to_owned(),
-            "revoke_person" | "reset_second_factor" => app.new_person(&["auditor"], None).await.0,
+            "revoke_person" | "reset_person_password" | "reset_second_factor" => app.new_person(&["auditor"], None).await.0,
             "revoke_my_client" | "revoke_client" | "suspend_client" | "end_my_client_tokens" | "end_client_tokens" => {
                 app.register_client(&self.firm.person, &KeyPair::ed25519()).await
             }
@@ -345,6 +346,7 @@ impl World {
             "revoke_grant"
             | "revoke_firm"
             | "revoke_person"
+            | "reset_person_password"
             | "reset_second_factor"
             | "redact_ledger_entry"
             | "lift_sanction"

@@ -28,13 +28,19 @@ async fn an_application_says_how_far_it_reaches() {
     let more = [("versions", "this"), ("rows_per_day", "5000"), ("days", "20"), ("where", "sex = '女'"), ("sender_constrained", "true")];
     let address = firm.done(&format!("{apply}?lang=en"), &[&form[..], &more].concat()).await;
     let saved = firm.page(&address).await;
-    for text in ["The version at the approval alone", "5000 rows a day, 20 days of use", "Bound to a key of the firm (DPoP)", "sex = &#39;女&#39;"] {
+    for text in
+        ["The version at the approval alone", "5000 rows a day, 20 days of use", "Bound to a key of the firm (DPoP)", "sex = &#39;女&#39;"]
+    {
         assert!(saved.contains(text), "{text}: {saved}");
     }
     // What was saved is in the form again, and is not lost by saving it once more.
     let edit = address.split('?').next().unwrap().to_owned() + "/edit";
     let page = firm.page(&format!("{edit}?lang=en")).await;
-    for text in ["value=\"this\" checked", "name=\"rows_per_day\" inputmode=\"numeric\" maxlength=\"10\" value=\"5000\"", "sex = &#39;女&#39;</textarea>"] {
+    for text in [
+        "value=\"this\" checked",
+        "name=\"rows_per_day\" inputmode=\"numeric\" maxlength=\"10\" value=\"5000\"",
+        "sex = &#39;女&#39;</textarea>",
+    ] {
         assert!(page.contains(text), "{text}: {page}");
     }
 }
@@ -69,7 +75,8 @@ async fn a_grant_is_renewed_and_ended_on_its_page() {
     assert!(again.contains("the tests go on for a while"), "nothing that was typed is lost: {again}");
 
     let (id, over) = (grant.id.clone(), qingdan::clock::now_naive() - Duration::seconds(1));
-    let change = move |conn: &mut qingdan::db::Conn| Ok(diesel::update(grants::table.find(id)).set(grants::expires_at.eq(over)).execute(conn)?);
+    let change =
+        move |conn: &mut qingdan::db::Conn| Ok(diesel::update(grants::table.find(id)).set(grants::expires_at.eq(over)).execute(conn)?);
     assert_eq!(app.app.db.write(change).await.unwrap(), 1);
     assert_eq!(app.app.end_grants().await.unwrap().releases, 1);
     let shown = browser.page(&format!("{page}?lang=en")).await;

@@ -1,5 +1,7 @@
 //! People: log-in, one-time passwords, roles; and firms that register.
 
+use diesel::{ExpressionMethods, RunQueryDsl};
+use qingdan::db::schema::firms;
 use reqwest::Method;
 use serde_json::json;
 
@@ -69,7 +71,7 @@ async fn people_are_added_with_sensible_roles() {
     add(person("abc", json!(["steward"]), Some("nobody"))).await.problem(400, "invalid-value");
     add(person("abc", json!(["auditor"]), Some("xuhui-health"))).await.problem(400, "invalid-value");
     add(person("abc", json!(["steward"]), Some("xuhui-health"))).await.expect(201);
-    add(person("abc", json!(["auditor"]), None)).await.problem(409, "conflict");
+    assert_eq!(add(person("abc", json!(["auditor"]), None)).await.problem(400, "invalid-value")["errors"][0]["pointer"], "/username");
     let listed = app.get_as("/api/v1/admin/people", &operator.token).await.expect(200).json();
     assert_eq!(listed["total"], 2);
 }
@@ -100,6 +102,73 @@ async fn a_firm_registers_with_both_check_digits() {
     // Nothing of the refused registration stays.
     twice["uscc"] = json!(uscc());
     app.post("/api/v1/firms", &twice).await.expect(201);
+}
+
+#[tokio::test]
+async fn a_name_that_is_taken_is_pointed_at_and_not_repeated() {
+    let app = TestApp::empty().await;
+    let mut body = app.registration();
+    body["account"]["username"] = json!("operator");
+    let problem = app.post("/api/v1/firms", &body).await.problem(400, "invalid-value");
+    assert_eq!(problem["errors"][0]["pointer"], "/account/username");
+    assert!(!problem.to_string().contains("operator"), "{problem}");
+}
+
+#[tokio::test]
+async fn a_registration_that_was_refused_or_lies_too_long_gives_way() {
+    let app = TestApp::start(None, &[("registration_days", "7")]).await;
+    let operator = app.operator().await.token;
+    let first = app.registration();
+    let again = |name: &str| {
+        let mut body = first.clone();
+        body["name"] = json!(name);
+        body
+    };
+    let register = async |name: &str| app.post("/api/v1/firms", &again(name)).await;
+    let log_in = async || {
+        let session = app.login(first["account"]["username"].as_str().unwrap(), "the firm's password").await.expect(201).json();
+        session["token"].as_str().unwrap().to_owned()
+    };
+    let firm = register("somebody else").await.expect(201).json()["firm"].clone();
+    let decide = format!("/api/v1/admin/firms/{}/decision", firm["id"].as_str().unwrap());
+    let stranger = log_in().await;
+    register("the firm").await.problem(409, "conflict");
+    app.post_as(&decide, &operator, &json!({ "approve": false, "reason": "a stranger" })).await.expect(200);
+    // The username is free again with it.
+    let second = register("the firm").await.expect(201).json()["firm"].clone();
+    assert_eq!((&second["id"], &second["name"], &second["status"]), (&firm["id"], &json!("the firm"), &json!("pending")));
+    assert_eq!((&second["status_reason"], &second["decided_at"]), (&json!(null), &json!(null)));
+    app.get_as("/api/v1/firms/me", &stranger).await.problem(401, "unauthenticated");
+    let token = log_in().await;
+    assert_eq!(app.get_as("/api/v1/firms/me", &token).await.expect(200).json()["name"], "the firm");
+    // One that nobody decides holds for so many days.
+    let lie = |days: i64| {
+        let at = qingdan::clock::now_naive() - chrono::Duration::days(days);
+        app.app.db.write_now(|conn| Ok(diesel::update(firms::table).set(firms::created_at.eq(at)).execute(conn)?)).unwrap();
+    };
+    lie(6);
+    register("a third").await.problem(409, "conflict");
+    lie(8);
+    register("a third").await.expect(201);
+    app.get_as("/api/v1/firms/me", &token).await.problem(401, "unauthenticated");
+    // Of two at the same moment one comes through.
+    lie(8);
+    let body = |at: u32| {
+        let mut body = again("at once");
+        body["account"]["username"] = json!(format!("at-once-{at}"));
+        body
+    };
+    let (one, two) = (body(1), body(2));
+    let answers = futures::future::join(app.post("/api/v1/firms", &one), app.post("/api/v1/firms", &two)).await;
+    let mut statuses = [answers.0.status.as_u16(), answers.1.status.as_u16()];
+    statuses.sort_unstable();
+    assert_eq!(statuses, [201, 409]);
+    app.post_as(&decide, &operator, &json!({ "approve": true, "reason": "papers are in order" })).await.expect(200);
+    lie(8);
+    register("a fourth").await.problem(409, "conflict");
+    let entries = app.get_as("/api/v1/ledger/entries?limit=1000", &operator).await.expect(200).json();
+    let of_kind = |kind: &str| entries["items"].as_array().unwrap().iter().filter(|entry| entry["kind"] == kind).count();
+    assert_eq!((of_kind("firm.registered"), of_kind("person.revoked")), (4, 3));
 }
 
 #[tokio::test]

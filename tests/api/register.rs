@@ -1,5 +1,6 @@
 //! The register: what everybody sees of grants, and how soon.
 
+use qingdan::access::register::{self, RegisterFilter};
 use serde_json::{Value, json};
 
 use crate::support::{TestApp, with_query};
@@ -124,6 +125,29 @@ async fn the_end_of_a_term_shows_though_nothing_is_written() {
 }
 
 #[tokio::test]
+async fn a_purpose_can_be_taken_out() {
+    let app = TestApp::spawn().await;
+    let operator = app.operator().await.token;
+    let firm = app.firm().await;
+    let mut application = app.application();
+    application["purpose"] = json!("to look for Zhang San among the visits");
+    app.grant_for(&firm, &application).await;
+    let shown = async || {
+        let csv = app.get(&format!("{REGISTER}?format=csv")).await.expect(200).text();
+        [first(&app).await.to_string(), csv, app.get("/register?lang=en").await.expect(200).text()]
+    };
+    assert!(shown().await.iter().all(|text| text.contains("Zhang San")));
+    let entries = app.get_as("/api/v1/ledger/entries?limit=1000", &operator).await.expect(200).json();
+    let entry = entries["items"].as_array().unwrap().iter().find(|entry| entry["kind"] == "application.submitted").unwrap();
+    assert_eq!(entry["words"][0]["words"], application["purpose"]);
+    assert!(!entry["detail_json"].as_str().unwrap().contains("Zhang San"), "{entry}");
+    let redaction = format!("/api/v1/ledger/entries/{}/redaction", entry["seq"]);
+    app.post_as(&redaction, &operator, &json!({ "reason": "it named a person" })).await.expect(200);
+    assert!(shown().await.iter().all(|text| text.contains("(taken out)") && !text.contains("Zhang San")));
+    app.post_as(&redaction, &operator, &json!({ "reason": "once more" })).await.problem(409, "conflict");
+}
+
+#[tokio::test]
 async fn the_register_is_searched_filtered_and_paged() {
     let app = TestApp::spawn().await;
     let (one, two) = (app.firm().await, app.firm().await);
@@ -164,6 +188,28 @@ async fn the_register_is_searched_filtered_and_paged() {
         assert_eq!(csv.header("content-type"), "text/csv; charset=utf-8");
         assert_eq!(csv.text().lines().count(), wanted.len() + 1, "{parameters:?}");
         assert!(!csv.text().contains(",=HYPERLINK"), "{}", csv.text());
+        assert!(csv.text().starts_with("\u{feff}grant,"), "a spreadsheet is told that it is UTF-8");
+    }
+    // However many are read at a time, and whether anything of it is kept for others: not what anybody can make up.
+    let read = |filter: &RegisterFilter, batch: i64| app.app.db.read_now(|conn| register::csv(conn, filter, batch)).unwrap();
+    let page = |filter: &RegisterFilter, after: Option<&str>| app.app.db.read_now(|conn| register::list(conn, filter, after, 2)).unwrap();
+    let all = RegisterFilter::default();
+    for batch in [1, 2, 3] {
+        assert_eq!(read(&all, batch).bytes, read(&all, 1000).bytes, "{batch}");
+    }
+    let firm = |code: &str| RegisterFilter { firm: Some(code.to_owned()), ..all.clone() };
+    let dataset = |slug: &str| RegisterFilter { dataset: Some(slug.to_owned()), ..all.clone() };
+    let words = RegisterFilter { q: Some("models".to_owned()), ..all.clone() };
+    for (filter, usual) in [
+        (&all, true),
+        (&firm(&uscc), true),
+        (&firm("made up"), false),
+        (&dataset("community-health-visits"), true),
+        (&dataset("made-up"), false),
+        (&words, false),
+    ] {
+        assert_eq!((page(filter, None).usual, read(filter, 1000).usual), (usual, usual), "{filter:?}");
+        assert_eq!((page(filter, Some(&grants[0])).usual, page(filter, Some("made up")).usual), (usual, false), "{filter:?}");
     }
     let mut cursor: Option<String> = None;
     let mut walked = Vec::new();

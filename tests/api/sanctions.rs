@@ -1,8 +1,11 @@
 //! Sanctions: what each does to a firm and how soon, who decides what, and what everybody is told.
 
+use chrono::{Duration, NaiveDateTime};
+use diesel::{ExpressionMethods, QueryDsl, RunQueryDsl};
+use qingdan::db::schema::sanctions;
 use serde_json::{Value, json};
 
-use crate::support::{Firm, TestApp};
+use crate::support::{Answer, Firm, TestApp};
 
 const REASON: &str = "an internal reason that names Zhang San";
 
@@ -108,6 +111,97 @@ async fn suspension_and_termination_stop_the_firm_and_lifting_gives_back_what_wa
 }
 
 #[tokio::test]
+async fn a_suspension_by_hand_outlives_a_termination_and_becomes_a_sanction_without_a_gap() {
+    let app = TestApp::spawn().await;
+    let operator = app.operator().await.token;
+    let firm = app.firm().await;
+    let reason = json!({ "reason": "for a test" });
+    let status = async || app.get_as("/api/v1/firms/me", &firm.person).await.expect(200).json()["status"].clone();
+    app.suspend(&format!("/api/v1/admin/firms/{}", firm.id)).await;
+    let termination = impose(&app, &operator, &firm, "termination", json!({})).await;
+    assert_eq!(status().await, "revoked");
+    app.post_as(&path(&termination, "/lifting"), &operator, &reason).await.expect(200);
+    assert_eq!(status().await, "suspended");
+    let suspension = impose(&app, &operator, &firm, "suspension", json!({})).await;
+    let resumption = format!("/api/v1/admin/firms/{}/resumption", firm.id);
+    app.post_as(&resumption, &operator, &reason).await.problem(409, "conflict");
+    // A sanction that was lifted meanwhile suspends nobody any more, whatever came before it.
+    let termination = impose(&app, &operator, &firm, "termination", json!({})).await;
+    app.post_as(&path(&suspension, "/lifting"), &operator, &reason).await.expect(200);
+    assert_eq!(status().await, "revoked");
+    app.post_as(&path(&termination, "/lifting"), &operator, &reason).await.expect(200);
+    assert_eq!(status().await, "approved");
+    let wanted = [
+        "firm.suspended",
+        "sanction.imposed",
+        "firm.revoked",
+        "sanction.lifted",
+        "firm.reinstated",
+        "firm.suspended",
+        "sanction.imposed",
+        "sanction.imposed",
+        "firm.revoked",
+        "sanction.lifted",
+        "sanction.lifted",
+        "firm.reinstated",
+    ];
+    assert_eq!(kinds(&app, &operator).await, wanted);
+}
+
+/// How many of these answers have this status.
+fn count(answers: &[Answer], status: u16) -> usize {
+    answers.iter().filter(|answer| answer.status == status).count()
+}
+
+#[tokio::test]
+async fn of_steps_at_the_same_moment_one_counts() {
+    let app = TestApp::spawn().await;
+    let (operator, second) = (app.operator().await.token, app.staff(&["operator"], None).await.token);
+    let firm = app.firm().await;
+    let sanctions = format!("/api/v1/admin/firms/{}/sanctions", firm.id);
+    let words = json!({ "zh": "该企业将数据转交他人。", "en": "The firm handed data on." });
+    let reason = json!({ "reason": "for a test" });
+    let (app_ref, operator_ref) = (&app, operator.as_str());
+    let post = |path: String, token: String, body: Value| async move { app_ref.post_as(&path, &token, &body).await };
+    let publish = |shown: &Value| {
+        let body = json!({ "kind": "publication", "reason": REASON, "publishes": shown["id"], "public_text": words });
+        post(sanctions.clone(), operator_ref.to_owned(), body)
+    };
+    let published = async || app_ref.get("/api/v1/register/sanctions").await.expect(200).json()["total"].clone();
+    for _ in 0..5 {
+        // Two operators who publish.
+        let warning = impose(&app, &operator, &firm, "warning", json!({})).await;
+        let answers = futures::future::join_all([publish(&warning), publish(&warning)]).await;
+        assert_eq!((count(&answers, 201), count(&answers, 409)), (1, 1));
+        assert_eq!(published().await, 1);
+        app.post_as(&path(&warning, "/lifting"), &operator, &reason).await.expect(200);
+        // One who publishes, and one who lifts: nothing of it is shown.
+        let warning = impose(&app, &operator, &firm, "warning", json!({})).await;
+        let lifting = post(path(&warning, "/lifting"), second.clone(), reason.clone());
+        let (_either, lifted) = futures::future::join(publish(&warning), lifting).await;
+        lifted.expect(200);
+        assert_eq!(published().await, 0);
+        let all = app.get_as(&format!("{sanctions}?limit=1000"), &operator).await.expect(200).json();
+        assert!(all["items"].as_array().unwrap().iter().all(|sanction| sanction["status"] == "lifted"), "{all}");
+        // Two who decide.
+        let warning = impose(&app, &operator, &firm, "warning", json!({})).await;
+        app.post_as(&path(&warning, "/appeal"), &firm.person, &json!({ "text": "it was not us" })).await.expect(200);
+        let decide = |approve| post(path(&warning, "/appeal/decision"), second.clone(), decision(approve));
+        let answers = futures::future::join_all([decide(false), decide(true)]).await;
+        assert_eq!((count(&answers, 200), count(&answers, 409)), (1, 1));
+        let _whatever_it_is_now = app.post_as(&path(&warning, "/lifting"), &operator, &reason).await;
+        // One who resumes the firm, and one who makes its suspension a sanction.
+        app.suspend(&format!("/api/v1/admin/firms/{}", firm.id)).await;
+        let resumption = post(format!("/api/v1/admin/firms/{}/resumption", firm.id), second.clone(), reason.clone());
+        let suspension = post(sanctions.clone(), operator.clone(), json!({ "kind": "suspension", "reason": REASON }));
+        let (_either, suspended) = futures::future::join(resumption, suspension).await;
+        let suspended = suspended.expect(201).json();
+        assert_eq!(app.get_as("/api/v1/firms/me", &firm.person).await.expect(200).json()["status"], "suspended");
+        app.post_as(&path(&suspended, "/lifting"), &operator, &reason).await.expect(200);
+    }
+}
+
+#[tokio::test]
 async fn a_firm_answers_and_appeals_and_somebody_else_decides() {
     let app = TestApp::spawn().await;
     let (operator, second) = (app.operator().await.token, app.staff(&["operator"], None).await.token);
@@ -161,21 +255,37 @@ async fn a_firm_answers_and_appeals_and_somebody_else_decides() {
     assert_eq!(kinds(&app, &operator).await[2..], wanted);
 }
 
+/// Lets the terms of a sanction have begun so many days ago.
+fn move_terms(app: &TestApp, sanction: &Value, days: i64) {
+    let id = sanction["id"].as_str().unwrap();
+    let change = |conn: &mut qingdan::db::Conn| {
+        let (answer, appeal): (NaiveDateTime, NaiveDateTime) =
+            sanctions::table.find(id).select((sanctions::answer_until, sanctions::appeal_until)).first(conn)?;
+        let earlier = Duration::days(days);
+        let moved = (sanctions::answer_until.eq(answer - earlier), sanctions::appeal_until.eq(appeal - earlier));
+        Ok(diesel::update(sanctions::table.find(id)).set(moved).execute(conn)?)
+    };
+    app.app.db.write_now(change).unwrap();
+}
+
 #[tokio::test]
-async fn terms_count_from_the_notice() {
+async fn terms_count_from_the_day_on_which_the_firm_hears_of_it() {
     let app = TestApp::start(None, &[("sanction_answer_days", "1"), ("sanction_appeal_days", "2")]).await;
     let operator = app.operator().await.token;
     let firm = app.firm().await;
-    let today = (chrono::Utc::now() + chrono::Duration::hours(8)).date_naive();
-    let ago = |days: i64| (today - chrono::Duration::days(days)).to_string();
+    let today = (chrono::Utc::now() + Duration::hours(8)).date_naive();
+    let ago = |days: i64| (today - Duration::days(days)).to_string();
     let statement = json!({ "text": "we were told by letter" });
     let warned = impose(&app, &operator, &firm, "warning", json!({})).await;
     assert_eq!(warned["notice_date"], ago(0));
-    // The day after tomorrow begins at 16:00 UTC of the day before.
+    // The day after tomorrow begins at 16:00 UTC of tomorrow.
     assert_eq!(warned["answer_until"], format!("{}T16:00:00.000000Z", ago(-1)));
-    // (days since the notice, answer, appeal)
+    // (days since it was imposed, answer, appeal)
     for (days, answer, appeal) in [(0, 200, 200), (1, 200, 200), (2, 409, 200), (3, 409, 409)] {
-        let warning = impose(&app, &operator, &firm, "warning", json!({ "notice_date": ago(days) })).await;
+        // The day of the notice is the operator's word, and the firm hears of the sanction here: a notice of long ago takes nothing of its time.
+        let warning = impose(&app, &operator, &firm, "warning", json!({ "notice_date": ago(60) })).await;
+        assert_eq!((&warning["notice_date"], &warning["answer_until"]), (&json!(ago(60)), &warned["answer_until"]));
+        move_terms(&app, &warning, days);
         let statuses = [
             app.post_as(&path(&warning, "/answer"), &firm.token, &statement).await.status.as_u16(),
             app.post_as(&path(&warning, "/appeal"), &firm.token, &statement).await.status.as_u16(),
@@ -184,8 +294,8 @@ async fn terms_count_from_the_notice() {
     }
     let sanctions = format!("/api/v1/admin/firms/{}/sanctions", firm.id);
     for (key, value) in [
-        ("notice_date", json!(ago(-1))),
-        ("notice_date", json!(ago(61))),
+        ("notice_date", json!(ago(-2))),
+        ("notice_date", json!(ago(62))),
         ("dataset", json!("none-such")),
         ("public_text", json!({ "zh": "公示词", "en": "words" })),
         ("publishes", warned["id"].clone()),
@@ -196,6 +306,37 @@ async fn terms_count_from_the_notice() {
         let problem = app.post_as(&sanctions, &operator, &body).await.problem(400, "invalid-value");
         assert_eq!(problem["errors"][0]["pointer"], format!("/{key}"), "{problem}");
     }
+}
+
+#[tokio::test]
+async fn what_a_firm_says_stays_until_somebody_else_has_heard_it() {
+    let app = TestApp::spawn().await;
+    let (operator, second) = (app.operator().await.token, app.staff(&["operator"], None).await.token);
+    let firm = app.firm().await;
+    let warning = impose(&app, &operator, &firm, "warning", json!({})).await;
+    app.post_as(&path(&warning, "/answer"), &firm.person, &json!({ "text": "it was our cache" })).await.expect(200);
+    // The same words as the operator's: to take those out leaves these.
+    app.post_as(&path(&warning, "/appeal"), &firm.person, &json!({ "text": REASON })).await.expect(200);
+    let entries = app.get_as("/api/v1/ledger/entries?limit=1000", &operator).await.expect(200).json();
+    let redaction = |kind: &str| {
+        let entry = entries["items"].as_array().unwrap().iter().find(|entry| entry["kind"] == kind).unwrap();
+        format!("/api/v1/ledger/entries/{}/redaction", entry["seq"])
+    };
+    let reason = json!({ "reason": "it named a person" });
+    app.post_as(&redaction("sanction.imposed"), &operator, &reason).await.expect(200);
+    for own in ["sanction.answered", "sanction.appealed"] {
+        app.post_as(&redaction(own), &operator, &reason).await.problem(403, "forbidden");
+        app.post_as(&redaction(own), &second, &reason).await.problem(409, "conflict");
+    }
+    let now = app.get_as(&path(&warning, ""), &second).await.expect(200).json();
+    assert_eq!((&now["reason"], &now["answer"], &now["appeal"]), (&json!("(taken out)"), &json!("it was our cache"), &json!(REASON)));
+    app.post_as(&path(&warning, "/appeal/decision"), &second, &decision(false)).await.expect(200);
+    for own in ["sanction.answered", "sanction.appealed"] {
+        app.post_as(&redaction(own), &operator, &reason).await.problem(403, "forbidden");
+        app.post_as(&redaction(own), &second, &reason).await.expect(200);
+    }
+    let now = app.get_as(&path(&warning, ""), &second).await.expect(200).json();
+    assert_eq!((&now["answer"], &now["appeal"]), (&json!("(taken out)"), &json!("(taken out)")));
 }
 
 #[tokio::test]
@@ -229,7 +370,8 @@ async fn a_publication_shows_what_was_done_and_not_why() {
     let own = app.get_as("/api/v1/firms/me", &firm.token).await.expect(200).json();
     assert_eq!((&list["total"], &shown["id"], &shown["firm"]["uscc"]), (&json!(1), &throttle["id"], &own["uscc"]));
     assert_eq!((&shown["kind"], &shown["public_text"], &shown["appeal"]), (&json!("throttle"), &words, &json!("none")));
-    let today = (chrono::Utc::now() + chrono::Duration::hours(8)).date_naive().to_string();
+    let imposed: NaiveDateTime = throttle["imposed_at"].as_str().unwrap().trim_end_matches('Z').parse().unwrap();
+    let today = (imposed + Duration::hours(8)).date().to_string();
     let text = shown["text"]["en"].as_str().unwrap();
     assert!(text.contains(&today) && text.contains("slowed down") && text.contains("community health services"), "{text}");
     let shown_page = page().await;

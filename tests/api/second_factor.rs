@@ -1,5 +1,6 @@
 //! The second factor: codes of an app, recovery codes, and the roles that must have one.
 
+use chrono::NaiveDateTime;
 use diesel::prelude::*;
 use qingdan::app::App;
 use qingdan::db::schema::{lockouts, second_factors};
@@ -94,6 +95,26 @@ async fn a_second_factor_counts_once_a_code_of_it_is_confirmed() {
 }
 
 #[tokio::test]
+async fn a_secret_that_was_begun_belongs_to_its_session_and_ends_soon() {
+    let app = TestApp::empty().await;
+    let (one, other) = (app.operator().await.token, app.operator().await.token);
+    let begin = async || {
+        let begun = app.post_as(BASE, &one, &json!({ "password": OPERATOR_PASSWORD })).await.expect(201).json();
+        json!({ "code": code(begun["secret"].as_str().unwrap()) })
+    };
+    let confirm = async |token: &str, code: &Value| app.post_as(&format!("{BASE}/confirmation"), token, code).await;
+    let given = begin().await;
+    // Another session has given no password, and learns and does nothing.
+    confirm(&other, &given).await.problem(409, "conflict");
+    let ten_minutes_ago = qingdan::clock::now_naive() - chrono::Duration::minutes(10);
+    let set = second_factors::created_at.eq(ten_minutes_ago);
+    app.app.db.write_now(|conn| Ok(diesel::update(second_factors::table).set(set).execute(conn)?)).unwrap();
+    confirm(&one, &given).await.problem(409, "conflict");
+    let given = begin().await;
+    confirm(&one, &given).await.expect(200);
+}
+
+#[tokio::test]
 async fn a_log_in_takes_each_code_once() {
     let app = TestApp::empty().await;
     let person = enrol(&app).await;
@@ -159,6 +180,32 @@ async fn recovery_codes_are_made_anew_and_the_factor_ends() {
     app.login(&person.username, PASSWORD).await.expect(201);
     removal(PASSWORD, &made[3]).await.problem(409, "conflict");
     assert_eq!(app.get_as(BASE, token).await.expect(200).json()["recovery_codes_left"], 0);
+}
+
+#[tokio::test]
+async fn a_right_password_forgets_no_wrong_code() {
+    let app = TestApp::empty().await;
+    let person = enrol(&app).await;
+    let failures = || -> Vec<i32> { app.app.db.read_now(|conn| Ok(lockouts::table.select(lockouts::failures).load(conn)?)).unwrap() };
+    let removal = async |password: &str, code: &str| {
+        app.post_as(&format!("{BASE}/removal"), &person.token, &json!({ "password": password, "code": code })).await
+    };
+    for _ in 0..5 {
+        assert_eq!(removal(PASSWORD, "no").await.problem(400, "invalid-value")["errors"][0]["pointer"], "/code");
+    }
+    assert_eq!(failures(), [5]);
+    // The fifth began a lock of one second; the fourteenth in a row begins one of 512.
+    let set = (lockouts::failures.eq(13), lockouts::locked_until.eq(None::<NaiveDateTime>));
+    app.app.db.write_now(|conn| Ok(diesel::update(lockouts::table).set(set).execute(conn)?)).unwrap();
+    removal(PASSWORD, "no").await.problem(400, "invalid-value");
+    removal(PASSWORD, &person.recovery[0]).await.problem(429, "rate-limited");
+    // Every way in which a session gives a code has the same count; the password has its own.
+    let codes = json!({ "code": person.recovery[0] });
+    app.post_as(&format!("{BASE}/recovery-codes"), &person.token, &codes).await.problem(429, "rate-limited");
+    assert_eq!(removal("wrong", &person.recovery[0]).await.problem(400, "invalid-value")["errors"][0]["pointer"], "/password");
+    app.app.db.write_now(|conn| Ok(diesel::delete(lockouts::table).execute(conn)?)).unwrap();
+    removal(PASSWORD, &person.recovery[0]).await.expect(204);
+    assert!(failures().is_empty());
 }
 
 #[tokio::test]

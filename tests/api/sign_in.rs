@@ -56,6 +56,55 @@ async fn wrong_passwords_make_the_next_try_wait_whoever_it_is() {
 }
 
 #[tokio::test]
+async fn a_stranger_locks_their_own_network_out_and_the_owner_only_with_many() {
+    let app = TestApp::start(None, &[("trusted_proxies", "127.0.0.0/8")]).await;
+    let from = async |network: u8, password: &str| {
+        let body = json!({ "username": "operator", "password": password });
+        let address = format!("203.0.113.{network}");
+        app.send(Method::POST, "/api/v1/sessions", None, Some(&body), &[("x-forwarded-for", &address)]).await
+    };
+    from(1, WRONG).await.problem(401, "unauthenticated");
+    pretend(&app, 13);
+    from(1, WRONG).await.problem(401, "unauthenticated");
+    from(1, OPERATOR_PASSWORD).await.problem(429, "rate-limited");
+    from(2, OPERATOR_PASSWORD).await.expect(201);
+    from(1, OPERATOR_PASSWORD).await.problem(429, "rate-limited");
+    // From everywhere together there is an end to it too.
+    from(3, WRONG).await.problem(401, "unauthenticated");
+    pretend(&app, 63);
+    from(4, WRONG).await.problem(401, "unauthenticated");
+    from(5, OPERATOR_PASSWORD).await.problem(429, "rate-limited");
+}
+
+#[tokio::test]
+async fn an_operator_gives_another_person_a_new_password_and_ends_the_locks() {
+    let app = TestApp::empty().await;
+    let operator = app.operator().await.token;
+    let (id, username, first) = app.new_person(&["operator"], None).await;
+    let token = app.login(&username, &first).await.expect(201).json()["token"].as_str().unwrap().to_owned();
+    app.login(&username, WRONG).await.problem(401, "unauthenticated");
+    pretend(&app, 63);
+    app.login(&username, WRONG).await.problem(401, "unauthenticated");
+    app.login(&username, &first).await.problem(429, "rate-limited");
+    let path = format!("/api/v1/admin/people/{id}/password-reset");
+    app.post_as(&path, &operator, &json!({ "reason": "" })).await.problem(400, "invalid-value");
+    let reset = app.post_as(&path, &operator, &json!({ "reason": "locked out" })).await.expect(200).json();
+    assert_eq!(reset["person"]["one_time_password"], true);
+    app.get_as("/api/v1/people/me", &token).await.problem(401, "unauthenticated");
+    app.login(&username, &first).await.problem(401, "unauthenticated");
+    let token = app.login(&username, reset["one_time_password"].as_str().unwrap()).await.expect(201).json()["token"].clone();
+    let token = token.as_str().unwrap();
+    app.get_as("/api/v1/ledger/entries", token).await.problem(403, "password-change-required");
+    // Nobody's own.
+    let own = app.get_as("/api/v1/people/me", &operator).await.json()["id"].as_str().unwrap().to_owned();
+    let own = format!("/api/v1/admin/people/{own}/password-reset");
+    app.post_as(&own, &operator, &json!({ "reason": "my own" })).await.problem(409, "conflict");
+    app.post_as("/api/v1/admin/people/none/password-reset", &operator, &json!({ "reason": "nobody" })).await.problem(404, "not-found");
+    let reset = of_kind(&app, "person.password_changed");
+    assert_eq!((reset.len(), reset[0]["subject"].clone()), (1, json!(format!("person:{id}"))));
+}
+
+#[tokio::test]
 async fn a_right_password_forgets_the_wrong_ones() {
     let app = TestApp::empty().await;
     for _ in 0..4 {
@@ -114,7 +163,8 @@ async fn wrong_tries_of_long_ago_are_forgotten() {
         app.app.db.write_now(|conn| qingdan::identity::people::forget_expired(conn, &settings)).unwrap();
     };
     forget();
-    assert_eq!(count(), 2);
+    // Each is counted for the name and its network, and for the name alone.
+    assert_eq!(count(), 4);
     let long_ago = now_naive() - Duration::hours(25);
     app.app.db.write_now(|conn| Ok(diesel::update(lockouts::table).set(lockouts::failed_at.eq(long_ago)).execute(conn)?)).unwrap();
     forget();
@@ -148,6 +198,30 @@ async fn people_see_their_sessions_and_end_them() {
     app.get_as("/api/v1/people/me", &three.token).await.problem(401, "unauthenticated");
     app.get_as("/api/v1/people/me", &one.token).await.expect(200);
     app.get_as("/api/v1/people/me", &auditor.token).await.expect(200);
+}
+
+#[tokio::test]
+async fn a_session_that_is_used_goes_on_however_short_its_idle_time_is() {
+    let app = TestApp::start(None, &[("session_idle_minutes", "1")]).await;
+    let token = app.operator().await.token;
+    let at = now_naive() - Duration::seconds(20);
+    app.app.db.write_now(|conn| Ok(diesel::update(sessions::table).set(sessions::seen_at.eq(at)).execute(conn)?)).unwrap();
+    app.get_as("/api/v1/people/me", &token).await.expect(200);
+    let seen: NaiveDateTime = app.app.db.read_now(|conn| Ok(sessions::table.select(sessions::seen_at).first(conn)?)).unwrap();
+    assert!(seen > at, "its use is written down");
+}
+
+#[tokio::test]
+async fn a_person_has_so_many_sessions_and_no_more() {
+    let app = TestApp::start(None, &[("sessions_per_person", "3")]).await;
+    let (first, second) = (app.operator().await.token, app.operator().await.token);
+    app.operator().await;
+    app.get_as("/api/v1/people/me", &first).await.expect(200);
+    let last = app.operator().await.token;
+    app.get_as("/api/v1/people/me", &first).await.problem(401, "unauthenticated");
+    assert_eq!(app.get_as("/api/v1/people/me/sessions", &second).await.expect(200).json()["total"], 3);
+    app.get_as("/api/v1/people/me", &last).await.expect(200);
+    assert_eq!(of_kind(&app, "session.ended").len(), 1);
 }
 
 #[tokio::test]

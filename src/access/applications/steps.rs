@@ -174,7 +174,8 @@ pub fn submit(conn: &mut Conn, caller: &Caller, id: &str, terms: &Terms) -> Resu
     let mut detail = contents(&turn.row, &new.dataset)?;
     detail["attachments"] = json!(digests(&turn.application));
     turn.go(conn, State::Submitted, Some(due(terms, terms.days.accept)))?;
-    ledger::append(conn, Kind::ApplicationSubmitted, &caller.actor(), &format!("application:{id}"), &detail)?;
+    // The register shows the purpose to everybody: as words of people it can be taken out.
+    ledger::append_with_reason(conn, Kind::ApplicationSubmitted, &caller.actor(), &format!("application:{id}"), detail, &new.purpose)?;
     find(conn, id)
 }
 

@@ -2,13 +2,13 @@
 
 use chrono::NaiveDateTime;
 
-use super::{RegisterEntry, RegisterFilter, list};
+use super::{RegisterEntry, RegisterFilter, Search, next_end};
 use crate::clock::format;
 use crate::db::Conn;
 use crate::error::{Error, Result};
 
-/// How many grants are read at a time.
-const BATCH: i64 = 1000;
+/// How many grants of a file are read at a time.
+pub const BATCH: i64 = 1000;
 
 const HEADER: [&str; 19] = [
     "grant",
@@ -32,24 +32,43 @@ const HEADER: [&str; 19] = [
     "agreement_signed_at",
 ];
 
-/// Every grant that matches, the newest first, as CSV; and when the next term ends.
+/// What tells a spreadsheet that the file is in UTF-8.
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+
+/// The register as a file.
+pub struct RegisterFile {
+    /// CSV.
+    pub bytes: Vec<u8>,
+    /// Whether it is one of the files that there are a limited number of.
+    pub usual: bool,
+    /// When the next term ends: until then the file holds, unless something is written.
+    pub until: Option<NaiveDateTime>,
+}
+
+/// Every grant that matches, the newest first, as CSV with a byte order mark; so many are read at a time.
 ///
 /// # Errors
 /// When the database does not answer.
-pub fn csv(conn: &mut Conn, filter: &RegisterFilter) -> Result<(Vec<u8>, Option<NaiveDateTime>)> {
-    let mut writer = ::csv::Writer::from_writer(Vec::new());
+pub fn csv(conn: &mut Conn, filter: &RegisterFilter, batch: i64) -> Result<RegisterFile> {
+    let mut writer = ::csv::Writer::from_writer(BYTE_ORDER_MARK.to_vec());
     writer.write_record(HEADER).map_err(Error::internal)?;
-    let mut after: Option<String> = None;
+    let search = Search::begin(conn, filter)?;
+    let until = next_end(conn, search.now)?;
+    let (mut after, mut some): (Option<String>, bool) = (None, false);
     loop {
-        let page = list(conn, filter, after.as_deref(), BATCH)?;
-        for entry in &page.entries {
+        let (entries, more) = search.batch(conn, after.as_deref(), batch)?;
+        for entry in &entries {
             writer.write_record(cells(entry).map(plain)).map_err(Error::internal)?;
         }
-        after = page.entries.last().map(|entry| entry.grant.clone());
-        if !page.more || after.is_none() {
-            return Ok((writer.into_inner().map_err(|cause| Error::internal(cause.into_error()))?, page.until));
+        some = some || !entries.is_empty();
+        after = entries.last().map(|entry| entry.grant.clone());
+        if !more || after.is_none() {
+            break;
         }
     }
+    let bytes = writer.into_inner().map_err(|cause| Error::internal(cause.into_error()))?;
+    let usual = filter.q.is_none() && (some || (filter.dataset.is_none() && filter.firm.is_none()));
+    Ok(RegisterFile { bytes, usual, until })
 }
 
 fn cells(entry: &RegisterEntry) -> [String; 19] {
@@ -80,7 +99,28 @@ fn cells(entry: &RegisterEntry) -> [String; 19] {
     ]
 }
 
-/// A text that no spreadsheet takes for a formula: firms wrote some of them.
+/// A text that no spreadsheet takes for a formula: firms wrote some of them. A spreadsheet may overlook what is not seen before it, and takes full-width
+/// signs for the plain ones.
 fn plain(text: String) -> String {
-    if text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']) { format!("'{text}") } else { text }
+    let unseen =
+        |sign: char| sign.is_whitespace() || sign.is_control() || matches!(sign, '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}');
+    let formula = text.trim_start_matches(unseen).starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠']);
+    if formula || text.starts_with(['\t', '\r', '\n']) { format!("'{text}") } else { text }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_spreadsheet_would_take_for_a_formula_gets_an_apostrophe() {
+        for text in
+            ["=1", "+1", "-1", "@SUM(1)", " =1", "\u{3000}=1", "\u{feff}=1", "\u{200b}+1", "＝1", "＋1", "－1", " ＠1", "\ttext", "\r\n=1"]
+        {
+            assert_eq!(plain(text.to_owned()), format!("'{text}"), "{text:?}");
+        }
+        for text in ["", "text", " text", "1=1", "中文＝", "2026-01-01"] {
+            assert_eq!(plain(text.to_owned()), text);
+        }
+    }
 }

@@ -72,69 +72,63 @@ struct Title {
     title: Text,
 }
 
-type Appeal = (Option<NaiveDateTime>, Option<NaiveDateTime>);
+/// When an appeal was made, and whether it was granted.
+type Appeal = (Option<NaiveDateTime>, Option<bool>);
 
 fn appeal_state(appeals: [Appeal; 2]) -> AppealState {
-    if appeals.iter().any(|(made, decided)| made.is_some() && decided.is_none()) {
+    if appeals.iter().any(|(made, granted)| made.is_some() && granted.is_none()) {
         return AppealState::Pending;
     }
-    // One that was granted has lifted the sanction.
-    if appeals.iter().any(|(_, decided)| decided.is_some()) { AppealState::Rejected } else { AppealState::None }
+    if appeals.iter().any(|(_, granted)| *granted == Some(false)) { AppealState::Rejected } else { AppealState::None }
 }
 
-type Published = (Option<String>, Option<String>, Option<String>, NaiveDateTime, Appeal);
-type Shown = (String, String, NaiveDateTime, Appeal, (String, String), Option<(String, String)>);
+type Publication = (Option<String>, Option<String>, NaiveDateTime, Appeal);
+type Shown = (String, String, NaiveDateTime, Appeal);
+type Row = (Publication, Shown, (String, String), Option<(String, String)>);
 
-/// The sanctions that are shown to everybody, the newest first; of one firm where its 统一社会信用代码 is given.
+/// The sanctions that are shown to everybody, the newest first; of one firm where its 统一社会信用代码 is given. Both the publication and what it shows
+/// are in force.
 ///
 /// # Errors
 /// When the database does not answer.
 pub fn published(conn: &mut Conn, uscc: Option<&str>) -> Result<Vec<PublishedSanction>> {
-    let publications: Vec<Published> = sanctions::table
+    let shown = diesel::alias!(sanctions as shown);
+    let mut query = sanctions::table
+        .inner_join(shown.on(sanctions::publishes.eq(shown.field(sanctions::id).nullable())))
+        .inner_join(firms::table.on(firms::id.eq(shown.field(sanctions::firm_id))))
+        .left_join(datasets::table.on(shown.field(sanctions::dataset_id).eq(datasets::id.nullable())))
         .filter(sanctions::kind.eq(SanctionKind::Publication.as_str()))
         .filter(sanctions::status.eq(IN_FORCE))
+        .filter(shown.field(sanctions::status).eq(IN_FORCE))
         .order(sanctions::id.desc())
         .select((
-            sanctions::publishes,
-            sanctions::public_zh,
-            sanctions::public_en,
-            sanctions::imposed_at,
-            (sanctions::appealed_at, sanctions::appeal_decided_at),
+            (sanctions::public_zh, sanctions::public_en, sanctions::imposed_at, (sanctions::appealed_at, sanctions::appeal_granted)),
+            shown.fields((sanctions::id, sanctions::kind, sanctions::imposed_at, (sanctions::appealed_at, sanctions::appeal_granted))),
+            (firms::name, firms::uscc),
+            (datasets::slug, datasets::entry_json).nullable(),
         ))
-        .load(conn)?;
-    let mut found = Vec::new();
-    for (publishes, zh, en, published_at, appeal) in publications {
-        let (Some(id), Some(zh), Some(en)) = (publishes, zh, en) else { continue };
-        let shown: Shown = sanctions::table
-            .inner_join(firms::table)
-            .left_join(datasets::table)
-            .filter(sanctions::id.eq(&id))
-            .select((
-                sanctions::id,
-                sanctions::kind,
-                sanctions::imposed_at,
-                (sanctions::appealed_at, sanctions::appeal_decided_at),
-                (firms::name, firms::uscc),
-                (datasets::slug, datasets::entry_json).nullable(),
-            ))
-            .first(conn)?;
-        let (id, kind, imposed_at, own_appeal, (name, code), dataset) = shown;
-        if uscc.is_some_and(|wanted| wanted != code) {
-            continue;
-        }
-        let kind = SanctionKind::named(&kind)?;
-        let titled = dataset.as_ref().map(|(_, entry_json)| serde_json::from_str::<Title>(entry_json)).transpose()?;
-        found.push(PublishedSanction {
-            text: text(kind, imposed_at, titled.as_ref().map(|titled| &titled.title)),
-            id,
-            firm: RegisterFirm { name, uscc: code },
-            kind,
-            dataset: dataset.map(|(slug, _)| slug),
-            imposed_at,
-            published_at,
-            public_text: Text { zh, en },
-            appeal: appeal_state([own_appeal, appeal]),
-        });
+        .into_boxed::<<Conn as Connection>::Backend>();
+    if let Some(uscc) = uscc {
+        query = query.filter(firms::uscc.eq(uscc.to_owned()));
     }
-    Ok(found)
+    let rows: Vec<Row> = query.load(conn)?;
+    rows.into_iter().filter_map(|row| view(row).transpose()).collect()
+}
+
+fn view(((zh, en, published_at, appeal), shown, (name, uscc), dataset): Row) -> Result<Option<PublishedSanction>> {
+    let (id, kind, imposed_at, own_appeal) = shown;
+    let (Some(zh), Some(en)) = (zh, en) else { return Ok(None) };
+    let kind = SanctionKind::named(&kind)?;
+    let titled = dataset.as_ref().map(|(_, entry_json)| serde_json::from_str::<Title>(entry_json)).transpose()?;
+    Ok(Some(PublishedSanction {
+        text: text(kind, imposed_at, titled.as_ref().map(|titled| &titled.title)),
+        id,
+        firm: RegisterFirm { name, uscc },
+        kind,
+        dataset: dataset.map(|(slug, _)| slug),
+        imposed_at,
+        published_at,
+        public_text: Text { zh, en },
+        appeal: appeal_state([own_appeal, appeal]),
+    }))
 }

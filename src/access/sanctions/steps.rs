@@ -6,10 +6,10 @@ use serde_json::json;
 
 use super::{IN_FORCE, LIFTED, Sanction, SanctionKind, SanctionRow, find};
 use crate::clock::{format, now_naive};
-use crate::db::Conn;
 use crate::db::schema::sanctions;
+use crate::db::{Conn, lock_ledger};
 use crate::error::{Error, Result};
-use crate::identity::firms::{self, FirmStep};
+use crate::identity::firms::{self, Firm, FirmStep};
 use crate::identity::{Caller, Role};
 use crate::ledger::{self, Kind};
 
@@ -20,9 +20,20 @@ pub(super) fn take_effect(conn: &mut Conn, caller: &Caller, kind: SanctionKind, 
     match kind {
         SanctionKind::Warning | SanctionKind::Publication => Ok(()),
         SanctionKind::Throttle => firms::throttle(conn, &row.firm_id, true),
+        // An operator has suspended it by hand already: the sanction takes that over, and the firm does nothing in between.
+        SanctionKind::Suspension if row.firm_before.is_some() => Ok(()),
         SanctionKind::Suspension => firms::step(conn, &caller.actor(), &row.firm_id, FirmStep::Suspend, Some(&reason)).map(|_firm| ()),
         SanctionKind::Termination => firms::step(conn, &caller.actor(), &row.firm_id, FirmStep::Revoke, Some(&reason)).map(|_firm| ()),
     }
+}
+
+/// The state of the firm that a new sanction finds and has to remember: suspended by hand, where no sanction does so.
+pub(super) fn before(conn: &mut Conn, kind: SanctionKind, firm: &Firm) -> Result<Option<String>> {
+    let ends_acts = matches!(kind, SanctionKind::Suspension | SanctionKind::Termination);
+    if !ends_acts || firm.status != firms::SUSPENDED || is_in_force(conn, &firm.id, SanctionKind::Suspension)?.is_some() {
+        return Ok(None);
+    }
+    Ok(Some(firm.status.clone()))
 }
 
 /// Whether a sanction of this kind against the firm is in force.
@@ -44,23 +55,27 @@ fn undo(conn: &mut Conn, caller: &Caller, sanction: &Sanction) -> Result<()> {
         SanctionKind::Suspension => Ok(()),
         SanctionKind::Termination if status == firms::REVOKED => {
             step(conn, FirmStep::Reinstate)?;
-            // It was suspended before it was terminated, and that still holds.
-            match is_in_force(conn, firm_id, SanctionKind::Suspension)? {
-                Some(_suspension) => step(conn, FirmStep::Suspend),
-                None => Ok(()),
+            // It was suspended before it was terminated, by hand or by a sanction, and that still holds.
+            let before: Option<String> = sanctions::table.find(&sanction.id).select(sanctions::firm_before).first(conn)?;
+            if before.is_some() || is_in_force(conn, firm_id, SanctionKind::Suspension)?.is_some() {
+                step(conn, FirmStep::Suspend)?;
             }
+            Ok(())
         }
         SanctionKind::Termination => Ok(()),
     }
 }
 
-/// Checks that no sanction keeps the firm suspended: such a suspension ends with its sanction.
+/// Resumes a firm that was suspended by hand.
 ///
 /// # Errors
-/// When one does; it is named.
-pub fn require_not_suspended(conn: &mut Conn, firm_id: &str) -> Result<()> {
+/// When it is not suspended, or a sanction keeps it so, which is named: such a suspension ends with its sanction.
+pub fn resume(conn: &mut Conn, caller: &Caller, firm_id: &str, reason: &str) -> Result<Firm> {
+    caller.with_role(&[Role::Operator])?;
+    // No sanction suspends the firm between the look and the step.
+    lock_ledger(conn)?;
     match is_in_force(conn, firm_id, SanctionKind::Suspension)? {
-        None => Ok(()),
+        None => firms::step(conn, &caller.actor(), firm_id, FirmStep::Resume, Some(reason)),
         Some(id) => Err(Error::Conflict(format!("the firm is suspended by a sanction: POST /api/v1/sanctions/{id}/lifting"))),
     }
 }
@@ -68,6 +83,7 @@ pub fn require_not_suspended(conn: &mut Conn, firm_id: &str) -> Result<()> {
 /// The sanction, when it is the caller's firm's and still in force.
 fn own(conn: &mut Conn, caller: &Caller, id: &str) -> Result<Sanction> {
     let firm = caller.firm()?;
+    lock_ledger(conn)?;
     let sanction = find(conn, id)?;
     if sanction.firm_id != firm {
         return Err(Error::not_found("sanction", id));
@@ -125,6 +141,7 @@ pub fn appeal(conn: &mut Conn, caller: &Caller, id: &str, text: &str) -> Result<
 /// When the caller imposed the sanction (four eyes), or no appeal waits for a decision.
 pub fn decide_appeal(conn: &mut Conn, caller: &Caller, id: &str, grant: bool, reason: &str) -> Result<Sanction> {
     let person = caller.with_role(&[Role::Operator, Role::Reviewer])?;
+    lock_ledger(conn)?;
     let sanction = find(conn, id)?;
     let imposed_by: String = sanctions::table.find(id).select(sanctions::imposed_by).first(conn)?;
     if imposed_by == person.id {
@@ -159,6 +176,7 @@ pub fn decide_appeal(conn: &mut Conn, caller: &Caller, id: &str, grant: bool, re
 /// When the caller is no operator, or it is lifted already.
 pub fn lift(conn: &mut Conn, caller: &Caller, id: &str, reason: &str) -> Result<Sanction> {
     caller.with_role(&[Role::Operator])?;
+    lock_ledger(conn)?;
     let sanction = find(conn, id)?;
     require_in_force(&sanction)?;
     diesel::update(sanctions::table.find(id)).set(sanctions::lifting_reason.eq(reason)).execute(conn)?;

@@ -74,8 +74,8 @@ pub async fn begin(
     let w = words(&request, query.lang.as_deref());
     let (person, PasswordForm { password }) = form.into_inner().open(&app, caller)?;
     let person = ready(person)?;
-    let (id, master, issuer) = (person.id.clone(), app.master.clone(), app.issuer.clone());
-    let work = move |conn: &mut _| second_factor::begin(conn, &master, &id, &issuer);
+    let (who, master, issuer) = (person.clone(), app.master.clone(), app.issuer.clone());
+    let work = move |conn: &mut _| second_factor::begin(conn, &master, &who, &issuer);
     match app.with_password(&person, ("/password", password), work).await {
         Ok(_begun) => Ok(see(&format!("/account/second-factor?lang={}", w.short()))),
         Err(error) => show_fault(&app, w, person, Section::Factor, error).await,
@@ -84,8 +84,8 @@ pub async fn begin(
 
 /// The page with the secret that was begun, or the account's where there is none; with what was wrong, in words.
 async fn enrolment(app: &App, w: Words, person: PersonIdentity, told: Option<(&Error, String)>) -> Result<HttpResponse> {
-    let (id, master, issuer) = (person.id.clone(), app.master.clone(), app.issuer.clone());
-    let Some(enrolment) = app.db.read(move |conn| second_factor::pending(conn, &master, &id, &issuer)).await? else {
+    let (who, master, issuer) = (person.clone(), app.master.clone(), app.issuer.clone());
+    let Some(enrolment) = app.db.read(move |conn| second_factor::pending(conn, &master, &who, &issuer)).await? else {
         return Ok(see(&format!("/account?lang={}", w.short())));
     };
     let csrf = browser::csrf_token(app, &person.session);

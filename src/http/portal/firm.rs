@@ -102,12 +102,12 @@ pub async fn desk_page(
     request: HttpRequest,
 ) -> Result<HttpResponse> {
     let w = words(&request, query.lang.as_deref());
-    let (id, days) = (firm_of(&caller)?.1.to_owned(), app.settings.duties.report_days);
+    let (id, days) = (firm_of(&caller)?.1.to_owned(), app.settings.duties);
     let found = app.db.read(move |conn| {
         let firm = firms::find(conn, &id)?;
         let of_firm = RegisterFilter { firm: Some(firm.uscc.clone()), ..RegisterFilter::default() };
         let grants = register::list(conn, &of_firm, None, SHOWN)?.entries;
-        let (due, notices) = (desk::reports_due(conn, &id, days)?, sanctions::list_for(conn, &caller, None, None, SHOWN)?.0);
+        let (due, notices) = (desk::reports_due(conn, &id, &days)?, sanctions::list_for(conn, &caller, None, None, SHOWN)?.0);
         let applications = desk::list(conn, &caller, View::All, 0)?;
         Ok(DeskPage { w, firm, applications, grants, due, notices, side: Side::Firm })
     });

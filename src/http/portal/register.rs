@@ -104,7 +104,9 @@ pub async fn register_page(
 ) -> Result<HttpResponse> {
     let query = query.into_inner();
     let w = words(&request, query.lang.as_deref());
-    let name = format!("page {} {:?}", w.code(), RegisterPageQuery { lang: None, ..query.clone() });
+    let in_force = query.in_force.filter(|text| matches!(text.as_str(), "true" | "false"));
+    let query = RegisterPageQuery { lang: None, in_force, ..query };
+    let name = format!("page {} {query:?}", w.code());
     let body = answers.0.find(&app, name, async || page_of(&app, w, query).await).await?;
     Ok(body.answer(&request, &headers(w)))
 }
@@ -117,7 +119,7 @@ async fn page_of(app: &App, w: Words, query: RegisterPageQuery) -> Result<Made> 
         Some(_) | None => None,
     };
     let filter = RegisterFilter { q: checked_words(query.q.clone())?, dataset: given(&query.dataset), firm: given(&query.firm), in_force };
-    let (keep, after) = (filter.q.is_none(), given(&query.after));
+    let after = given(&query.after);
     let found = app.db.read(move |conn| {
         let sanctions = sanctions::published(conn, filter.firm.as_deref())?;
         Ok((register::list(conn, &filter, after.as_deref(), PAGE_ENTRIES)?, sanctions))
@@ -135,5 +137,5 @@ async fn page_of(app: &App, w: Words, query: RegisterPageQuery) -> Result<Made> 
         firm: query.firm.unwrap_or_default(),
         in_force: in_force.map(|in_force| in_force.to_string()).unwrap_or_default(),
     };
-    Ok(Made { body: page.render().map_err(Error::internal)?.into_bytes(), keep, until: found.until })
+    Ok(Made { body: page.render().map_err(Error::internal)?.into_bytes(), keep: found.usual, until: found.until })
 }

@@ -12,7 +12,7 @@ use crate::http::page::{Page, PageQuery};
 use crate::identity::clients::{self, Client};
 use crate::identity::firms::{self, Firm, FirmStep};
 use crate::identity::keys::{self, Rotation};
-use crate::identity::people::{self, NewPerson, Person};
+use crate::identity::people::{self, NewPerson, Person, login};
 use crate::identity::{Caller, Role, password};
 
 /// List firms
@@ -70,11 +70,7 @@ pub async fn suspend_firm(
 pub async fn resume_firm(caller: Caller, app: web::Data<App>, path: web::Path<IdPath>, body: web::Json<Reason>) -> Result<web::Json<Firm>> {
     caller.with_role(&[Role::Operator])?;
     let (id, reason) = (path.into_inner().id, body.checked()?);
-    let resumed = app.db.write(move |conn| {
-        sanctions::require_not_suspended(conn, &id)?;
-        firms::step(conn, &caller.actor(), &id, FirmStep::Resume, Some(&reason))
-    });
-    Ok(web::Json(resumed.await?))
+    Ok(web::Json(app.db.write(move |conn| sanctions::resume(conn, &caller, &id, &reason)).await?))
 }
 
 /// Revoke a firm
@@ -189,7 +185,7 @@ pub struct PersonRequest {
     publisher: Option<String>,
 }
 
-/// A person who was added.
+/// A person who was added, or has a new password.
 #[derive(Serialize, ToSchema)]
 pub struct CreatedPerson {
     /// The person.
@@ -212,9 +208,31 @@ pub async fn create_person(caller: Caller, app: web::Data<App>, body: web::Json<
     let one_time_password = password::one_time()?;
     let clear = one_time_password.clone();
     let password_hash = app.hash(move || password::hash(&clear)).await?;
-    let new = NewPerson { username, display_name, password_hash, one_time_password: true, roles, publisher, firm_id: None };
+    let new =
+        NewPerson { pointer: "/username", username, display_name, password_hash, one_time_password: true, roles, publisher, firm_id: None };
     let person = app.db.write(move |conn| people::create(conn, &caller.actor(), new)).await?;
     Ok(HttpResponse::Created().json(CreatedPerson { person, one_time_password }))
+}
+
+/// Reset a person's password
+///
+/// By an operator, for somebody else who lost it or is locked out. The sessions and every lock of the log-in end; the second factor stays. The new one-time
+/// password is shown this once.
+#[utoipa::path(tag = "administration", params(IdPath), security(("session" = [])), responses((status = OK, body = CreatedPerson)))]
+#[post("/admin/people/{id}/password-reset")]
+pub async fn reset_person_password(
+    caller: Caller,
+    app: web::Data<App>,
+    path: web::Path<IdPath>,
+    body: web::Json<Reason>,
+) -> Result<web::Json<CreatedPerson>> {
+    let operator = caller.with_role(&[Role::Operator])?.clone();
+    let (id, reason, master) = (path.into_inner().id, body.checked()?, app.master.clone());
+    let one_time_password = password::one_time()?;
+    let clear = one_time_password.clone();
+    let hash = app.hash(move || password::hash(&clear)).await?;
+    let person = app.db.write(move |conn| login::reset_password_of(conn, &master, &operator, &id, &hash, &reason)).await?;
+    Ok(web::Json(CreatedPerson { person, one_time_password }))
 }
 
 /// Revoke a person's account

@@ -86,7 +86,8 @@ impl Registration {
 
 /// Register a firm
 ///
-/// Anybody may; the firm can log in at once, and act once an operator has approved it.
+/// Anybody may; the firm can log in at once, and act once an operator has approved it. A registration with the same code that was refused, or that nobody has
+/// decided for `registration_days`, gives way, and its account ends.
 #[utoipa::path(tag = "firms", responses((status = CREATED, body = Registered)))]
 #[post("/firms")]
 pub async fn create_firm(caller: Caller, app: web::Data<App>, body: web::Json<Registration>) -> Result<HttpResponse> {
@@ -95,10 +96,12 @@ pub async fn create_firm(caller: Caller, app: web::Data<App>, body: web::Json<Re
     let Registration { name, uscc, contact, account } = body.into_inner();
     let FirmAccount { username, password } = account;
     let password_hash = app.hash(move || password::hash(&password)).await?;
+    let days = app.settings.registration_days;
     let registered = app.db.write(move |conn| {
         let new = NewFirm { name, uscc, contact_name: contact.name.clone(), contact_email: contact.email, contact_phone: contact.phone };
-        let firm = firms::register(conn, new)?;
+        let firm = firms::register(conn, new, days)?;
         let person = NewPerson {
+            pointer: "/account/username",
             username,
             display_name: contact.name,
             password_hash,

@@ -79,10 +79,10 @@ pub async fn list_grants(caller: Caller, app: web::Data<App>, page: web::Query<P
 #[utoipa::path(tag = "access", params(IdPath), security(("session" = []), ("oauth2" = [])), responses((status = OK, body = GrantDetail)))]
 #[get("/grants/{id}")]
 pub async fn find_grant(caller: Caller, app: web::Data<App>, path: web::Path<IdPath>) -> Result<web::Json<GrantDetail>> {
-    let (id, days) = (path.into_inner().id, app.settings.duties.report_days);
+    let (id, settings) = (path.into_inner().id, app.settings.duties);
     let found = app.db.read(move |conn| {
         let grant = grants::find_for(conn, &caller, &id)?;
-        Ok((duties::due_of(conn, &grant, days)?, grants::proof_of(conn, &grant.id)?, grant))
+        Ok((duties::due_of(conn, &grant, &settings)?, grants::proof_of(conn, &grant.id)?, grant))
     });
     let (use_report_due, deletion_proof, grant) = found.await?;
     let used = app.metering.used(&app.db, &grant.id).await?;

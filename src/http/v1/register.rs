@@ -5,10 +5,10 @@ use actix_web::{HttpRequest, HttpResponse, get, web};
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
-use crate::access::register::{self, RegisterEntry, RegisterFilter, RegisterRecord};
+use crate::access::register::{self, RegisterEntry, RegisterFile, RegisterFilter, RegisterRecord};
 use crate::app::App;
 use crate::error::{Error, Result};
-use crate::http::kept::{Made, RegisterAnswers};
+use crate::http::kept::{Made, RegisterAnswers, Turn};
 use crate::http::page::{Page, PageQuery};
 use crate::identity::Caller;
 
@@ -39,7 +39,7 @@ pub struct RegisterQuery {
     firm: Option<String>,
     /// Only those that are in force, or only those that are not.
     in_force: Option<bool>,
-    /// `json` by default; `csv` is all that matches as one file, without `limit` and `cursor`.
+    /// `json` by default; `csv` is all that matches as one file, without `limit` and `cursor`, in UTF-8 with a byte order mark.
     #[param(inline)]
     format: Option<RegisterFormat>,
     /// How many items at the most.
@@ -111,12 +111,10 @@ async fn json_page(
     let (limit, after) = (page.limit()?, page.after(&list)?);
     let name = format!("json {list} {limit} {after:?}");
     let make = async || {
-        // What anybody may search for is endless.
-        let keep = filter.q.is_none();
         let found = app.db.read(move |conn| register::list(conn, &filter, after.as_deref(), limit)).await?;
         let last = if found.more { found.entries.last().map(|entry| entry.grant.clone()) } else { None };
         let body = serde_json::to_vec(&Page::new(&list, found.entries, found.total, last.as_deref()))?;
-        Ok(Made { body, keep, until: found.until })
+        Ok(Made { body, keep: found.usual, until: found.until })
     };
     let body = answers.0.find(app, name, make).await?;
     Ok(body.answer(request, &[(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "no-cache")]))
@@ -124,12 +122,16 @@ async fn json_page(
 
 async fn csv_file(app: &App, answers: &RegisterAnswers, filter: RegisterFilter, request: &HttpRequest) -> Result<HttpResponse> {
     let name = format!("csv {filter:?}");
-    let make = async || {
-        let keep = filter.q.is_none();
-        let (body, until) = app.db.read(move |conn| register::csv(conn, &filter)).await?;
-        Ok(Made { body, keep, until })
+    let make = async |turn| {
+        let work = move |conn: &mut _| {
+            // Kept until the end, also when the caller has gone meanwhile.
+            let _turn: Turn = turn;
+            register::csv(conn, &filter, register::BATCH)
+        };
+        let RegisterFile { bytes, usual, until } = app.db.read(work).await?;
+        Ok(Made { body: bytes, keep: usual, until })
     };
-    let body = answers.0.find(app, name, make).await?;
+    let body = answers.0.find_in_turn(app, name, make).await?;
     let headers = [
         (CONTENT_TYPE, "text/csv; charset=utf-8"),
         (CONTENT_DISPOSITION, "attachment; filename=\"register.csv\""),

@@ -26,7 +26,8 @@ pub struct SanctionOrder {
     /// Why, in 3 to 2000 characters: for the firm and the ledger, and not for everybody.
     #[schema(min_length = 3, max_length = 2000)]
     reason: String,
-    /// The day on which the firm was given notice, in Shanghai; today by default. The terms to answer and to appeal count from it.
+    /// The day on which the firm was given notice, in Shanghai; today by default. The terms to answer and to appeal count from it,
+    /// or from today where it is earlier.
     #[schema(value_type = Option<String>, format = Date)]
     notice_date: Option<NaiveDate>,
     /// For `publication`: the sanction of the same firm that is to be shown.

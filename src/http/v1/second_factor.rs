@@ -52,15 +52,15 @@ pub async fn find_my_second_factor(caller: Caller, app: web::Data<App>) -> Resul
 
 /// Begin a second factor
 ///
-/// Answers the secret for an app that makes codes (TOTP, RFC 6238: SHA-1, six digits, 30 seconds). It counts once a code of it is confirmed; until then a
-/// new beginning replaces it.
+/// Answers the secret for an app that makes codes (TOTP, RFC 6238: SHA-1, six digits, 30 seconds). It counts once a code of it is confirmed in
+/// the same session within ten minutes; until then a new beginning replaces it.
 #[utoipa::path(tag = "people", security(("session" = [])), responses((status = CREATED, body = Enrolment)))]
 #[post("/people/me/second-factor")]
 pub async fn begin_my_second_factor(caller: Caller, app: web::Data<App>, body: web::Json<PasswordAgain>) -> Result<HttpResponse> {
     app.limits.login(caller.address)?;
     let person = caller.account()?;
-    let (id, master, issuer) = (person.id.clone(), app.master.clone(), app.issuer.clone());
-    let work = move |conn: &mut _| second_factor::begin(conn, &master, &id, &issuer);
+    let (who, master, issuer) = (person.clone(), app.master.clone(), app.issuer.clone());
+    let work = move |conn: &mut _| second_factor::begin(conn, &master, &who, &issuer);
     let enrolment = app.with_password(person, ("/password", body.into_inner().password), work).await?;
     Ok(HttpResponse::Created().json(enrolment))
 }

@@ -43,8 +43,8 @@ pub struct Session {
 /// Log in
 ///
 /// Answers a session's token. With a one-time password the session can do nothing but change it. Who has a second factor sends `code` too; without it the
-/// problem is `second-factor-required`. After five wrong passwords or codes in a row the next try has to wait, longer each time: 429 with `Retry-After`,
-/// also for the right ones.
+/// problem is `second-factor-required`. After five wrong passwords or codes in a row from one network, or fifty from all together, the next try has to wait,
+/// longer each time: 429 with `Retry-After`, also for the right ones.
 #[utoipa::path(tag = "people", responses((status = CREATED, body = Session)))]
 #[post("/sessions")]
 pub async fn create_session(caller: Caller, app: web::Data<App>, request: HttpRequest, body: web::Json<Login>) -> Result<HttpResponse> {

@@ -88,7 +88,7 @@ impl UseReportBody {
 /// Report the use of a grant
 ///
 /// By its firm: what the data was used for in a period, what was made with it, and how much it was used. A grant owes such a report every so many days
-/// (the setting `use_report_days`), and one for the rest when it ends; `use_report_due` of the grant says when the next one is due.
+/// (the setting `use_report_days`), and one for the rest when it ends (within `use_report_grace_days`); `use_report_due` of the grant says when the next one is due.
 #[utoipa::path(
     tag = "access",
     params(IdPath),
@@ -138,6 +138,6 @@ pub async fn list_use_reports(
 #[get("/admin/use-reports/overdue")]
 pub async fn list_overdue_reports(caller: Caller, app: web::Data<App>) -> Result<web::Json<Page<OverdueReport>>> {
     caller.with_role(&[Role::Operator, Role::Auditor])?;
-    let days = app.settings.duties.report_days;
-    Ok(web::Json(Page::whole(app.db.read(move |conn| duties::overdue_for(conn, &caller, days)).await?)))
+    let settings = app.settings.duties;
+    Ok(web::Json(Page::whole(app.db.read(move |conn| duties::overdue_for(conn, &caller, &settings)).await?)))
 }

@@ -4,6 +4,7 @@
 use diesel::prelude::*;
 use serde_json::json;
 
+use super::Person;
 use super::lockout::{self, Tried};
 use super::sessions::{self, Origin, Started};
 use crate::crypto::MasterKey;
@@ -51,10 +52,19 @@ fn stored_of(conn: &mut Conn, username: &str) -> Result<Option<Stored>> {
 ///
 /// # Errors
 /// As long as a lock lasts for the username, whoever has it.
-pub fn begin(conn: &mut Conn, master: &MasterKey, username: &str) -> Result<Option<Stored>> {
-    match lockout::refusal(conn, &Tried::login(master, username))? {
+pub fn begin(conn: &mut Conn, master: &MasterKey, username: &str, network: &str) -> Result<Option<Stored>> {
+    match refusal(conn, &Tried::login(master, username, network))? {
         Some(refusal) => Err(refusal),
         None => stored_of(conn, username),
+    }
+}
+
+/// The refusal of a log-in, as long as a lock of either kind lasts.
+fn refusal(conn: &mut Conn, tried: &[Tried; 2]) -> Result<Option<Error>> {
+    let [here, anywhere] = tried;
+    match lockout::refusal(conn, here)? {
+        Some(refusal) => Ok(Some(refusal)),
+        None => lockout::refusal(conn, anywhere),
     }
 }
 
@@ -70,6 +80,8 @@ pub fn verify(password: &str, stored: Option<&Stored>) -> Result<bool> {
 pub struct Attempt {
     /// The name that was given.
     pub username: String,
+    /// The network of the address that it comes from.
+    pub network: String,
     /// What stands behind it.
     pub stored: Option<Stored>,
     /// Whether the password was the right one.
@@ -86,9 +98,9 @@ pub struct Attempt {
 /// When the database does not take it.
 pub fn decide(conn: &mut Conn, master: &MasterKey, settings: &SignInSettings, attempt: Attempt) -> Result<Result<Started>> {
     lock_ledger(conn)?;
-    let tried = Tried::login(master, &attempt.username);
+    let tried = Tried::login(master, &attempt.username, &attempt.network);
     // Also those whose password was being compared while the lock began.
-    if let Some(refusal) = lockout::refusal(conn, &tried)? {
+    if let Some(refusal) = refusal(conn, &tried)? {
         return Ok(Err(refusal));
     }
     let right = match &attempt.stored {
@@ -108,15 +120,19 @@ pub fn decide(conn: &mut Conn, master: &MasterKey, settings: &SignInSettings, at
             return refuse(conn, &tried, Some(stored), "the code is wrong, or was used already; wait for the next one");
         }
     }
-    lockout::clear(conn, &tried)?;
+    for tried in &tried {
+        lockout::clear(conn, tried)?;
+    }
     sessions::start(conn, settings, &stored.id, attempt.origin, enrolled).map(Ok)
 }
 
-fn refuse(conn: &mut Conn, tried: &Tried, stored: Option<&Stored>, reason: &str) -> Result<Result<Started>> {
+fn refuse(conn: &mut Conn, tried: &[Tried; 2], stored: Option<&Stored>, reason: &str) -> Result<Result<Started>> {
     if let Some(stored) = stored {
         ledger::append(conn, Kind::SessionRefused, "anonymous", &format!("person:{}", stored.id), &json!({}))?;
     }
-    lockout::count(conn, tried, stored.map(|stored| stored.id.as_str()))?;
+    for tried in tried {
+        lockout::count(conn, tried, stored.map(|stored| stored.id.as_str()))?;
+    }
     Ok(Err(Error::Unauthenticated(reason.to_owned())))
 }
 
@@ -170,11 +186,39 @@ pub fn set_password(conn: &mut Conn, person: &PersonIdentity, hash: &str) -> Res
 /// When there is no such account, or it is revoked.
 pub fn reset_password(conn: &mut Conn, master: &MasterKey, username: &str, hash: &str) -> Result<()> {
     let Stored { id, .. } = stored_of(conn, username)?.ok_or_else(|| Error::not_found("active account", username))?;
-    diesel::update(people::table.find(&id)).set((people::password_hash.eq(hash), people::one_time_password.eq(true))).execute(conn)?;
-    sessions::end_all(conn, &id)?;
-    lockout::clear(conn, &Tried::login(master, username))?;
+    one_time(conn, master, &id, username, hash)?;
     ledger::append(conn, Kind::PasswordChanged, "service", &format!("person:{id}"), &json!({ "reset": true }))?;
     Ok(())
+}
+
+/// [`reset_password`] by an operator, for somebody else.
+///
+/// # Errors
+/// When it is the operator's own account, there is none, or it is revoked.
+pub fn reset_password_of(
+    conn: &mut Conn,
+    master: &MasterKey,
+    operator: &PersonIdentity,
+    id: &str,
+    hash: &str,
+    reason: &str,
+) -> Result<Person> {
+    if operator.id == id {
+        return Err(Error::Conflict("nobody resets their own password; change it, or ask another operator".to_owned()));
+    }
+    lock_ledger(conn)?;
+    let username = super::find(conn, id)?.username;
+    let stored = stored_of(conn, &username)?.ok_or_else(|| Error::Conflict("the account is revoked".to_owned()))?;
+    one_time(conn, master, &stored.id, &username, hash)?;
+    let (actor, subject) = (format!("person:{}", operator.id), format!("person:{id}"));
+    ledger::append_with_reason(conn, Kind::PasswordChanged, &actor, &subject, json!({ "reset": true }), reason)?;
+    super::find(conn, id)
+}
+
+fn one_time(conn: &mut Conn, master: &MasterKey, id: &str, username: &str, hash: &str) -> Result<()> {
+    diesel::update(people::table.find(id)).set((people::password_hash.eq(hash), people::one_time_password.eq(true))).execute(conn)?;
+    sessions::end_all(conn, id)?;
+    lockout::clear_name(conn, master, username)
 }
 
 /// The person behind a username.

@@ -19,8 +19,10 @@ use crate::identity::{PersonIdentity, firms};
 use crate::ledger::{self, Kind};
 use crate::settings::SignInSettings;
 
-/// How old the moment of last use may become before it is written down again.
-const SEEN_SECONDS: i64 = 60;
+/// How old the moment of last use may become before it is written down again: the session ends earlier by as much, so it is a part of the idle time.
+fn seen_seconds(settings: &SignInSettings) -> i64 {
+    (i64::from(settings.idle_minutes) * 60 / 4).min(60)
+}
 
 /// What a session is started from.
 #[derive(Debug, Clone, Copy)]
@@ -90,6 +92,7 @@ fn idle_since(settings: &SignInSettings) -> NaiveDateTime {
 /// When the database does not take it.
 pub(super) fn start(conn: &mut Conn, settings: &SignInSettings, person_id: &str, origin: Origin, second_factor: bool) -> Result<Started> {
     let person = find(conn, person_id)?;
+    end_oldest(conn, settings, person_id)?;
     let (id, token) = (uuid::Uuid::now_v7().to_string(), random_token("qds_")?);
     let now = now_naive();
     let expires_at = now + Duration::hours(i64::from(settings.hours));
@@ -108,6 +111,20 @@ pub(super) fn start(conn: &mut Conn, settings: &SignInSettings, person_id: &str,
     let detail = json!({ "session": id, "browser": origin.browser, "second_factor": second_factor });
     ledger::append(conn, Kind::SessionStarted, &format!("person:{person_id}"), &format!("person:{person_id}"), &detail)?;
     Ok(Started { token, expires_at, person })
+}
+
+/// Makes room for one more session where a person has as many as anybody may have: those that began first end.
+fn end_oldest(conn: &mut Conn, settings: &SignInSettings, person_id: &str) -> Result<()> {
+    let of_person = || sessions::table.filter(sessions::person_id.eq(person_id));
+    let newest_first = of_person().order((sessions::created_at.desc(), sessions::id.desc()));
+    let beyond: Vec<String> =
+        newest_first.offset(i64::from(settings.most_sessions) - 1).limit(i64::from(u32::MAX)).select(sessions::id).load(conn)?;
+    for id in beyond {
+        diesel::delete(of_person().filter(sessions::id.eq(&id))).execute(conn)?;
+        let who = format!("person:{person_id}");
+        ledger::append(conn, Kind::SessionEnded, "service", &who, &json!({ "session": id }))?;
+    }
+    Ok(())
 }
 
 /// Who goes on with a session.
@@ -138,7 +155,7 @@ pub fn resume(conn: &mut Conn, settings: &SignInSettings, token: &str, browser: 
     let firm = person.firm_id.as_ref().map(|id| firms::find(conn, id)).transpose()?;
     let needs_second_factor = person.must_have_second_factor(settings) && !is_enrolled(conn, &person.id)?;
     Ok(Resumed {
-        stale: session.seen_at < now_naive() - Duration::seconds(SEEN_SECONDS),
+        stale: session.seen_at < now_naive() - Duration::seconds(seen_seconds(settings)),
         person: PersonIdentity {
             firm_approved: firm.as_ref().is_some_and(|firm| firm.status == firms::APPROVED),
             throttled: firm.is_some_and(|firm| firm.throttled),
@@ -193,13 +210,20 @@ pub fn list(conn: &mut Conn, settings: &SignInSettings, person: &PersonIdentity)
     Ok(rows.into_iter().map(view).collect())
 }
 
+/// What names the session that asks, as long as it lasts: its token may become another one.
+///
+/// # Errors
+/// When the database does not answer.
+pub fn id_of(conn: &mut Conn, person: &PersonIdentity) -> Result<Option<String>> {
+    Ok(sessions::table.find(&person.session).select(sessions::id).first(conn).optional()?)
+}
+
 /// Ends the session that asks.
 ///
 /// # Errors
 /// When it is over already.
 pub fn end_current(conn: &mut Conn, person: &PersonIdentity) -> Result<()> {
-    let id: Option<String> = sessions::table.find(&person.session).select(sessions::id).first(conn).optional()?;
-    let id = id.ok_or_else(|| Error::Unauthenticated("the session is over already".to_owned()))?;
+    let id = id_of(conn, person)?.ok_or_else(|| Error::Unauthenticated("the session is over already".to_owned()))?;
     end(conn, person, &id)
 }
 

@@ -114,12 +114,12 @@ impl GrantPage {
 
 async fn page_of(app: &App, w: Words, caller: Caller, id: String, told: Told) -> Result<GrantPage> {
     let csrf = browser::csrf_token(app, &staff_of(&caller, &OVER_GRANTS)?.session);
-    let days = app.settings.duties.report_days;
+    let days = app.settings.duties;
     let found = app.db.read(move |conn| {
         let grant = grants::find_for(conn, &caller, &id)?;
         Ok(GrantPage {
             history: desk::history(conn, &grant.application_id, Some(&grant.agreement_id), Some(&id))?,
-            due: duties::due_of(conn, &grant, days)?,
+            due: duties::due_of(conn, &grant, &days)?,
             reports: duties::list_for(conn, &caller, &id, None, SHOWN)?.0,
             entry: register::find(conn, &id)?.0.entry,
             acts: caller.with_role(&[Role::Operator, Role::Reviewer]).is_ok(),

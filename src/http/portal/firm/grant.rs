@@ -110,7 +110,7 @@ impl GrantPage {
 
 async fn show(app: &App, w: Words, caller: Caller, id: String, told: Told) -> Result<HttpResponse> {
     let (person, firm) = firm_of(&caller)?;
-    let (csrf, firm, days) = (browser::csrf_token(app, &person.session), firm.to_owned(), app.settings.duties.report_days);
+    let (csrf, firm, days) = (browser::csrf_token(app, &person.session), firm.to_owned(), app.settings.duties);
     let issuer = app.issuer.clone();
     let used = app.metering.used(&app.db, &id).await?;
     let found = app.db.read(move |conn| {
@@ -119,7 +119,7 @@ async fn show(app: &App, w: Words, caller: Caller, id: String, told: Told) -> Re
         let clients = clients::list(conn, &firm)?;
         let proof = grants::proof_of(conn, &id)?;
         Ok(GrantPage {
-            due: duties::due_of(conn, &grant, days)?,
+            due: duties::due_of(conn, &grant, &days)?,
             reports: duties::list_for(conn, &caller, &id, None, SHOWN)?.0,
             entry: register::find(conn, &id)?.0.entry,
             client: clients.into_iter().find(|client| client.status == "active" && client.public_jwk.is_some()),
