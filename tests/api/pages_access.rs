@@ -73,6 +73,15 @@ async fn a_firm_applies_and_the_publisher_decides_on_pages() {
         assert!(form.contains(text), "{text}: {form}");
     }
 
+    let id = drafted(&firm, &reviewer).await;
+    asked_and_answered(&firm, &reviewer, &id).await;
+    approved_with_less(&reviewer, &id).await;
+    let grant = confirmed(&firm, &reviewer, &id, &secret).await;
+    reported(&firm, &reviewer, &grant).await;
+}
+
+/// A draft is held against the offer, mended and submitted; answers the application.
+async fn drafted(firm: &FirmBrowser, reviewer: &Browser) -> String {
     // A draft that does not meet the offer says where.
     let address = firm.done(&format!("{VISITS}?lang=en"), &filled(&VISIT_FIELDS, &["pre_training"], "30")).await;
     let page = path(&address);
@@ -87,9 +96,11 @@ async fn a_firm_applies_and_the_publisher_decides_on_pages() {
     let id = page.rsplit('/').next().unwrap().to_owned();
     reviewer.get(&format!("/console/applications/{id}")).await.expect(404);
     firm.done(&format!("{page}/steps/submission"), &[]).await;
+    id
+}
 
-    // The reviewer asks, and the firm answers.
-    let review = format!("/console/applications/{id}");
+async fn asked_and_answered(firm: &FirmBrowser, reviewer: &Browser, id: &str) {
+    let (page, review) = (format!("/firm/applications/{id}"), format!("/console/applications/{id}"));
     assert!(reviewer.page("/console?lang=en").await.contains(&review));
     reviewer.done(&format!("{review}/steps/questions"), &[("question", "Which model is it?")]).await;
     let asked = firm.page(&format!("{page}?lang=en")).await;
@@ -102,18 +113,23 @@ async fn a_firm_applies_and_the_publisher_decides_on_pages() {
         "{answered}"
     );
     reviewer.done(&format!("{review}/steps/acceptance"), &[]).await;
+}
 
-    // A report, then less is granted than was asked for.
+async fn approved_with_less(reviewer: &Browser, id: &str) {
+    let review = format!("/console/applications/{id}");
     let some = &VISIT_FIELDS[1..];
-    let sha256 = tried(&reviewer, &id, some).await;
+    let sha256 = tried(reviewer, id, some).await;
     let reported = reviewer.page(&format!("{review}?lang=en&report={sha256}")).await;
     assert!(reported.contains("Smallest group (k)") && reported.contains("A release can be made") && reported.contains("Rows released"));
     assert_eq!(hidden(&reported, "report_sha256"), sha256);
     let mut granted = approval(&sha256, some, "10", "purpose and safeguards are sound");
     granted.push(("text", "Only in one room"));
     reviewer.done(&format!("{review}/steps/approval?lang=en"), &granted).await;
+}
 
-    // The firm reads the agreement and confirms it by a code of its person.
+/// The firm reads the agreement and confirms it by a code of its person; answers the grant's page.
+async fn confirmed(firm: &FirmBrowser, reviewer: &Browser, id: &str, secret: &str) -> String {
+    let page = format!("/firm/applications/{id}");
     let drawn = firm.page(&format!("{page}?lang=en")).await;
     for text in ["What is granted", "Only in one room", "Data use agreement", "purpose and safeguards are sound", "openssl pkeyutl -sign"] {
         assert!(drawn.contains(text), "{text}: {drawn}");
@@ -125,7 +141,7 @@ async fn a_firm_applies_and_the_publisher_decides_on_pages() {
     let wrong = sent("no".to_owned());
     let wrong = firm.send(&confirmation, &wrong.each_ref().map(|(name, value)| (*name, value.as_str()))).await.expect(400).text();
     assert!(wrong.contains("Nothing was done yet"), "{wrong}");
-    let right = sent(code(&secret));
+    let right = sent(code(secret));
     let address = firm.done(&confirmation, &right.each_ref().map(|(name, value)| (*name, value.as_str()))).await;
     let grant = path(&address);
     let shown = firm.page(&format!("{grant}?lang=en&done=signed")).await;
@@ -139,8 +155,11 @@ async fn a_firm_applies_and_the_publisher_decides_on_pages() {
     assert!(firm.page("/firm?lang=en").await.contains(&grant));
     let in_console = grant.replace("/firm/", "/console/");
     assert!(reviewer.page("/console/grants?lang=en").await.contains(&in_console));
+    grant
+}
 
-    // A report on the use.
+async fn reported(firm: &FirmBrowser, reviewer: &Browser, grant: &str) {
+    let in_console = grant.replace("/firm/", "/console/");
     let today = chrono::Utc::now().naive_utc() + chrono::Duration::hours(8);
     let today = today.date().to_string();
     let report = [("from", today.as_str()), ("to", &today), ("used_for", "We trained the forecast."), ("title-0", "A forecast")];
@@ -150,7 +169,7 @@ async fn a_firm_applies_and_the_publisher_decides_on_pages() {
         assert!(refused.contains(text), "{text}: {refused}");
     }
     firm.done(&format!("{grant}/use-reports"), &[&report[..], &[("name-0", "rows"), ("count-0", "1200")]].concat()).await;
-    assert!(firm.page(&grant).await.contains("We trained the forecast.") && reviewer.page(&in_console).await.contains("1,200"));
+    assert!(firm.page(grant).await.contains("We trained the forecast.") && reviewer.page(&in_console).await.contains("1,200"));
 }
 
 /// The firm's person, logged in again with a code.
