@@ -72,15 +72,15 @@ async fn the_connection_goes_to_the_address_that_was_checked() {
     let url = Url::parse("http://rebinding.example/jwks.json?x=1").unwrap();
     let lax = outbound(true);
     let fetching = lax.get_by(|_, _| name.resolve(), &url, "application/json", 100);
-    let serving = async {
+    let serving = tokio::spawn(async move {
         let (mut stream, _) = checked.accept().await.unwrap();
         let mut head = vec![0; 1000];
         let length = stream.read(&mut head).await.unwrap();
         stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\ncache-control: max-age=60\r\n\r\n{}").await.unwrap();
         String::from_utf8(head[..length].to_vec()).unwrap()
-    };
-    let (fetched, request) = futures::future::join(fetching, serving).await;
-    let fetched = fetched.unwrap();
+    });
+    let fetched = fetching.await.unwrap();
+    let request = serving.await.unwrap();
     assert_eq!((fetched.body.as_ref(), fetched.kept_for), (b"{}".as_slice(), Some(Duration::from_secs(60))));
     assert!(request.starts_with("GET /jwks.json?x=1 HTTP/1.1\r\nhost: rebinding.example\r\n"), "{request}");
     assert_eq!(asked.get(), 1, "a second look-up may have another answer");
