@@ -129,11 +129,13 @@ pub(super) fn policy_for(
     let policy = Policy::for_fields(&dataset.entry, fields, terms.fingerprint_share);
     let policy = policy.and_then(|policy| policy.narrowed(application.wish.condition.as_deref(), &known));
     // That fitted when the firm asked for it.
-    policy.map_err(|cause| match cause {
-        Error::Invalid(_) => {
+    policy.map_err(|cause| {
+        let unfit = matches!(cause, Error::Invalid(_));
+        if unfit {
             Error::Conflict(format!("what is asked for does not fit the dataset any more: {cause}; ask for more, or refuse"))
+        } else {
+            cause
         }
-        other => other,
     })
 }
 
@@ -143,35 +145,40 @@ fn newest(dataset: &Dataset) -> Result<i32> {
         .ok_or_else(|| Error::Conflict(format!("the dataset `{}` has no version yet; nothing can be released of it", dataset.slug)))
 }
 
+/// What was tried out.
+pub struct Tried {
+    /// The version, by number.
+    pub version: i32,
+    /// The policy.
+    pub policy: Policy,
+    /// Whether a release can be made.
+    pub reached: bool,
+    /// The report.
+    pub report: Value,
+    /// SHA-256 over what the application said.
+    pub contents: String,
+}
+
 /// Puts a report on file.
 ///
 /// # Errors
 /// When the database does not take it.
-pub fn put(
-    conn: &mut Conn,
-    caller: &Caller,
-    id: &str,
-    version: i32,
-    policy: &Policy,
-    reached: bool,
-    report: &Value,
-    contents: &str,
-) -> Result<FiledReport> {
-    let report_json = report.to_string();
+pub fn put(conn: &mut Conn, caller: &Caller, id: &str, tried: &Tried) -> Result<FiledReport> {
+    let report_json = tried.report.to_string();
     let row = ReportRow {
         id: uuid::Uuid::now_v7().to_string(),
         application_id: id.to_owned(),
-        version,
-        policy_json: serde_json::to_string(policy)?,
-        reached,
+        version: tried.version,
+        policy_json: serde_json::to_string(&tried.policy)?,
+        reached: tried.reached,
         sha256: sha256_hex(report_json.as_bytes()),
         report_json,
         created_by: caller.actor(),
         created_at: now_naive(),
-        contents_sha256: contents.to_owned(),
+        contents_sha256: tried.contents.clone(),
     };
     diesel::insert_into(release_reports::table).values(&row).execute(conn)?;
-    let detail = json!({ "version": version, "reached": reached, "report_sha256": row.sha256 });
+    let detail = json!({ "version": tried.version, "reached": tried.reached, "report_sha256": row.sha256 });
     ledger::append(conn, Kind::ReleaseTried, &row.created_by, &format!("application:{id}"), &detail)?;
     view(row)
 }

@@ -8,7 +8,7 @@ use anyhow::anyhow;
 
 use super::App;
 use crate::access::grants::Grant;
-use crate::access::reports::{self, FiledReport};
+use crate::access::reports::{self, FiledReport, Tried};
 use crate::access::{self, Pass, Read};
 use crate::catalog::Version;
 use crate::error::{Error, Result};
@@ -111,7 +111,7 @@ impl App {
             meter = self.begin(grant.as_ref()).await?;
         }
         let pass = self.pass(caller, slug, &read).await?;
-        let (release, made) = self.release_of(pass.clone(), read.version).await?;
+        let (release, made) = Box::pin(self.release_of(pass.clone(), read.version)).await?;
         let release = Arc::new(release);
         if made {
             // That may have taken a while, in which the grant may have ended.
@@ -174,7 +174,8 @@ impl App {
         };
         let (caller, id) = (caller.clone(), application.to_owned());
         let (reached, report) = (report.reached, serde_json::to_value(report)?);
-        self.db.write(move |conn| reports::put(conn, &caller, &id, number, &policy, reached, &report, &contents)).await
+        let tried = Tried { version: number, policy, reached, report, contents };
+        self.db.write(move |conn| reports::put(conn, &caller, &id, &tried)).await
     }
 
     fn maker(&self) -> Maker<'_> {

@@ -195,10 +195,8 @@ impl Policy {
         let kept: Vec<Field> = known.iter().filter(kept).cloned().collect();
         condition(text, &kept, &|_| Ok(None)).map_err(|cause| {
             let names: Vec<&str> = kept.iter().map(|field| field.name.as_str()).collect();
-            let detail = match cause {
-                Error::Invalid(faults) => faults.into_iter().map(|fault| fault.detail).collect::<Vec<_>>().join("; "),
-                other => return other,
-            };
+            let Error::Invalid(faults) = cause else { return cause };
+            let detail = faults.into_iter().map(|fault| fault.detail).collect::<Vec<_>>().join("; ");
             let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
             Error::invalid(
                 "/where",

@@ -169,9 +169,10 @@ pub fn create(conn: &mut Conn, actor: &str, new: NewPerson) -> Result<Person> {
         status: "active".to_owned(),
         created_at: now_naive(),
     };
-    diesel::insert_into(people::table).values(&row).execute(conn).map_err(|cause| match Error::from(cause) {
-        Error::Conflict(_) => Error::invalid(new.pointer, "this username is taken; choose another one"),
-        other => other,
+    diesel::insert_into(people::table).values(&row).execute(conn).map_err(|cause| {
+        let cause = Error::from(cause);
+        let taken = matches!(cause, Error::Conflict(_));
+        if taken { Error::invalid(new.pointer, "this username is taken; choose another one") } else { cause }
     })?;
     let detail = json!({ "roles": roles, "publisher": row.publisher, "firm": row.firm_id });
     ledger::append(conn, Kind::PersonCreated, actor, &format!("person:{}", row.id), &detail)?;

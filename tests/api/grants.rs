@@ -17,7 +17,7 @@ const FIELDS: [(&str, &str, &str); 4] = [
 
 /// Rows 0 to `count`, half of kind a and half of kind b.
 fn rows(count: usize) -> String {
-    let row = |at: usize| format!("r{at},{},2024-03-{:02},{at}\n", if at % 2 == 0 { "a" } else { "b" }, at % 28 + 1);
+    let row = |at: usize| format!("r{at},{},2024-03-{:02},{at}\n", if at.is_multiple_of(2) { "a" } else { "b" }, at % 28 + 1);
     std::iter::once("id,kind,day,worth\n".to_owned()).chain((0..count).map(row)).collect()
 }
 
@@ -128,7 +128,7 @@ async fn a_condition_of_ones_own_leaves_no_group_below_k() {
     ];
     let mut csv = "kind,town,worth\n".to_owned();
     for at in 0..12 {
-        csv += &format!("{},{},{at}\n", if at % 2 == 0 { "a" } else { "b" }, if at < 6 { "x" } else { "y" });
+        csv += &format!("{},{},{at}\n", if at.is_multiple_of(2) { "a" } else { "b" }, if at < 6 { "x" } else { "y" });
     }
     let folder = people("k = 3, max_suppressed_share = 0.5", &fields, &csv);
     let app = TestApp::with_datasets(folder.path()).await;
@@ -162,11 +162,6 @@ async fn a_quota_of_rows_bytes_and_calls_is_kept() {
     let signed = app.sign(&firm, &agreement).await.expect(200).json();
     let id = signed["grant"]["id"].as_str().unwrap().to_owned();
     let grant = GrantOf { token: app.client_token(&firm.client_id, &firm.key, Some(&id)).await, id };
-    let limited = |answer: Answer, says: &str| {
-        assert!(answer.header("retry-after").parse::<u64>().unwrap() <= 24 * 3600);
-        let problem = answer.problem(429, "rate-limited");
-        assert!(problem["detail"].as_str().unwrap().contains(says), "{problem}");
-    };
     // A file of twenty rows is over it, a page of seven is not; then three are left.
     limited(app.get_as("/api/v1/datasets/people/download", &grant.token).await, "10 rows a day has 10 left, and this needs 20");
     read(&app, &grant, "limit=7").await.expect(200);
@@ -180,7 +175,19 @@ async fn a_quota_of_rows_bytes_and_calls_is_kept() {
     assert_eq!((&shown["used"]["today"]["rows"], &shown["used"]["days"]), (&json!(10), &json!(1)));
     assert!(shown["used"]["today"]["calls"].as_u64() >= Some(6) && shown["used"]["today"]["bytes"].as_u64() > Some(100), "{shown}");
     assert_eq!(shown["quota"], json!({ "calls_per_day": 1000, "rows_per_day": 10, "bytes_per_day": 100_000 }));
+}
 
+fn limited(answer: Answer, says: &str) {
+    assert!(answer.header("retry-after").parse::<u64>().unwrap() <= 24 * 3600);
+    let problem = answer.problem(429, "rate-limited");
+    assert!(problem["detail"].as_str().unwrap().contains(says), "{problem}");
+}
+
+#[tokio::test]
+async fn a_reviewer_may_give_less_than_a_firm_wants_to_read() {
+    let folder = folder("[offer]\nquota = { calls_per_day = 1000, rows_per_day = 10 }\n");
+    let app = TestApp::with_datasets(folder.path()).await;
+    let (firm, reviewer) = (app.firm().await, app.staff(&["reviewer"], None).await);
     // A reviewer may give less, and no more.
     let made = app.post_as("/api/v1/applications", &firm.token, &wanting(json!({ "quota": { "days": 5 } }))).await.expect(201).json();
     let path = format!("/api/v1/applications/{}/decision", made["id"].as_str().unwrap());

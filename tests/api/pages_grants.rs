@@ -25,12 +25,21 @@ async fn an_application_says_how_far_it_reaches() {
     assert!(page.contains("that leave as they are"), "{page}");
     let zh = firm.send(&format!("{apply}?lang=zh"), &wrong).await.expect(400).text();
     assert!(zh.contains("请检查条件"), "{zh}");
-    let more = [("versions", "this"), ("rows_per_day", "5000"), ("days", "20"), ("where", "sex = '女'"), ("sender_constrained", "true")];
+    let more = [
+        ("versions", "this"),
+        ("rows_per_day", "5000"),
+        ("days", "20"),
+        ("where", "diagnosis_group = '女'"),
+        ("sender_constrained", "true"),
+    ];
     let address = firm.done(&format!("{apply}?lang=en"), &[&form[..], &more].concat()).await;
     let saved = firm.page(&address).await;
-    for text in
-        ["The version at the approval alone", "5000 rows a day, 20 days of use", "Bound to a key of the firm (DPoP)", "sex = &#39;女&#39;"]
-    {
+    for text in [
+        "The version at the approval alone",
+        "5000 rows a day, 20 days of use",
+        "Bound to a key of the firm (DPoP)",
+        "diagnosis_group = &#39;女&#39;",
+    ] {
         assert!(saved.contains(text), "{text}: {saved}");
     }
     // What was saved is in the form again, and is not lost by saving it once more.
@@ -39,7 +48,7 @@ async fn an_application_says_how_far_it_reaches() {
     for text in [
         "value=\"this\" checked",
         "name=\"rows_per_day\" inputmode=\"numeric\" maxlength=\"10\" value=\"5000\"",
-        "sex = &#39;女&#39;</textarea>",
+        "diagnosis_group = &#39;女&#39;</textarea>",
     ] {
         assert!(page.contains(text), "{text}: {page}");
     }
