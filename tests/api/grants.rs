@@ -127,7 +127,7 @@ async fn a_condition_of_ones_own_leaves_no_group_below_k() {
         ("worth", "integer", "sensitivity = \"none\"\nrelease = \"keep\"\n"),
     ];
     let mut csv = "kind,town,worth\n".to_owned();
-    for at in 0..12 {
+    for at in 0_u32..12 {
         csv += &format!("{},{},{at}\n", if at.is_multiple_of(2) { "a" } else { "b" }, if at < 6 { "x" } else { "y" });
     }
     let folder = people("k = 3, max_suppressed_share = 0.5", &fields, &csv);
@@ -146,7 +146,7 @@ async fn a_condition_of_ones_own_leaves_no_group_below_k() {
 async fn a_quota_of_rows_bytes_and_calls_is_kept() {
     let folder = folder("[offer]\nquota = { calls_per_day = 1000, rows_per_day = 10 }\n");
     let app = TestApp::with_datasets(folder.path()).await;
-    let (firm, reviewer) = (app.firm().await, app.staff(&["reviewer"], None).await);
+    let firm = app.firm().await;
     let offer = app.get("/api/v1/datasets/people/offer").await.expect(200).json();
     assert!(offer["permission"][0]["constraint"].to_string().contains("docs#rows_per_day"), "{offer}");
     let more = wanting(json!({ "quota": { "rows_per_day": 11, "bytes_per_day": 5 } }));
