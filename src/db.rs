@@ -250,10 +250,10 @@ impl From<diesel::result::Error> for Error {
     }
 }
 
-/// Gives a unique violation its own words, and passes every other error on.
-pub fn on_duplicate(words: impl Into<String>) -> impl FnOnce(diesel::result::Error) -> Error {
+/// Gives a unique violation an error of its own, and passes every other one on.
+pub fn on_duplicate(instead: Error) -> impl FnOnce(diesel::result::Error) -> Error {
     move |cause| {
         let error = Error::from(cause);
-        if matches!(error, Error::Conflict(_)) { Error::Conflict(words.into()) } else { error }
+        if matches!(error, Error::Conflict(_)) { instead } else { error }
     }
 }

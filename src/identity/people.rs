@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 use super::PersonIdentity;
 use crate::clock::now_naive;
 use crate::db::schema::{people, publishers};
-use crate::db::{Conn, lock_ledger};
+use crate::db::{Conn, lock_ledger, on_duplicate};
 use crate::error::{Error, Result};
 use crate::ledger::{self, Kind};
 use crate::settings::SignInSettings;
@@ -169,11 +169,10 @@ pub fn create(conn: &mut Conn, actor: &str, new: NewPerson) -> Result<Person> {
         status: "active".to_owned(),
         created_at: now_naive(),
     };
-    diesel::insert_into(people::table).values(&row).execute(conn).map_err(|cause| {
-        let cause = Error::from(cause);
-        let taken = matches!(cause, Error::Conflict(_));
-        if taken { Error::invalid(new.pointer, "this username is taken; choose another one") } else { cause }
-    })?;
+    diesel::insert_into(people::table)
+        .values(&row)
+        .execute(conn)
+        .map_err(on_duplicate(Error::invalid(new.pointer, "this username is taken; choose another one")))?;
     let detail = json!({ "roles": roles, "publisher": row.publisher, "firm": row.firm_id });
     ledger::append(conn, Kind::PersonCreated, actor, &format!("person:{}", row.id), &detail)?;
     Ok((&row).into())
