@@ -302,11 +302,13 @@ impl Application {
         let workers: Vec<_> = (0..self.app.settings.jobs_at_once).map(|_| tokio::spawn(work::run(Arc::clone(&self.app)))).collect();
         let tidying = tokio::spawn(work::tidy(Arc::clone(&self.app)));
         let growing = tokio::spawn(work::grow(Arc::clone(&self.app)));
+        let sweeping = tokio::spawn(work::sweep(Arc::clone(&self.app)));
         let reminding = tokio::spawn(work::remind(Arc::clone(&self.app)));
         let ended = self.server.await;
         ticking.abort();
         tidying.abort();
         growing.abort();
+        sweeping.abort();
         reminding.abort();
         let app = self.app;
         // Running jobs notice at their next step and go back into the queue.

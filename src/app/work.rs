@@ -81,28 +81,44 @@ pub(super) async fn tidy(app: Arc<App>) {
     }
 }
 
-/// Each minute: forgets what is over of tokens and sessions, keeps the tree over the ledger, and signs a checkpoint when something was written.
+/// How often is looked what time has done.
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// Each minute: keeps the tree over the ledger, and signs a checkpoint when something was written.
 pub(super) async fn grow(app: Arc<App>) {
     loop {
         let signer = Arc::clone(&app);
         let grown = async {
-            let settings = app.settings.sign_in.clone();
-            app.db
-                .write(move |conn| {
-                    tokens::forget_expired(conn)?;
-                    people::forget_expired(conn, &settings)
-                })
-                .await?;
-            app.db.write(applications::tidy).await?;
-            app.end_grants().await?;
-            app.forget_old_words().await?;
             while app.db.write(ledger::tree::grow).await? {}
             app.db.write(move |conn| ledger::checkpoint::sign(conn, &signer.log_key)).await
         };
         if let Err(cause) = grown.await {
             tracing::error!(error = ?cause, "the tree over the ledger could not be kept; the next minute tries again");
         }
-        tokio::time::sleep(Duration::from_secs(60)).await;
+        tokio::time::sleep(MINUTE).await;
+    }
+}
+
+/// Each minute: forgets what is over of tokens and sessions, and looks through what time has done to applications, grants and words. What fails
+/// keeps nothing else from being done.
+pub(super) async fn sweep(app: Arc<App>) {
+    loop {
+        let settings = app.settings.sign_in.clone();
+        let forgotten = app.db.write(move |conn| {
+            tokens::forget_expired(conn)?;
+            people::forget_expired(conn, &settings)
+        });
+        told("tokens and sessions", forgotten.await);
+        told("applications", app.db.write(applications::tidy).await);
+        told("grants", app.end_grants().await);
+        told("old words", app.forget_old_words().await);
+        tokio::time::sleep(MINUTE).await;
+    }
+}
+
+fn told<T>(what: &str, done: Result<T>) {
+    if let Err(cause) = done {
+        tracing::error!(what, error = ?cause, "what is over could not be looked through; the next minute tries again");
     }
 }
 
