@@ -52,7 +52,7 @@ pub enum Files {
 pub struct Read {
     /// The number of a version; the newest without one.
     pub version: Option<i32>,
-    /// In which way.
+    /// In which way. The sandbox stands for any query: whoever may have rows has more than that.
     pub mode: Mode,
     /// Which files of a collection.
     pub files: Files,
@@ -62,6 +62,20 @@ impl Read {
     /// Rows of a version, by query.
     pub fn rows(version: Option<i32>) -> Self {
         Read { version, mode: Mode::Api, files: Files::None }
+    }
+
+    /// An answer computed from a version: from its rows, or from its groups where no more is allowed.
+    pub fn query(version: Option<i32>) -> Self {
+        Read { version, mode: Mode::Sandbox, files: Files::None }
+    }
+
+    /// In which way it goes under a grant, or without one.
+    fn way(&self, grant: Option<&Grant>) -> Mode {
+        match (self.mode, grant) {
+            (Mode::Sandbox, Some(grant)) if !grant.modes.contains(&Mode::Api) => Mode::Sandbox,
+            (Mode::Sandbox, _) => Mode::Api,
+            (mode @ (Mode::Download | Mode::Api), _) => mode,
+        }
     }
 }
 
@@ -99,6 +113,11 @@ impl Pass {
         }
     }
 
+    /// In which way it allows a read.
+    pub fn way(&self, read: &Read) -> Mode {
+        read.way(self.grant())
+    }
+
     /// Whether it is for what everybody may read.
     pub fn is_public(&self) -> bool {
         matches!(self.receiver, Receiver::Public)
@@ -111,7 +130,7 @@ impl Pass {
         // The only thing that changes without an entry is the time.
         grants::require_in_force(grant).ok()?;
         require_covered(grant, &self.dataset, read).ok()?;
-        let detail = detail(Some(&grant.id), read, read.version.or(self.version()), None);
+        let detail = detail(Some(&grant.id), (read, self.way(read)), read.version.or(self.version()), None);
         let subject = format!("dataset:{}", self.dataset.slug);
         Some(Draft { kind: Kind::ReadAllowed, actor: caller.actor(), subject, detail, marks })
     }
@@ -168,14 +187,15 @@ pub fn check_recorded(conn: &mut Conn, caller: &Caller, slug: &str, read: &Read)
     let kind = if outcome.is_ok() { Kind::ReadAllowed } else { Kind::ReadRefused };
     let version = read.version.or(outcome.as_ref().ok().and_then(Pass::version));
     let reason = outcome.as_ref().err().map(ToString::to_string);
-    let detail = detail(grant.as_deref(), read, version, reason.as_deref());
+    let way = outcome.as_ref().map_or_else(|_refused| read.way(None), |pass| pass.way(read));
+    let detail = detail(grant.as_deref(), (read, way), version, reason.as_deref());
     ledger::append(conn, kind, &caller.actor(), &format!("dataset:{slug}"), &detail)?;
     Ok(outcome)
 }
 
 /// The particulars of a read.
-fn detail(grant: Option<&str>, read: &Read, version: Option<i32>, reason: Option<&str>) -> Value {
-    let mut detail = json!({ "grant": grant, "mode": read.mode, "version": version, "reason": reason });
+fn detail(grant: Option<&str>, (read, way): (&Read, Mode), version: Option<i32>, reason: Option<&str>) -> Value {
+    let mut detail = json!({ "grant": grant, "mode": way, "version": version, "reason": reason });
     match &read.files {
         Files::None => {}
         // Not the path itself: it comes from outside, and what is in the ledger stays there.
@@ -201,7 +221,7 @@ pub fn check_running(conn: &mut Conn, caller: &Caller, slug: &str, read: &Read) 
         Identity::Client(client) => client.grant_id.clone(),
         Identity::Anonymous | Identity::Person(_) => None,
     };
-    let mut detail = detail(grant.as_deref(), read, read.version, Some(&refused.to_string()));
+    let mut detail = detail(grant.as_deref(), (read, read.way(None)), read.version, Some(&refused.to_string()));
     detail["running"] = true.into();
     ledger::append(conn, Kind::ReadRefused, &caller.actor(), &format!("dataset:{slug}"), &detail)?;
     Ok(Err(refused))
@@ -263,8 +283,17 @@ fn decide_conditional(conn: &mut Conn, caller: &Caller, dataset: &Dataset) -> Re
 
 /// Checks that a grant in force covers the way of reading.
 fn require_covered(grant: &Grant, dataset: &Dataset, read: &Read) -> Result<()> {
-    if !grant.modes.contains(&read.mode) {
-        return Err(Error::Forbidden(format!("the grant does not allow the mode `{}`", read.mode.as_str())));
+    let way = read.way(Some(grant));
+    if !grant.modes.contains(&way) {
+        let modes: Vec<&str> = grant.modes.iter().map(|mode| mode.as_str()).collect();
+        // Who asks a query may not know of the sandbox.
+        let way = read.way(None).as_str();
+        return Err(Error::Forbidden(format!("the grant does not allow the mode `{way}`; it allows {}", modes.join(", "))));
+    }
+    if way == Mode::Sandbox && grant.policy.hides_subject() {
+        return Err(Error::Forbidden(
+            "the sandbox counts subjects, and the field that names them is not among the fields of the grant; apply with it".to_owned(),
+        ));
     }
     if let (Some(given), Some(asked)) = (grant.reach.version, read.version)
         && given != asked

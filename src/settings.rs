@@ -20,7 +20,7 @@ mod keys;
 use values::Values;
 
 pub use attachments::AttachmentSettings;
-pub use duties::DutySettings;
+pub use duties::{DutySettings, SandboxSettings};
 pub use keys::{KEYS, Key};
 pub use outbound::{KeySetSettings, OutboundSettings};
 
@@ -144,6 +144,8 @@ pub struct Settings {
     pub staff: TierLimits,
     /// What firms owe, and what becomes of those who break their agreements.
     pub duties: DutySettings,
+    /// What the output check of the sandbox asks for.
+    pub sandbox: SandboxSettings,
     /// Documents that firms attach to applications.
     pub attachments: AttachmentSettings,
     /// How the service talks to addresses that others name.
@@ -220,6 +222,7 @@ impl Settings {
             firm,
             staff,
             duties: DutySettings::of(values)?,
+            sandbox: SandboxSettings::of(values)?,
             attachments: AttachmentSettings::of(values)?,
             outbound: OutboundSettings::of(values)?,
             key_sets: KeySetSettings::of(values)?,

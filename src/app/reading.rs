@@ -9,12 +9,13 @@ use anyhow::anyhow;
 use super::App;
 use crate::access::grants::Grant;
 use crate::access::reports::{self, FiledReport, Tried};
-use crate::access::{self, Pass, Read};
+use crate::access::{self, Mode, Pass, Read};
 use crate::catalog::Version;
 use crate::error::{Error, Result};
 use crate::identity::{Caller, Identity};
 use crate::ledger::Marks;
 use crate::limits::Meter;
+use crate::read::sql::Sandbox;
 use crate::release::{self, Found, Holder, Maker, Release};
 
 /// How many reads are known before all of them are forgotten.
@@ -39,6 +40,8 @@ pub struct Allowed {
     pub(super) marks: Marks,
     /// What counts against the quota of the grant under which it is read.
     pub(super) meter: Option<Meter>,
+    /// The rules of the sandbox, where a query is answered by them.
+    pub sandbox: Option<Sandbox>,
 }
 
 /// Who reads what.
@@ -102,7 +105,8 @@ impl App {
                 }
             };
             if allowed {
-                return Ok(Allowed { release: known.release, marks, meter });
+                let sandbox = self.sandbox(&known.pass, &read);
+                return Ok(Allowed { release: known.release, marks, meter, sandbox });
             }
         }
         if let (None, Some(id)) = (&meter, for_grant) {
@@ -111,6 +115,7 @@ impl App {
             meter = self.begin(grant.as_ref()).await?;
         }
         let pass = self.pass(caller, slug, &read).await?;
+        let sandbox = self.sandbox(&pass, &read);
         let (release, made) = Box::pin(self.release_of(pass.clone(), read.version)).await?;
         let release = Arc::new(release);
         if made {
@@ -119,7 +124,16 @@ impl App {
             self.db.write(move |conn| access::check_running(conn, &caller, &slug, &read)).await??;
         }
         self.reads.keep(reading, marks, Known { pass: Arc::new(pass), release: Arc::clone(&release) });
-        Ok(Allowed { release, marks, meter })
+        Ok(Allowed { release, marks, meter, sandbox })
+    }
+
+    /// The rules of the sandbox, where the pass opens no more than that.
+    fn sandbox(&self, pass: &Pass, read: &Read) -> Option<Sandbox> {
+        let grant = pass.grant().filter(|_| pass.way(read) == Mode::Sandbox)?;
+        let rows = &grant.policy.rows;
+        let settings = &self.settings.sandbox;
+        let key = self.master.derive(&format!("sandbox:{}", grant.id));
+        Some(Sandbox::new(rows.k.max(settings.min_units), settings.max_share, rows.subject.clone(), &key))
     }
 
     /// Counts a call under a grant.

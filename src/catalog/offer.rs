@@ -67,6 +67,8 @@ pub enum Mode {
     Download,
     /// Rows by query.
     Api,
+    /// 数据沙箱: groups by query, and no row.
+    Sandbox,
 }
 
 /// Which versions of a dataset a grant gives. 版本范围
@@ -99,11 +101,15 @@ impl Versions {
 }
 
 impl Mode {
+    /// Every mode.
+    pub const ALL: [Mode; 3] = [Mode::Download, Mode::Api, Mode::Sandbox];
+
     /// The mode as it is written everywhere.
     pub fn as_str(self) -> &'static str {
         match self {
             Mode::Download => "download",
             Mode::Api => "api",
+            Mode::Sandbox => "sandbox",
         }
     }
 }
@@ -207,7 +213,7 @@ pub struct Offer {
     pub models_may_be_shared: bool,
     /// What a firm has to have; nothing by default.
     pub safeguards: Vec<Safeguard>,
-    /// In which ways the data is handed over; all by default.
+    /// In which ways the data is handed over; files and rows by default.
     pub modes: Vec<Mode>,
     /// What a firm owes; citation and proof of deletion by default.
     pub duties: Vec<Duty>,

@@ -89,6 +89,13 @@ impl Default for Rows {
     }
 }
 
+impl Policy {
+    /// Whether it counts subjects by a field that stays behind.
+    pub fn hides_subject(&self) -> bool {
+        self.rows.subject.as_ref().is_some_and(|subject| !self.fields.iter().any(|field| &field.name == subject))
+    }
+}
+
 impl Rows {
     fn of(entry: &Entry, fields: &[PolicyField], leave_out_share: f64) -> Self {
         let told = &entry.policy;

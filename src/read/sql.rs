@@ -8,6 +8,7 @@ pub(crate) mod functions;
 mod guarded;
 pub(crate) mod patterns;
 mod refusal;
+mod sandbox;
 mod stream;
 mod sums;
 mod texts;
@@ -29,6 +30,7 @@ use crate::release::Release;
 
 pub(crate) use check::MAX_GROWING;
 pub use check::{Checked, MAX_BYTES, TableName};
+pub use sandbox::{OutputCheck, Sandbox};
 pub use stream::Answer;
 
 /// Rows that the operators hand on at once: with the engine's own 8,192 they spend more time on handing on than on scans and sums.
@@ -59,14 +61,17 @@ pub struct Column {
 }
 
 /// What stands behind the rows.
-#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Summary {
     /// How many rows the answer has.
     pub row_count: u64,
     /// Whether there were more rows than the caller may have, or asked for.
     pub truncated: bool,
-    /// What the query cost.
+    /// What the query cost. In the sandbox this is its time alone.
     pub stats: QueryStats,
+    /// The output check of the sandbox, where it was answered there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sandbox: Option<OutputCheck>,
 }
 
 /// Reads a text and checks that it is one SELECT over datasets.
@@ -113,7 +118,8 @@ async fn session(engine: &Engine, tables: &[(TableName, Arc<Release>)]) -> Resul
 
 /// The query as a plan that reads and does nothing else.
 async fn plan(context: &SessionContext, query: Checked, rows: u64) -> Result<DataFrame> {
-    let plan = context.state().statement_to_plan(query.statement).await.map_err(refusal::refuse)?;
+    let Checked { statement, sandbox, .. } = query;
+    let plan = context.state().statement_to_plan(statement).await.map_err(refusal::refuse)?;
     SQLOptions::new()
         .with_allow_ddl(false)
         .with_allow_dml(false)
@@ -121,6 +127,10 @@ async fn plan(context: &SessionContext, query: Checked, rows: u64) -> Result<Dat
         .verify_plan(&plan)
         .map_err(refusal::refuse)?;
     check_names(&plan)?;
+    let plan = match &sandbox {
+        None => plan,
+        Some(sandbox) => sandbox::guard(context, plan, sandbox)?,
+    };
     let frame = context.execute_logical_plan(plan).await.map_err(refusal::refuse)?;
     // One more than may be sent tells whether there are more.
     let most = usize::try_from(rows.saturating_add(1)).unwrap_or(usize::MAX);

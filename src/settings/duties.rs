@@ -5,6 +5,21 @@ use anyhow::Result;
 use super::TierLimits;
 use super::values::Values;
 
+/// What the output check of the sandbox asks for.
+#[derive(Debug, Clone, Copy)]
+pub struct SandboxSettings {
+    /// How many units each number stands for at the least.
+    pub min_units: u32,
+    /// Which share of a sum one unit makes up at the most.
+    pub max_share: f64,
+}
+
+impl SandboxSettings {
+    pub(super) fn of(values: &Values) -> Result<Self> {
+        Ok(SandboxSettings { min_units: values.small("sandbox_min_units")?, max_share: values.share("sandbox_max_share")? })
+    }
+}
+
 /// What firms owe, and what becomes of those who break their agreements.
 #[derive(Debug, Clone, Copy)]
 pub struct DutySettings {

@@ -98,6 +98,13 @@ pub const KEYS: &[Key] = &[
         "a share from 0 to 0.1",
         "the share of rows that each grant's release leaves out, so that a leaked copy can be traced; entries may say another",
     ),
+    key("sandbox_min_units", "10", "a whole number from 3 to 1000000", "how many units each number of the sandbox stands for at the least"),
+    key(
+        "sandbox_max_share",
+        "0.5",
+        "a share from 0.05 to 0.5",
+        "which share of a sum of the sandbox one unit makes up at the most; above, the sum is withheld",
+    ),
     key("upload_max_bytes", "53687091200", "1 to 1099511627776", "the most bytes of one uploaded file"),
     key(
         "upload_quota_bytes",

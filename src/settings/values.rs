@@ -38,7 +38,12 @@ impl Values {
 
     pub(super) fn share(&self, name: &str) -> Result<f64> {
         let share: f64 = self.parse(name)?;
-        if (0.0..=0.1).contains(&share) { Ok(share) } else { Err(self.wrong(name)) }
+        let allowed = KEYS.iter().find(|key| key.name == name).map_or("", |key| key.allowed);
+        let bounds: Vec<f64> = allowed.split_whitespace().filter_map(|word| word.parse().ok()).collect();
+        match bounds.as_slice() {
+            [low, high] if (*low..=*high).contains(&share) => Ok(share),
+            _ => Err(self.wrong(name)),
+        }
     }
 
     pub(super) fn small(&self, name: &str) -> Result<u32> {

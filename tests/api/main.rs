@@ -43,6 +43,7 @@ mod register;
 mod revocation;
 mod rows;
 mod sanctions;
+mod sandbox;
 mod scan;
 mod second_factor;
 mod sign_in;

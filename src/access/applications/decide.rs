@@ -183,8 +183,8 @@ pub(in crate::access) fn granted(application: &Application, conditions: Option<&
         granted.fields.clone_from(fields);
     }
     if let Some(modes) = &conditions.modes {
-        if modes.is_empty() || twice(modes) || modes.iter().any(|mode| !granted.modes.contains(mode)) {
-            fault("modes", "name some of the modes that are asked for, each once".to_owned());
+        if modes.is_empty() || twice(modes) || modes.iter().any(|mode| !may_give(&granted.modes, *mode)) {
+            fault("modes", "name some of the modes that are asked for, each once; sandbox may stand for api".to_owned());
         }
         granted.modes.clone_from(modes);
     }
@@ -226,6 +226,11 @@ fn reach_under(asked: Reach, dataset: &Dataset) -> Reach {
         duties: offer.duties,
         ..asked
     }
+}
+
+/// Whether a mode is asked for, or gives less than one that is.
+fn may_give(asked: &[Mode], mode: Mode) -> bool {
+    asked.contains(&mode) || mode == Mode::Sandbox && asked.contains(&Mode::Api)
 }
 
 /// What was true when the application came has to be true when it is approved, and what is granted has to meet the offer.

@@ -335,7 +335,7 @@ fn check(conn: &mut Conn, dataset: &Dataset, new: &NewApplication, draft: bool) 
         fault("/term_days", format!("give 1 to {max} days"));
     }
     if (new.modes.is_empty() && !draft) || twice(&new.modes) {
-        fault("/modes", "give download, api, or both, each once".to_owned());
+        fault("/modes", "give one or more of download, api and sandbox, each once".to_owned());
     }
     for (key, most, ..) in new.wish.quota.bounds() {
         if most == 0 {
@@ -348,6 +348,10 @@ fn check(conn: &mut Conn, dataset: &Dataset, new: &NewApplication, draft: bool) 
         match policy.and_then(|policy| policy.narrowed(new.wish.condition.as_deref(), &known)) {
             Err(Error::Invalid(more)) => faults.extend(more),
             Err(other) => return Err(other),
+            Ok(policy) if policy.hides_subject() && new.modes.contains(&Mode::Sandbox) => {
+                let subject = policy.rows.subject.unwrap_or_default();
+                fault("/fields", format!("the sandbox counts the subjects of the dataset: ask for their field too, `{subject}`"));
+            }
             Ok(_) => {}
         }
     }

@@ -44,6 +44,7 @@ impl Words {
         match mode {
             Mode::Download => self.t("下载", "download"),
             Mode::Api => self.t("接口查询", "API"),
+            Mode::Sandbox => self.t("数据沙箱", "sandbox"),
         }
     }
 

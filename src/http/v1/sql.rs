@@ -20,7 +20,7 @@ use crate::http::accept;
 use crate::http::caller::limit_key;
 use crate::identity::Caller;
 use crate::limits::{LimitKey, QueryPlace};
-use crate::read::sql::{self, Bounds, Column, MAX_BYTES, TableName};
+use crate::read::sql::{self, Bounds, Column, MAX_BYTES, OutputCheck, Sandbox, TableName};
 use crate::release::Release;
 use crate::settings::TierLimits;
 
@@ -50,8 +50,11 @@ pub struct SqlRows {
     row_count: u64,
     /// Whether there were more rows than you may have, or asked for.
     truncated: bool,
-    /// What the query cost.
+    /// What the query cost. In the sandbox this is its time alone.
     stats: QueryStats,
+    /// The output check of the sandbox, where the grant is for that alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sandbox: Option<OutputCheck>,
 }
 
 /// Run a query
@@ -60,13 +63,17 @@ pub struct SqlRows {
 /// the release made for it. The answer is sent while it is computed, as JSON, CSV, NDJSON or an Arrow stream by `Accept`. The tier bounds its
 /// rows, bytes and time: an answer that had to be cut says `truncated`; one that is cut after its head has gone, in a format that has
 /// no place to say so, breaks off. Each dataset that was read has a `Link` to its licence and a `Qingdan-Citation`. Numbers keep every digit: decimals and 64-bit integers are JSON numbers, exact in the text.
+///
+/// With a grant for the sandbox alone, one dataset is read, and what comes out is `count`, `sum` and `avg` of groups, through an output check:
+/// too small groups are left out, cells that would tell of few units are null, and every number is moved by a noise that is always the same
+/// for the same rows. Then the answer says in `sandbox`, and in the header `Qingdan-Sandbox`, by which bounds.
 #[utoipa::path(
     tag = "reading",
     request_body(content((SqlQuery = "application/json"), (String = "application/sql"))),
     security((), ("oauth2" = [])),
     responses((status = OK, content(
         (SqlRows = "application/json"), (String = "text/csv"), (String = "application/x-ndjson"), (Vec<u8> = "application/vnd.apache.arrow.stream"),
-    ), headers(("Qingdan-Versions" = String), ("Qingdan-Citation" = String), ("Qingdan-Row-Limit" = u64), ("Qingdan-Row-Count" = u64), ("Qingdan-Truncated" = bool), ("Qingdan-Query-Stats" = String))))
+    ), headers(("Qingdan-Versions" = String), ("Qingdan-Citation" = String), ("Qingdan-Row-Limit" = u64), ("Qingdan-Row-Count" = u64), ("Qingdan-Truncated" = bool), ("Qingdan-Sandbox" = String), ("Qingdan-Query-Stats" = String))))
 )]
 #[post("/sql")]
 pub async fn run_query(caller: Caller, app: web::Data<App>, request: HttpRequest, body: web::Payload) -> Result<HttpResponse> {
@@ -78,7 +85,9 @@ pub async fn run_query(caller: Caller, app: web::Data<App>, request: HttpRequest
     let bounds = bounds(&limits, query.limit)?;
     let place = app.limits.query(&key)?;
     let checked = sql::check(&app.engine, query.sql, bounds.time).await?;
-    let (tables, watches) = releases(&app, &caller, &checked.tables).await?;
+    let (tables, watches, sandbox) = releases(&app, &caller, &checked.tables).await?;
+    let check = sandbox.as_ref().map(|sandbox| sandbox.check.to_string());
+    let checked = checked.within(sandbox)?;
     let versions: Vec<String> = tables.iter().map(|(_, release)| format!("{}@{}", release.dataset().slug, release.version())).collect();
     let answer = sql::run(&app.engine, checked, tables.clone(), bounds, encoding).await?;
     if let (Some(summary), Some(watch)) = (&answer.summary, watches.first()) {
@@ -97,6 +106,9 @@ pub async fn run_query(caller: Caller, app: web::Data<App>, request: HttpRequest
     };
     tell("qingdan-versions", versions.join(", "));
     tell("qingdan-row-limit", bounds.rows.to_string());
+    if let Some(check) = check {
+        tell("qingdan-sandbox", check);
+    }
     if let Some(summary) = answer.summary {
         tell("qingdan-row-count", summary.row_count.to_string());
         tell("qingdan-truncated", summary.truncated.to_string());
@@ -149,13 +161,17 @@ fn bounds(limits: &TierLimits, limit: Option<u64>) -> Result<Bounds> {
     Ok(Bounds { rows, bytes: query_bytes, time: Duration::from_secs(query_seconds) })
 }
 
+/// What a query reads: the releases, the watches over those that are sensitive, and the sandbox, where one of them is for that alone.
+type Readable = (Vec<(TableName, Arc<Release>)>, Vec<Watch>, Option<Sandbox>);
+
 /// A release for each dataset of a query, as a read of rows takes it, and the watches over those that are sensitive.
-async fn releases(app: &Arc<App>, caller: &Caller, tables: &[TableName]) -> Result<(Vec<(TableName, Arc<Release>)>, Vec<Watch>)> {
-    let (mut found, mut watches) = (Vec::with_capacity(tables.len()), Vec::new());
+async fn releases(app: &Arc<App>, caller: &Caller, tables: &[TableName]) -> Result<Readable> {
+    let (mut found, mut watches, mut sandbox) = (Vec::with_capacity(tables.len()), Vec::new(), None);
     for table in tables {
-        match app.release(caller, &table.slug, Read::rows(table.version)).await {
+        match app.release(caller, &table.slug, Read::query(table.version)).await {
             Ok(allowed) => {
-                watches.extend(Watch::over(app, caller, &allowed, Read::rows(table.version)));
+                watches.extend(Watch::over(app, caller, &allowed, Read::query(table.version)));
+                sandbox = sandbox.or(allowed.sandbox);
                 found.push((table.clone(), allowed.release));
             }
             Err(Error::NotFound { what: "dataset", .. }) => {
@@ -169,5 +185,5 @@ async fn releases(app: &Arc<App>, caller: &Caller, tables: &[TableName]) -> Resu
             Err(other) => return Err(other),
         }
     }
-    Ok((found, watches))
+    Ok((found, watches, sandbox))
 }

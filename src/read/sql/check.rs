@@ -13,6 +13,7 @@ use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::parser::Parser;
 use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
 
+use super::sandbox::Sandbox;
 use super::{functions, patterns};
 use crate::error::{Error, Result};
 
@@ -56,8 +57,23 @@ pub struct TableName {
 #[derive(Debug)]
 pub struct Checked {
     pub(super) statement: EngineStatement,
+    /// The rules of the sandbox, where it is answered by them.
+    pub(super) sandbox: Option<Sandbox>,
     /// The datasets that it reads.
     pub tables: Vec<TableName>,
+}
+
+impl Checked {
+    /// The query as it is answered in the sandbox, or as it stands without one.
+    ///
+    /// # Errors
+    /// When it reads more than one dataset, and there is a sandbox.
+    pub fn within(self, sandbox: Option<Sandbox>) -> Result<Self> {
+        if sandbox.is_some() && self.tables.len() > 1 {
+            return Err(wrong("the grant is for the sandbox, where a query reads one dataset"));
+        }
+        Ok(Checked { sandbox, ..self })
+    }
 }
 
 pub(super) fn wrong(detail: impl Into<String>) -> Error {
@@ -96,7 +112,7 @@ pub fn check(text: &str) -> Result<Checked> {
     if tables.len() > MAX_TABLES {
         return Err(wrong(format!("the query reads {} datasets; the most is {MAX_TABLES}", tables.len())));
     }
-    Ok(Checked { statement, tables })
+    Ok(Checked { statement, sandbox: None, tables })
 }
 
 fn first_word(statement: &Statement) -> String {

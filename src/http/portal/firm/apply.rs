@@ -169,7 +169,7 @@ fn choices(w: Words, dataset: &Dataset, draft: &Draft) -> [Vec<Choice>; 3] {
         ticked: ticked(&draft.purposes, one.as_str()),
         note: unoffered(offer.purposes.contains(&one)),
     });
-    let modes = [Mode::Download, Mode::Api].into_iter().map(|one| Choice {
+    let modes = Mode::ALL.into_iter().map(|one| Choice {
         value: one.as_str(),
         label: capital(w.mode(&one)),
         ticked: ticked(&draft.modes, one.as_str()),

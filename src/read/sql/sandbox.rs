@@ -1,0 +1,85 @@
+//! The sandbox: SQL of which only checked aggregates come out. 数据沙箱
+//!
+//! It computes on the release that was made under the grant's policy, and never on the version itself: what the policy says of fields and
+//! rows holds here too. Of that release no row leaves, but groups of a least size, whose counts, sums and averages pass an output check:
+//!
+//! - a group, and whatever is counted in it, stands for a least number of units; so do those of the group that are not counted;
+//! - no unit makes up more than a set share of a sum (the rule of dominance, Hundepool and others, Handbook on Statistical Disclosure Control,
+//!   §4.2.1);
+//! - to each number is added a noise that depends on the set of units alone, so that it is the same however often and in whatever words
+//!   the set is asked for, and another one for a set that differs in one unit (the cell key method, Thompson and others, ABS 2013).
+//!
+//! A unit is a subject of the policy, or a row where it names none. What would let an answer depend on one row in another way is refused before
+//! anything is computed: joins, windows, sorting and cutting before the groups, other aggregates, and expressions that can fail on a value.
+
+mod cells;
+mod noise;
+mod shape;
+
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::prelude::SessionContext;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::check::wrong;
+use super::refusal;
+use crate::crypto::HmacKey;
+use crate::error::{Error, Result};
+
+/// What the output check asks for.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct OutputCheck {
+    /// How many units a group, and what is counted in it, stands for at the least. Smaller groups are left out, smaller cells are null.
+    pub min_units: u32,
+    /// What a unit is: the field that names the subjects, or `row`.
+    pub unit: String,
+    /// Which share of a sum one unit makes up at the most. Where one makes up more, the cell is null.
+    pub max_share: f64,
+    /// How far a count is from the true one at the most, in rows of the unit with the most rows.
+    pub count_noise: f64,
+    /// How far a sum is from the true one at the most, in parts of the largest amount of a unit.
+    pub sum_noise: f64,
+}
+
+/// By what rules a query is answered in the sandbox.
+#[derive(Debug, Clone)]
+pub struct Sandbox {
+    /// What the output check asks for.
+    pub check: OutputCheck,
+    /// The field that names the subjects.
+    subject: Option<String>,
+    /// What the noise comes from; another one for each grant.
+    seed: [u8; 32],
+}
+
+impl Sandbox {
+    /// The sandbox of a grant with that key of its own.
+    pub fn new(min_units: u32, max_share: f64, subject: Option<String>, key: &HmacKey) -> Self {
+        let unit = subject.clone().unwrap_or_else(|| "row".to_owned());
+        let check = OutputCheck { min_units, unit, max_share, count_noise: noise::COUNT, sum_noise: noise::SUM };
+        Sandbox { check, subject, seed: key.tag(b"sandbox") }
+    }
+}
+
+impl std::fmt::Display for OutputCheck {
+    /// As it stands in a header.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let OutputCheck { min_units, unit, max_share, count_noise, sum_noise } = self;
+        write!(f, "min_units={min_units}, unit={unit}, max_share={max_share}, count_noise={count_noise}, sum_noise={sum_noise}")
+    }
+}
+
+/// The plan with the output check in it.
+///
+/// # Errors
+/// Says which part of the query the sandbox does not allow.
+pub(super) fn guard(context: &SessionContext, plan: LogicalPlan, sandbox: &Sandbox) -> Result<LogicalPlan> {
+    let state = context.state();
+    // Types are made to fit first, so that every conversion is seen.
+    let analyzed = state.analyzer().execute_and_check(plan, state.config_options(), |_, _| {}).map_err(refusal::refuse)?;
+    shape::above(analyzed, sandbox)
+}
+
+fn refused(what: &str) -> Error {
+    wrong(format!("the grant is for the sandbox, which answers groups with count, sum and avg and nothing of one row: {what}"))
+}
