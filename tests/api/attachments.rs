@@ -297,3 +297,25 @@ async fn what_nobody_needs_any_more_is_collected() {
     let expired = entries(&app, "attachment.expired").await;
     assert_eq!(expired.iter().map(|entry| entry["actor"].as_str().unwrap()).collect::<Vec<_>>(), ["service", "service"]);
 }
+
+/// What a firm said of its safeguards counts for as long as the grant that came of it is in force, however often it is renewed.
+#[tokio::test]
+async fn documents_stay_while_the_grant_goes_on() {
+    let app = TestApp::spawn().await;
+    let firm = app.firm().await;
+    let (id, attachment) = app.draft_with_attachment(&firm).await;
+    app.post_as(&format!("/api/v1/applications/{id}/submission"), &firm.token, &json!({})).await.expect(200);
+    let signed = app.sign(&firm, &app.approve(&id).await).await.expect(200).json();
+    let grant = signed["grant"]["id"].as_str().unwrap();
+    let body = json!({ "term_days": 30, "purpose": "the tests go on for a while", "safeguards": "encrypted disks, two people" });
+    let renewal = app.post_as(&format!("/api/v1/grants/{grant}/renewals"), &firm.token, &body).await.expect(201).json();
+    let agreement = app.approve(renewal["id"].as_str().unwrap()).await;
+    app.sign(&firm, &agreement).await.expect(200);
+    let expire = async || app.app.db.write(|conn| qingdan::access::applications::attachments::expire(conn, 30)).await.unwrap();
+    assert_eq!(expire().await, 0, "the grant is in force");
+    app.get_as(&format!("{}/{attachment}", of(&id)), &firm.token).await.expect(200);
+    let url = app.app.settings.database_url.expose();
+    TestDatabase::tamper(url, &format!("UPDATE grants SET expires_at = '2026-01-01 00:00:00' WHERE id = '{grant}'"));
+    assert_eq!(expire().await, 1);
+    app.get_as(&format!("{}/{attachment}", of(&id)), &firm.token).await.problem(404, "not-found");
+}

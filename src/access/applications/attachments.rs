@@ -13,7 +13,7 @@ use super::steps::Turn;
 use super::{Application, State, Step, find_for as find_application_for};
 use crate::clock::now_naive;
 use crate::db::Conn;
-use crate::db::schema::{agreements, applications, attachments, grants};
+use crate::db::schema::{applications, attachments, grants};
 use crate::error::{Error, Result};
 use crate::identity::{Caller, firms};
 use crate::intake::collection::told_type;
@@ -289,7 +289,9 @@ fn is_done_with(conn: &mut Conn, id: &str, state: State, before: NaiveDateTime) 
         [Kind::ApplicationSubmitted, Kind::ApplicationRefused, Kind::AppealDismissed, Kind::ApplicationWithdrawn, Kind::ApplicationExpired];
     let happened = ledger::moments(conn, &[format!("application:{id}")], &kinds)?;
     if state == State::Signed {
-        let of_it = grants::table.inner_join(agreements::table).filter(agreements::application_id.eq(id));
+        // Of a grant that was renewed the first application counts as long as the last one.
+        let renewed: Option<String> = applications::table.find(id).select(applications::renews_id).first(conn)?;
+        let of_it = grants::table.filter(grants::application_id.eq(id).or(grants::id.eq(renewed.unwrap_or_default())));
         let terms: Vec<(NaiveDateTime, Option<NaiveDateTime>)> = of_it.select((grants::expires_at, grants::revoked_at)).load(conn)?;
         return Ok(terms.into_iter().all(|(expires_at, revoked_at)| revoked_at.unwrap_or(expires_at) < before));
     }
