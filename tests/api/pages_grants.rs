@@ -105,3 +105,25 @@ async fn a_grant_is_renewed_and_ended_on_its_page() {
     other.send(&renewal, &short).await.expect(404);
     other.send(&proof, &said).await.expect(404);
 }
+
+#[tokio::test]
+async fn the_sandbox_is_offered_asked_for_and_explained() {
+    let app = TestApp::spawn().await;
+    let browser = app.firm_browser().await;
+    let key = KeyPair::ed25519();
+    let client_id = app.register_client(&browser.token, &key).await;
+    let token = app.client_token(&client_id, &key, None).await;
+    let firm = Firm { id: browser.id.clone(), person: browser.token.clone(), client_id, key, token };
+    let form = browser.page("/datasets/community-health-visits/apply?lang=zh").await;
+    assert!(form.contains("value=\"sandbox\"") && form.contains("数据沙箱"), "{form}");
+    let made = app.post_as("/api/v1/applications", &firm.token, &app.application()).await.expect(201).json();
+    app.report(&app.staff(&["reviewer"], None).await, made["id"].as_str().unwrap()).await.expect(201);
+    let reviewer = app.staff_browser(&["reviewer"], None).await;
+    let page = reviewer.page(&format!("/console/applications/{}?lang=en", made["id"].as_str().unwrap())).await;
+    assert!(page.contains("name=\"modes\" value=\"sandbox\"><span>sandbox"), "it may stand for the API, and is not given unasked: {page}");
+    let mut application = app.application();
+    application["modes"] = json!(["sandbox"]);
+    let grant = app.grant_for(&firm, &application).await;
+    let page = browser.page(&format!("/firm/grants/{}?lang=en", grant.id)).await;
+    assert!(page.contains("groups of too few are left out") && page.contains("/api/v1/sql") && !page.contains("/rows?limit"), "{page}");
+}

@@ -19,7 +19,7 @@ use crate::access::applications::{self, Application, Conditions, NewDecision, St
 use crate::access::desk::{self, Happened};
 use crate::access::reports::{self, FiledReport};
 use crate::app::App;
-use crate::catalog::{self, Versions};
+use crate::catalog::{self, Dataset, Mode, Versions};
 use crate::db::Conn;
 use crate::error::{Error, Result};
 use crate::http::browser::{self, Filled, GuardedForm};
@@ -55,6 +55,8 @@ struct ReviewPage {
     /// Whether it is the person's own dataset, which somebody else decides.
     own: bool,
     sees_grants: bool,
+    /// The modes that an approval may give.
+    modes: Vec<Mode>,
     told: Told,
     side: Side,
 }
@@ -91,6 +93,11 @@ impl ReviewPage {
     /// Whether a report may be made: the steward of the dataset may, who decides nothing.
     fn may_try(&self) -> bool {
         self.reviews && self.application.status.may(Step::Decide)
+    }
+
+    /// Whether an approval gives the mode: as typed, or else as asked for.
+    fn gives(&self, mode: &Mode) -> bool {
+        self.told.ticked("approval", "modes", mode.as_str()) && (self.told.is("approval") || self.application.modes.contains(mode))
     }
 
     /// The days of the term that are granted, as typed.
@@ -139,6 +146,7 @@ fn page_of(conn: &mut Conn, caller: &Caller, id: &str, asked: Asked) -> Result<R
         reviews: person.roles.contains(&Role::Reviewer),
         own: person.roles.contains(&Role::Steward) && person.publisher.as_deref() == Some(dataset.entry.publisher.as_str()),
         sees_grants: caller.with_role(&OVER_GRANTS).is_ok(),
+        modes: modes(&application, &dataset),
         agreement,
         application,
         w,
@@ -146,6 +154,13 @@ fn page_of(conn: &mut Conn, caller: &Caller, id: &str, asked: Asked) -> Result<R
         told,
         side: Side::Staff,
     })
+}
+
+/// Those that are asked for, and the sandbox where it is offered and may stand for the API.
+fn modes(application: &Application, dataset: &Dataset) -> Vec<Mode> {
+    let (asked, offered) = (&application.modes, dataset.entry.offer().modes);
+    let instead = asked.contains(&Mode::Api) && !asked.contains(&Mode::Sandbox) && offered.contains(&Mode::Sandbox);
+    asked.iter().copied().chain(instead.then_some(Mode::Sandbox)).collect()
 }
 
 async fn show(app: &App, w: Words, caller: Caller, id: String, told: Told, report: Option<String>) -> Result<HttpResponse> {

@@ -61,6 +61,10 @@ impl GrantPage {
         self.grant.modes.contains(&Mode::Download)
     }
 
+    fn gives_rows(&self) -> bool {
+        self.grant.modes.contains(&Mode::Api)
+    }
+
     fn is_late(&self) -> bool {
         self.due.is_some_and(|due| due < now_naive())
     }
