@@ -290,10 +290,8 @@ fn require_covered(grant: &Grant, dataset: &Dataset, read: &Read) -> Result<()> 
         let way = read.way(None).as_str();
         return Err(Error::Forbidden(format!("the grant does not allow the mode `{way}`; it allows {}", modes.join(", "))));
     }
-    if way == Mode::Sandbox && grant.policy.hides_subject() {
-        return Err(Error::Forbidden(
-            "the sandbox counts subjects, and the field that names them is not among the fields of the grant; apply with it".to_owned(),
-        ));
+    if let Some(fault) = grant.policy.sandbox_fault().filter(|_| way == Mode::Sandbox) {
+        return Err(Error::Forbidden(format!("{fault}; apply again")));
     }
     if let (Some(given), Some(asked)) = (grant.reach.version, read.version)
         && given != asked

@@ -130,10 +130,10 @@ impl App {
     /// The rules of the sandbox, where the pass opens no more than that.
     fn sandbox(&self, pass: &Pass, read: &Read) -> Option<Sandbox> {
         let grant = pass.grant().filter(|_| pass.way(read) == Mode::Sandbox)?;
-        let rows = &grant.policy.rows;
         let settings = &self.settings.sandbox;
-        let key = self.master.derive(&format!("sandbox:{}", grant.id));
-        Some(Sandbox::new(rows.k.max(settings.min_units), settings.max_share, rows.subject.clone(), &key))
+        // Two grants of a firm over the same rows have the same noise.
+        let key = self.master.derive(&format!("sandbox:{}:{}", grant.firm_id, grant.dataset_id));
+        Some(Sandbox::new(settings.min_units, settings.max_share, &grant.policy, &key))
     }
 
     /// Counts a call under a grant.

@@ -12,6 +12,9 @@ use crate::error::{Error, Fault, Result};
 /// The k where quasi-identifiers leave and the curator says nothing of it.
 const DEFAULT_K: u32 = 5;
 
+/// The least k with which the sandbox lets rows be chosen by quasi-identifiers.
+const LEAST_K: u32 = 3;
+
 /// The share of rows that may be left out to reach k where the curator says nothing of it.
 const DEFAULT_SUPPRESSED: f64 = 0.05;
 
@@ -90,9 +93,13 @@ impl Default for Rows {
 }
 
 impl Policy {
-    /// Whether it counts subjects by a field that stays behind.
-    pub fn hides_subject(&self) -> bool {
-        self.rows.subject.as_ref().is_some_and(|subject| !self.fields.iter().any(|field| &field.name == subject))
+    /// Why nothing can be computed in the sandbox under it, if so: units are counted there by subjects, and chosen by groups.
+    pub fn sandbox_fault(&self) -> Option<String> {
+        if let Some(subject) = self.rows.subject.as_ref().filter(|subject| !self.fields.iter().any(|field| field.name == **subject)) {
+            return Some(format!("the sandbox counts the subjects of the dataset: ask for their field too, `{subject}`"));
+        }
+        let small = self.rows.k < LEAST_K && self.fields.iter().any(PolicyField::is_grouped);
+        small.then(|| format!("the sandbox needs groups: the policy's k is {}, and must be at least {LEAST_K}", self.rows.k))
     }
 }
 

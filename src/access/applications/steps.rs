@@ -348,11 +348,11 @@ fn check(conn: &mut Conn, dataset: &Dataset, new: &NewApplication, draft: bool) 
         match policy.and_then(|policy| policy.narrowed(new.wish.condition.as_deref(), &known)) {
             Err(Error::Invalid(more)) => faults.extend(more),
             Err(other) => return Err(other),
-            Ok(policy) if policy.hides_subject() && new.modes.contains(&Mode::Sandbox) => {
-                let subject = policy.rows.subject.unwrap_or_default();
-                fault("/fields", format!("the sandbox counts the subjects of the dataset: ask for their field too, `{subject}`"));
+            Ok(policy) => {
+                if let Some(detail) = policy.sandbox_fault().filter(|_| new.modes.contains(&Mode::Sandbox)) {
+                    fault("/fields", detail);
+                }
             }
-            Ok(_) => {}
         }
     }
     if faults.is_empty() { Ok(()) } else { Err(Error::Invalid(faults)) }

@@ -1,16 +1,19 @@
 //! The sandbox: SQL of which only checked aggregates come out. 数据沙箱
 //!
 //! It computes on the release that was made under the grant's policy, and never on the version itself: what the policy says of fields and
-//! rows holds here too. Of that release no row leaves, but groups of a least size, whose counts, sums and averages pass an output check:
+//! rows holds here too. Of that release no row leaves. What holds it together is which rows can be chosen: conditions are over
+//! quasi-identifiers alone, and the release is k-anonymous by these, so that whatever two conditions differ in is a group of at least k. Each
+//! number passes an output check besides:
 //!
-//! - a group, and whatever is counted in it, stands for a least number of units; so do those of the group that are not counted;
-//! - no unit makes up more than a set share of a sum (the rule of dominance, Hundepool and others, Handbook on Statistical Disclosure Control,
-//!   §4.2.1);
-//! - to each number is added a noise that depends on the set of units alone, so that it is the same however often and in whatever words
-//!   the set is asked for, and another one for a set that differs in one unit (the cell key method, Thompson and others, ABS 2013).
+//! - a group, and whatever is counted or summed in it, stands for a least number of units;
+//! - no unit makes up more than a set share of a sum (the rule of dominance, Hundepool and others, Handbook on Statistical Disclosure
+//!   Control, §4.2.1);
+//! - to each number is added a noise that depends on the set of rows alone, so that it is the same however often and in whatever words the
+//!   set is asked for, and another one for a set that differs in one row (the cell key method, Thompson and others, ABS 2013).
 //!
-//! A unit is a subject of the policy, or a row where it names none. What would let an answer depend on one row in another way is refused before
-//! anything is computed: joins, windows, sorting and cutting before the groups, other aggregates, and expressions that can fail on a value.
+//! A unit is a subject of the policy, or a row where it names none. What would let an answer depend on one row in another way is refused
+//! before anything is computed: joins, windows, sorting and cutting before the groups, other aggregates, and expressions that can fail on a
+//! value. What fails all the same while it is computed has one message, whatever it was.
 
 mod cells;
 mod noise;
@@ -23,6 +26,7 @@ use utoipa::ToSchema;
 
 use super::check::wrong;
 use super::refusal;
+use crate::catalog::{Policy, PolicyField};
 use crate::crypto::HmacKey;
 use crate::error::{Error, Result};
 
@@ -48,16 +52,24 @@ pub struct Sandbox {
     pub check: OutputCheck,
     /// The field that names the subjects.
     subject: Option<String>,
+    /// The quasi-identifiers, by which the release's groups are made.
+    grouped: Vec<String>,
+    /// The fields that tell rows apart: those that are the same in another release.
+    marked: Vec<String>,
     /// What the noise comes from; another one for each grant.
     seed: [u8; 32],
 }
 
 impl Sandbox {
-    /// The sandbox of a grant with that key of its own.
-    pub fn new(min_units: u32, max_share: f64, subject: Option<String>, key: &HmacKey) -> Self {
+    /// The sandbox over a release under that policy, with a key of its own.
+    pub fn new(min_units: u32, max_share: f64, policy: &Policy, key: &HmacKey) -> Self {
+        let subject = policy.rows.subject.clone();
         let unit = subject.clone().unwrap_or_else(|| "row".to_owned());
+        let min_units = min_units.max(policy.rows.k);
         let check = OutputCheck { min_units, unit, max_share, count_noise: noise::COUNT, sum_noise: noise::SUM };
-        Sandbox { check, subject, seed: key.tag(b"sandbox") }
+        let names = |wanted: fn(&&PolicyField) -> bool| policy.fields.iter().filter(wanted).map(|field| field.name.clone()).collect();
+        let (grouped, marked) = (names(|field| field.is_grouped()), names(|field| !field.rule.is_keyed()));
+        Sandbox { check, subject, grouped, marked, seed: key.tag(b"sandbox") }
     }
 }
 
@@ -78,6 +90,15 @@ pub(super) fn guard(context: &SessionContext, plan: LogicalPlan, sandbox: &Sandb
     // Types are made to fit first, so that every conversion is seen.
     let analyzed = state.analyzer().execute_and_check(plan, state.config_options(), |_, _| {}).map_err(refusal::refuse)?;
     shape::above(analyzed, sandbox)
+}
+
+/// What is said of everything that fails while it is computed: a message of its own would tell of a row.
+pub(super) fn failed(cause: Error) -> Error {
+    if matches!(cause, Error::Invalid(_)) {
+        tracing::warn!(error = %cause, "a query in the sandbox failed");
+        return wrong("the sandbox cannot answer this query; write it in another way");
+    }
+    cause
 }
 
 fn refused(what: &str) -> Error {

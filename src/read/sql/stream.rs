@@ -18,7 +18,7 @@ use futures::{StreamExt, stream};
 use serde::Serialize;
 use tokio::sync::mpsc;
 
-use super::{Bounds, Checked, Column, Summary, columns, plan, refusal, texts};
+use super::{Bounds, Checked, Column, Summary, columns, plan, refusal, sandbox, texts};
 use crate::engine::{Engine, QueryStats, Stop};
 use crate::error::{Error, Result};
 use crate::read::encode::{Encoding, Rows};
@@ -139,10 +139,12 @@ async fn produce(
     let plan = frame.create_physical_plan().await.map_err(refusal::refuse)?;
     check_windows(&plan)?;
     let plan = stop.watch(plan).map_err(refusal::refuse)?;
-    let mut batches = execute_stream(Arc::clone(&plan), task).map_err(refusal::refuse)?;
+    let in_sandbox = check.is_some();
+    let fault = |cause| if in_sandbox { sandbox::failed(refusal::refuse(cause)) } else { refusal::refuse(cause) };
+    let mut batches = execute_stream(Arc::clone(&plan), task).map_err(fault)?;
     let mut writer = Writer::new(encoding, &plan, bounds)?;
     while let Some(batch) = batches.next().await {
-        if !writer.write(&batch.map_err(refusal::refuse)?)? {
+        if !writer.write(&batch.map_err(fault)?)? {
             break;
         }
         if writer.bytes.len() >= PIECE_BYTES {

@@ -3,23 +3,41 @@
 use datafusion::arrow::datatypes::{DataType, FieldRef};
 use datafusion::common::{Column, DFSchema, TableReference};
 use datafusion::functions::math::expr_fn::{abs, round};
-use datafusion::functions_aggregate::expr_fn::{bit_xor, count, max, sum};
-use datafusion::logical_expr::expr::{AggregateFunction, TryCast};
+use datafusion::functions_aggregate::expr_fn::{count, max, sum};
+use datafusion::logical_expr::expr::AggregateFunction;
 use datafusion::logical_expr::{Aggregate, Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, lit, try_cast, when};
 
-use super::shape::{UNIT, below, built, origin, safe, unit_of};
+use super::shape::{ROW, UNIT, below, built, field_of, mark, require_condition, require_slice, safe};
 use super::{Sandbox, noise, refused};
 use crate::error::Result;
 use crate::read::sql::refusal;
+
+/// The most aggregates of a query: planning takes longer with the square of their number.
+const MAX_CELLS: usize = 16;
+
+/// In what the marks of rows are added: more than there are rows.
+const MARKS: DataType = DataType::Decimal128(20, 0);
 
 /// What a cell tells.
 enum Told {
     /// How many rows have a value.
     Count,
+    /// How many subjects have one.
+    Units,
     /// The sum of a field.
     Sum(String),
     /// Its average.
     Average(String),
+}
+
+impl Told {
+    /// Whether it tells an amount, and not only how many there are.
+    fn is_amount(&self) -> bool {
+        match self {
+            Told::Count | Told::Units => false,
+            Told::Sum(_) | Told::Average(_) => true,
+        }
+    }
 }
 
 /// One aggregate of the query.
@@ -27,6 +45,8 @@ struct Cell {
     told: Told,
     /// What it counts or sums; missing where a row does not belong to it.
     value: Expr,
+    /// Whether that is a whole number.
+    is_whole: bool,
     /// As what the query knows it.
     name: (Option<TableReference>, FieldRef),
 }
@@ -37,69 +57,96 @@ pub(super) fn cells(aggregate: Aggregate, sandbox: &Sandbox) -> Result<LogicalPl
     if group_expr.iter().any(|group| matches!(group, Expr::GroupingSet(_))) {
         return Err(refused("GROUPING SETS, CUBE and ROLLUP are not allowed; ask for each grouping by itself"));
     }
+    if aggr_expr.len() > MAX_CELLS {
+        return Err(refused(&format!("{} aggregates are too many for one query; the most is {MAX_CELLS}", aggr_expr.len())));
+    }
     let source = input.as_ref().clone();
     let input = below(source.clone(), sandbox)?;
-    let groups = group_expr.into_iter().map(|group| safe(group, input.schema())).collect::<Result<Vec<_>>>()?;
+    let grouped = |group: Expr| {
+        require_slice(&group, &source, sandbox)?;
+        safe(group, input.schema())
+    };
+    let groups = group_expr.into_iter().map(grouped).collect::<Result<Vec<_>>>()?;
     let names: Vec<_> = schema.iter().map(|(qualifier, field)| (qualifier.cloned(), field.clone())).collect();
     let (group_names, cell_names) = names.split_at(groups.len());
-    let cells = aggr_expr.into_iter().zip(cell_names).map(|(expr, name)| cell(expr, name.clone(), input.schema(), &source));
+    let of = Of { schema: input.schema(), source: &source, sandbox };
+    let cells = aggr_expr.into_iter().zip(cell_names).map(|(expr, name)| of.cell(expr, name.clone()));
     let cells = cells.collect::<Result<Vec<_>>>()?;
     let of_units = units(input, groups, &cells, sandbox)?;
-    let counted = summed(of_units, group_names.len(), cells.len())?;
+    let counted = summed(of_units, group_names.len(), &cells)?;
     checked(counted, group_names, &cells, sandbox)
 }
 
-fn cell(expr: Expr, name: (Option<TableReference>, FieldRef), schema: &DFSchema, source: &LogicalPlan) -> Result<Cell> {
-    let Expr::AggregateFunction(AggregateFunction { func, params }) = expr.unalias_nested().data else {
-        return Err(refused("only count, sum and avg are allowed"));
-    };
-    let [argument] = params.args.as_slice() else {
-        return Err(refused("count, sum and avg take one column"));
-    };
-    if params.distinct {
-        return Err(refused("DISTINCT is not allowed"));
-    }
-    if !params.order_by.is_empty() || params.null_treatment.is_some() {
-        return Err(refused("ORDER BY and IGNORE NULLS are not allowed inside an aggregate"));
-    }
-    let (told, value) = match func.name() {
-        "count" => (Told::Count, argument.clone()),
-        "sum" => {
-            let (field, column) = field(argument, source)?;
-            (Told::Sum(field), column)
-        }
-        "avg" => {
-            let (field, column) = field(argument, source)?;
-            (Told::Average(field), column)
-        }
-        other => return Err(refused(&format!("`{other}` tells of single rows; use count, sum and avg"))),
-    };
-    let value = match params.filter {
-        None => value,
-        Some(filter) => when(*filter, value).end().map_err(refusal::refuse)?,
-    };
-    Ok(Cell { told, value: safe(value, schema)?, name })
+/// What the aggregates of a query are over.
+struct Of<'p> {
+    schema: &'p DFSchema,
+    source: &'p LogicalPlan,
+    sandbox: &'p Sandbox,
 }
 
-/// The numeric column of the table that is summed. A sum of something computed would have another noise for each way of writing it.
-#[expect(clippy::wildcard_enum_match_arm, reason = "what stands around a column is taken off, whatever else it may be")]
-fn field(argument: &Expr, source: &LogicalPlan) -> Result<(String, Expr)> {
-    let mut inner = argument;
-    loop {
-        match inner {
-            Expr::Alias(alias) => inner = &alias.expr,
-            Expr::Cast(cast) => inner = &cast.expr,
-            Expr::TryCast(TryCast { expr, .. }) => inner = expr,
-            _other => break,
+impl Of<'_> {
+    fn cell(&self, expr: Expr, name: (Option<TableReference>, FieldRef)) -> Result<Cell> {
+        let Expr::AggregateFunction(AggregateFunction { func, params }) = expr.unalias_nested().data else {
+            return Err(refused("only count, sum and avg are allowed"));
+        };
+        let [argument] = params.args.as_slice() else {
+            return Err(refused("count, sum and avg take one column"));
+        };
+        if !params.order_by.is_empty() || params.null_treatment.is_some() {
+            return Err(refused("ORDER BY and IGNORE NULLS are not allowed inside an aggregate"));
         }
+        let (told, value) = match (func.name(), params.distinct) {
+            ("count", true) => (Told::Units, self.subject(argument)?),
+            (_, true) => return Err(refused("DISTINCT is allowed for counting the subjects alone")),
+            ("count", false) => {
+                require_slice(argument, self.source, self.sandbox)?;
+                (Told::Count, argument.clone())
+            }
+            ("sum", false) => self.field(argument).map(|(field, column)| (Told::Sum(field), column))?,
+            ("avg", false) => self.field(argument).map(|(field, column)| (Told::Average(field), column))?,
+            (other, false) => return Err(refused(&format!("`{other}` tells of single rows; use count, sum and avg"))),
+        };
+        let value = match params.filter {
+            None => value,
+            Some(filter) => {
+                require_condition(&filter, self.source, self.sandbox)?;
+                when(*filter, value).end().map_err(refusal::refuse)?
+            }
+        };
+        let is_whole = value.get_type(self.schema).is_ok_and(|kind| kind.is_integer());
+        Ok(Cell { told, value: safe(value, self.schema)?, is_whole, name })
     }
-    let Expr::Column(column) = inner else {
-        return Err(refused("sum and avg take a field of the dataset as it stands, and nothing computed"));
-    };
-    let numeric = Expr::Column(column.clone()).get_type(source.schema()).is_ok_and(|kind| kind.is_numeric());
-    match origin(column, source) {
-        Some(field) if numeric => Ok((field, Expr::Column(column.clone()))),
-        _computed => Err(refused(&format!("`{}` is no numeric field of the dataset as it stands; sum and avg take one", column.name))),
+
+    /// The field that names the subjects, which alone is counted by its different values.
+    fn subject(&self, argument: &Expr) -> Result<Expr> {
+        if let Expr::Column(column) = argument
+            && field_of(column, self.source).is_some_and(|field| self.sandbox.subject.as_ref() == Some(&field))
+        {
+            return Ok(argument.clone());
+        }
+        Err(refused("DISTINCT is allowed for counting the subjects alone"))
+    }
+
+    /// The numeric field that is summed. A sum of something computed would have another noise for each way of writing it.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "what stands around a column is taken off, whatever else it may be")]
+    fn field(&self, argument: &Expr) -> Result<(String, Expr)> {
+        let mut inner = argument;
+        loop {
+            match inner {
+                Expr::Alias(alias) => inner = &alias.expr,
+                Expr::Cast(cast) => inner = &cast.expr,
+                Expr::TryCast(cast) => inner = &cast.expr,
+                _other => break,
+            }
+        }
+        let Expr::Column(column) = inner else {
+            return Err(refused("sum and avg take a field of the dataset as it stands, and nothing computed"));
+        };
+        let numeric = Expr::Column(column.clone()).get_type(self.source.schema()).is_ok_and(|kind| kind.is_numeric());
+        match field_of(column, self.source) {
+            Some(field) if numeric => Ok((field, inner.clone())),
+            _computed => Err(refused(&format!("`{}` is no numeric field of the dataset as it stands; sum and avg take one", column.name))),
+        }
     }
 }
 
@@ -120,96 +167,107 @@ fn float(expr: Expr) -> Expr {
     try_cast(expr, DataType::Float64)
 }
 
-/// A row for each unit of each group: how many values it adds to each cell, and what they sum to.
+fn if_then(condition: Expr, value: Expr) -> Result<Expr> {
+    when(condition, value).end().map_err(refusal::refuse)
+}
+
+/// A row for each unit of each group: how many values it adds to each cell, what they sum to, and the marks of the rows that they are from.
 fn units(input: LogicalPlan, groups: Vec<Expr>, cells: &[Cell], sandbox: &Sandbox) -> Result<LogicalPlan> {
-    let unit = Expr::Column(unit_of(input.schema())?).alias(UNIT);
+    let marks = [UNIT, ROW].map(|name| mark(name, input.schema()).map(|column| Expr::Column(column).alias(name)));
+    let [unit, row] = marks;
+    let count = groups.len();
     let groups = groups.into_iter().enumerate().map(|(at, expr)| expr.alias(group(at)));
     let values = cells.iter().enumerate().map(|(at, cell)| cell.value.clone().alias(of("value", at)));
-    let columns: Vec<Expr> = groups.chain([unit]).chain(values).collect();
-    let keys = columns.len() - cells.len();
-    let names: Vec<Expr> = columns.iter().take(keys).map(|column| own(column.schema_name().to_string())).collect();
+    let columns: Vec<Expr> = groups.chain([unit?, row?]).chain(values).collect();
     let builder = LogicalPlanBuilder::from(input).project(columns).map_err(refusal::refuse)?;
-    let amount = |at: usize| match cells[at].told {
-        Told::Count => None,
-        Told::Sum(_) | Told::Average(_) => Some(float(own(of("value", at)))),
-    };
-    let one = |at: usize| when(own(of("value", at)).is_not_null(), lit(1_i64)).otherwise(lit(0_i64));
+    let mut names: Vec<Expr> = (0..count).map(|at| own(group(at))).collect();
+    let mut added = Vec::new();
+    for (at, cell) in cells.iter().enumerate() {
+        let there = own(of("value", at)).is_not_null();
+        let amount = if cell.told.is_amount() { float(own(of("value", at))) } else { lit(1.0) };
+        added.push((if_then(there.clone(), lit(1.0))?, of("values", at)));
+        added.push((if_then(there.clone(), amount)?, of("amount", at)));
+        added.push((if_then(there, try_cast(own(ROW), MARKS))?, of("marks", at)));
+    }
     match sandbox.subject {
         None => {
-            let mut columns = names;
-            for at in 0..cells.len() {
-                let values = one(at).map_err(refusal::refuse)?;
-                columns.push(amount(at).unwrap_or_else(|| float(values.clone())).alias(of("amount", at)));
-                columns.push(values.alias(of("values", at)));
-            }
-            built(builder.project(columns))
+            names.extend(added.into_iter().map(|(expr, name)| expr.alias(name)));
+            // A query without cells still has groups, which count.
+            names.push(own(UNIT));
+            built(builder.project(names))
         }
         Some(_) => {
-            let mut sums = Vec::new();
-            for at in 0..cells.len() {
-                let values = one(at).map_err(refusal::refuse)?;
-                sums.push(sum(amount(at).unwrap_or_else(|| float(values.clone()))).alias(of("amount", at)));
-                sums.push(sum(values).alias(of("values", at)));
-            }
-            built(builder.aggregate(names, sums))
+            names.push(own(UNIT));
+            built(builder.aggregate(names, added.into_iter().map(|(expr, name)| sum(expr).alias(name))))
         }
     }
 }
 
-/// A row for each group: what its cells come to, of how many units and of which, and what the largest of these adds.
-fn summed(units: LogicalPlan, groups: usize, cells: usize) -> Result<LogicalPlan> {
+/// A row for each group: what its cells come to, of how many units and of which rows, and what the largest of these units adds.
+fn summed(units: LogicalPlan, groups: usize, cells: &[Cell]) -> Result<LogicalPlan> {
     let names: Vec<Expr> = (0..groups).map(|at| own(group(at))).collect();
     let mut sums = vec![count(lit(1_i64)).alias("units")];
-    for at in 0..cells {
-        let adds = own(of("values", at)).gt(lit(0_i64));
-        let if_adds = |expr: Expr| when(adds.clone(), expr).end().map_err(refusal::refuse);
-        let amount = own(of("amount", at));
-        sums.push(count(if_adds(lit(1_i64))?).alias(of("adding", at)));
-        sums.push(bit_xor(if_adds(own(UNIT))?).alias(of("key", at)));
-        sums.push(sum(float(own(of("values", at)))).alias(of("rows", at)));
-        sums.push(max(float(own(of("values", at)))).alias(of("most_rows", at)));
-        sums.push(sum(amount.clone()).alias(of("total", at)));
-        sums.push(sum(abs(amount.clone())).alias(of("all", at)));
-        sums.push(max(abs(amount)).alias(of("most", at)));
+    for (at, cell) in cells.iter().enumerate() {
+        let (values, marks, amount) = (own(of("values", at)), own(of("marks", at)), own(of("amount", at)));
+        sums.push(count(values.clone()).alias(of("counted", at)));
+        sums.push(sum(marks.clone()).alias(of("marks", at)));
+        sums.push(sum(values.clone()).alias(of("rows", at)));
+        sums.push(max(values).alias(of("most_rows", at)));
+        if cell.told.is_amount() {
+            // Who adds nothing does not stand for anybody in a sum.
+            let adds = amount.clone().not_eq(lit(0.0));
+            sums.push(count(if_then(adds.clone(), lit(1_i64))?).alias(of("adding", at)));
+            sums.push(sum(if_then(adds, marks)?).alias(of("adding_marks", at)));
+            sums.push(sum(amount.clone()).alias(of("total", at)));
+            sums.push(sum(abs(amount.clone())).alias(of("all", at)));
+            sums.push(max(abs(amount)).alias(of("most", at)));
+        }
     }
     built(LogicalPlanBuilder::from(units).aggregate(names, sums))
 }
 
 /// The groups that are large enough, each cell moved, or missing where it would tell too much.
 fn checked(summed: LogicalPlan, groups: &[(Option<TableReference>, FieldRef)], cells: &[Cell], sandbox: &Sandbox) -> Result<LogicalPlan> {
-    let least = lit(i64::from(sandbox.check.min_units));
     let group_columns = groups.iter().enumerate().map(|(at, (qualifier, field))| {
         let column = own(group(at));
         column.alias_qualified(qualifier.clone(), field.name())
     });
     let mut columns: Vec<Expr> = group_columns.collect();
     for (at, cell) in cells.iter().enumerate() {
-        let adding = own(of("adding", at));
-        let others = own("units") - adding.clone();
-        let enough = adding.gt_eq(least.clone()).and(others.clone().eq(lit(0_i64)).or(others.gt_eq(least.clone())));
-        let spread = |most: &str, all: &str| own(of(most, at)).lt_eq(own(of(all, at)) * lit(sandbox.check.max_share));
-        let may = enough.and(spread("most", "all")).and(spread("most_rows", "rows"));
-        let told = when(may, moved(at, cell, sandbox)?).end().map_err(refusal::refuse)?;
+        let told = if_then(may_tell(at, cell, sandbox), moved(at, cell, sandbox)?)?;
         let (qualifier, field) = &cell.name;
         columns.push(try_cast(told, field.data_type().clone()).alias_qualified(qualifier.clone(), field.name()));
     }
-    let large = own("units").gt_eq(least);
+    let large = own("units").gt_eq(lit(i64::from(sandbox.check.min_units)));
     built(LogicalPlanBuilder::from(summed).filter(large).and_then(|builder| builder.project(columns)))
+}
+
+/// Whether enough units add to a cell, and none too much.
+fn may_tell(at: usize, cell: &Cell, sandbox: &Sandbox) -> Expr {
+    let enough = |what: &str| own(of(what, at)).gt_eq(lit(i64::from(sandbox.check.min_units)));
+    let spread = |most: &str, all: &str| own(of(most, at)).lt_eq(own(of(all, at)) * lit(sandbox.check.max_share));
+    match cell.told {
+        Told::Units => enough("counted"),
+        Told::Count => enough("counted").and(spread("most_rows", "rows")),
+        Told::Sum(_) => enough("adding").and(spread("most", "all")),
+        Told::Average(_) => enough("adding").and(spread("most", "all")).and(spread("most_rows", "rows")),
+    }
 }
 
 /// The number of a cell with its noise.
 fn moved(at: usize, cell: &Cell, sandbox: &Sandbox) -> Result<Expr> {
-    let noise = |label: &str, size: Expr| noise::noise(sandbox.seed, label.to_owned()).call(vec![own(of("key", at))]) * size;
-    // A multiple of what the unit with the most rows has, so that whether that unit is there does not show.
     let whole = |expr: Expr| round(vec![expr, lit(0_i64)]);
-    let count = own(of("rows", at)) + whole(noise("count", own(of("most_rows", at)) * lit(noise::COUNT)));
-    let sum = |field: &str| own(of("total", at)) + noise(&format!("sum {field}"), own(of("most", at)) * lit(noise::SUM));
+    let noise = |label: &str, marks: &str, size: Expr| noise::noise(sandbox.seed, label.to_owned()).call(vec![own(of(marks, at))]) * size;
+    // A multiple of what the unit with the most rows has, so that whether that unit is there does not show.
+    let count = || own(of("rows", at)) + whole(noise("count", "marks", own(of("most_rows", at)) * lit(noise::COUNT)));
+    let sum = |field: &str| own(of("total", at)) + noise(&format!("sum {field}"), "adding_marks", own(of("most", at)) * lit(noise::SUM));
+    // Whole numbers stay whole, and are not cut off towards zero.
+    let sum = |field: &str| if cell.is_whole { whole(sum(field)) } else { sum(field) };
     Ok(match &cell.told {
-        Told::Count => count,
-        // Whole numbers stay whole, and are not cut off towards zero.
-        Told::Sum(field) if cell.name.1.data_type().is_integer() => whole(sum(field)),
+        Told::Count => count(),
+        Told::Units => float(own(of("counted", at))) + whole(noise("units", "marks", lit(noise::COUNT))),
         Told::Sum(field) => sum(field),
         // Of the same two numbers that are told, or the quotient would tell the true count.
-        Told::Average(field) => when(count.clone().gt(lit(0.0)), sum(field) / count).end().map_err(refusal::refuse)?,
+        Told::Average(field) => if_then(count().gt(lit(0.0)), sum(field) / count())?,
     })
 }

@@ -1,9 +1,10 @@
-//! The two functions that the output check adds to a plan: which unit a row is of, and how far a cell is moved.
+//! The two functions that the output check adds to a plan: which unit or row this is, and how far a cell is moved.
 
 use std::sync::Arc;
 
 use datafusion::arrow::array::{ArrayRef, AsArray, Float64Array, Int64Array};
-use datafusion::arrow::datatypes::{DataType, Int64Type};
+use datafusion::arrow::compute::cast;
+use datafusion::arrow::datatypes::DataType;
 use datafusion::common::Result;
 use datafusion::common::hash_utils::{QualityRandomState, create_hashes};
 use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
@@ -17,30 +18,30 @@ pub const COUNT: f64 = 2.0;
 pub const SUM: f64 = 1.0;
 
 /// A number that is the same for the same values and tells nothing of them.
-pub(super) fn unit(seed: [u8; 32]) -> ScalarUDF {
-    ScalarUDF::new_from_impl(Unit { seed, signature: Signature::variadic_any(Volatility::Immutable) })
+pub(super) fn mark(seed: [u8; 32]) -> ScalarUDF {
+    ScalarUDF::new_from_impl(Mark { seed, signature: Signature::variadic_any(Volatility::Immutable) })
 }
 
-/// From the units of a cell, as one number, to a number between -1 and 1, another one for each label.
+/// From the sum of the marks of a cell's rows to a number between -1 and 1, another one for each label.
 pub(super) fn noise(seed: [u8; 32], label: String) -> ScalarUDF {
-    ScalarUDF::new_from_impl(Noise { seed, label, signature: Signature::exact(vec![DataType::Int64], Volatility::Immutable) })
+    ScalarUDF::new_from_impl(Noise { seed, label, signature: Signature::any(1, Volatility::Immutable) })
 }
 
 #[derive(PartialEq, Eq, Hash)]
-struct Unit {
+struct Mark {
     seed: [u8; 32],
     signature: Signature,
 }
 
-impl std::fmt::Debug for Unit {
+impl std::fmt::Debug for Mark {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("unit")
+        f.write_str("mark")
     }
 }
 
-impl ScalarUDFImpl for Unit {
+impl ScalarUDFImpl for Mark {
     fn name(&self) -> &'static str {
-        "sandbox_unit"
+        "sandbox_mark"
     }
 
     fn signature(&self) -> &Signature {
@@ -76,13 +77,15 @@ impl std::fmt::Debug for Noise {
 }
 
 impl Noise {
-    fn of(&self, key: i64) -> f64 {
+    fn of(&self, key: &str) -> f64 {
         let mut bytes = self.seed.to_vec();
-        bytes.extend(key.to_be_bytes());
+        bytes.extend(key.as_bytes());
+        bytes.push(0);
         bytes.extend(self.label.as_bytes());
         let tag = sha256(&bytes);
-        let number = u32::from_be_bytes(std::array::from_fn(|byte| tag[byte]));
-        f64::from(number) / f64::from(u32::MAX) * 2.0 - 1.0
+        // As many digits as the number has, so that the last ones of an answer tell nothing of what was moved.
+        let digits = u64::from_be_bytes(std::array::from_fn(|byte| tag[byte])) >> 11;
+        digits as f64 / (1_u64 << 53) as f64 * 2.0 - 1.0
     }
 }
 
@@ -101,7 +104,8 @@ impl ScalarUDFImpl for Noise {
 
     fn invoke_with_args(&self, arguments: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let keys = ColumnarValue::values_to_arrays(&arguments.args)?;
-        let keys = keys.iter().flat_map(|keys| keys.as_primitive::<Int64Type>().iter());
+        let keys = keys.iter().map(|keys| Ok(cast(keys, &DataType::Utf8)?)).collect::<Result<Vec<ArrayRef>>>()?;
+        let keys = keys.iter().flat_map(|keys| keys.as_string::<i32>().iter());
         let moved: Float64Array = keys.map(|key| key.map(|key| self.of(key))).collect();
         Ok(ColumnarValue::Array(Arc::new(moved)))
     }
@@ -112,14 +116,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn noise_follows_the_units_and_the_label_alone() {
+    fn noise_follows_the_rows_and_the_label_alone() {
         let noise = |seed, label: &str| Noise { seed, label: label.to_owned(), signature: Signature::any(1, Volatility::Immutable) };
         let one = noise([1; 32], "count");
-        assert_eq!(one.of(7), one.of(7));
-        assert_ne!(one.of(7), one.of(8));
-        assert_ne!(one.of(7), noise([2; 32], "count").of(7));
-        assert_ne!(one.of(7), noise([1; 32], "sum amount").of(7));
-        let many: Vec<f64> = (0..10_000).map(|key| one.of(key)).collect();
+        assert_eq!(one.of("7"), one.of("7"));
+        assert_ne!(one.of("7"), one.of("8"));
+        assert_ne!(one.of("7"), noise([2; 32], "count").of("7"));
+        assert_ne!(one.of("7"), noise([1; 32], "sum amount").of("7"));
+        let many: Vec<f64> = (0..10_000).map(|key: i32| one.of(&key.to_string())).collect();
         assert!(many.iter().all(|number| (-1.0..=1.0).contains(number)));
         let mean = many.iter().sum::<f64>() / 10_000.0;
         assert!(mean.abs() < 0.02, "{mean}");

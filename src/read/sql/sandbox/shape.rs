@@ -1,4 +1,4 @@
-//! Which plans and expressions the sandbox allows: one scan, conditions and choices of columns, groups, and what is made of them.
+//! Which plans and expressions the sandbox allows: one scan, conditions on quasi-identifiers, groups, and what is made of them.
 
 #![expect(clippy::wildcard_enum_match_arm, reason = "of the engine's many forms a few are allowed, and every other one is refused")]
 
@@ -7,7 +7,7 @@ use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{Column, DFSchema, DataFusionError};
 use datafusion::logical_expr::expr::{Cast, ScalarFunction, TryCast};
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
-use datafusion::logical_expr::{BinaryExpr, Distinct, Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, Operator};
+use datafusion::logical_expr::{BinaryExpr, Distinct, Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, Operator, lit};
 
 use super::{Sandbox, cells, noise, refused};
 use crate::error::{Error, Result};
@@ -16,22 +16,12 @@ use crate::read::sql::refusal;
 /// The column that says of which unit a row is.
 pub(super) const UNIT: &str = "__unit";
 
+/// The column that tells a row from others.
+pub(super) const ROW: &str = "__row";
+
 /// Functions that answer something for every value.
-const TOTAL: &[&str] = &[
-    "character_length",
-    "coalesce",
-    "contains",
-    "date_part",
-    "date_trunc",
-    "ends_with",
-    "left",
-    "lower",
-    "nullif",
-    "octet_length",
-    "right",
-    "starts_with",
-    "upper",
-];
+const TOTAL: &[&str] =
+    &["character_length", "coalesce", "contains", "date_part", "ends_with", "left", "lower", "nullif", "right", "starts_with", "upper"];
 
 /// Parts of dates and times.
 const PARTS: &[&str] = &["year", "quarter", "month", "week", "day", "hour", "minute", "second"];
@@ -53,65 +43,144 @@ pub(super) fn above(plan: LogicalPlan, sandbox: &Sandbox) -> Result<LogicalPlan>
     }
 }
 
-/// What stands below the groups. The scan says of which unit each row is, and that is handed on.
+/// What stands below the groups. The scan says which unit and which row each row is, and that is handed on.
 pub(super) fn below(plan: LogicalPlan, sandbox: &Sandbox) -> Result<LogicalPlan> {
     match plan {
         LogicalPlan::TableScan(_) => scan(plan, sandbox),
-        LogicalPlan::Filter(_) | LogicalPlan::SubqueryAlias(_) => {
+        LogicalPlan::Filter(ref filter) => {
+            require_condition(&filter.predicate, &filter.input, sandbox)?;
+            let input = below(input(&plan)?, sandbox)?;
+            renewed(&plan, input)
+        }
+        LogicalPlan::SubqueryAlias(_) => {
             let input = below(input(&plan)?, sandbox)?;
             renewed(&plan, input)
         }
         LogicalPlan::Projection(_) => {
-            if plan.schema().fields().iter().any(|field| field.name() == UNIT) {
+            if plan.schema().fields().iter().any(|field| [UNIT, ROW].contains(&field.name().as_str())) {
                 return Err(refused("a column of the query has a name that is in use"));
             }
             let input = below(input(&plan)?, sandbox)?;
             let mut columns = safe_all(&plan, input.schema())?;
-            columns.push(Expr::Column(unit_of(input.schema())?));
+            columns.push(Expr::Column(mark(UNIT, input.schema())?));
+            columns.push(Expr::Column(mark(ROW, input.schema())?));
             built(LogicalPlanBuilder::from(input).project(columns))
         }
         other => Err(unfit(&other)),
     }
 }
 
-/// The column of the unit in that schema.
-pub(super) fn unit_of(schema: &DFSchema) -> Result<Column> {
-    let (qualifier, field) = schema.qualified_field_with_unqualified_name(UNIT).map_err(refusal::refuse)?;
+/// The column with that mark in the schema.
+pub(super) fn mark(name: &str, schema: &DFSchema) -> Result<Column> {
+    let (qualifier, field) = schema.qualified_field_with_unqualified_name(name).map_err(refusal::refuse)?;
     Ok(Column::new(qualifier.cloned(), field.name()))
 }
 
-/// The name of the table's column that a column behind `below` is, where it is one as it stands.
-pub(super) fn origin(column: &Column, plan: &LogicalPlan) -> Option<String> {
+/// Where a column behind `below` comes from.
+enum Origin<'p> {
+    /// It is a field of the table.
+    Field(String),
+    /// It was computed, from the columns of that plan.
+    Computed(&'p Expr, &'p LogicalPlan),
+    /// Nobody knows.
+    Unknown,
+}
+
+fn origin<'p>(column: &Column, plan: &'p LogicalPlan) -> Origin<'p> {
     match plan {
-        LogicalPlan::TableScan(_) => Some(column.name.clone()),
+        LogicalPlan::TableScan(_) => Origin::Field(column.name.clone()),
         LogicalPlan::Filter(filter) => origin(column, &filter.input),
-        LogicalPlan::SubqueryAlias(alias) => {
-            let at = alias.schema.maybe_index_of_column(column)?;
-            let (qualifier, field) = alias.input.schema().qualified_field(at);
-            origin(&Column::new(qualifier.cloned(), field.name()), &alias.input)
-        }
+        LogicalPlan::SubqueryAlias(alias) => match alias.schema.maybe_index_of_column(column) {
+            None => Origin::Unknown,
+            Some(at) => {
+                let (qualifier, field) = alias.input.schema().qualified_field(at);
+                origin(&Column::new(qualifier.cloned(), field.name()), &alias.input)
+            }
+        },
         LogicalPlan::Projection(projection) => {
-            let at = projection.schema.maybe_index_of_column(column)?;
-            match projection.expr.get(at)?.clone().unalias_nested().data {
-                Expr::Column(inner) => origin(&inner, &projection.input),
-                _computed => None,
+            let at = projection.schema.maybe_index_of_column(column);
+            match at.and_then(|at| projection.expr.get(at)).map(unaliased) {
+                None => Origin::Unknown,
+                Some(Expr::Column(inner)) => origin(inner, &projection.input),
+                Some(computed) => Origin::Computed(computed, &projection.input),
             }
         }
-        _other => None,
+        _other => Origin::Unknown,
+    }
+}
+
+fn unaliased(expr: &Expr) -> &Expr {
+    match expr {
+        Expr::Alias(alias) => unaliased(&alias.expr),
+        other => other,
+    }
+}
+
+/// The field of the table that a column is, where it is one as it stands.
+pub(super) fn field_of(column: &Column, plan: &LogicalPlan) -> Option<String> {
+    match origin(column, plan) {
+        Origin::Field(field) => Some(field),
+        Origin::Computed(..) | Origin::Unknown => None,
+    }
+}
+
+/// Checks that a condition is over quasi-identifiers alone: then the rows that it holds for are whole groups of the release.
+pub(super) fn require_condition(expr: &Expr, plan: &LogicalPlan, sandbox: &Sandbox) -> Result<()> {
+    for column in expr.column_refs() {
+        match origin(column, plan) {
+            Origin::Field(field) if sandbox.grouped.contains(&field) => {}
+            Origin::Computed(inner, below) => require_condition(inner, below, sandbox)?,
+            Origin::Field(_) | Origin::Unknown => {
+                let allowed = match sandbox.grouped.as_slice() {
+                    [] => "the grant has no such field".to_owned(),
+                    fields => fields.join(", "),
+                };
+                return Err(refused(&format!(
+                    "conditions (WHERE, FILTER, CASE) are over quasi-identifiers, and `{}` is none: {allowed}; group by it instead",
+                    column.name
+                )));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Checks that rows are grouped or counted by a field or a part of one as it stands, or by something over quasi-identifiers.
+pub(super) fn require_slice(expr: &Expr, plan: &LogicalPlan, sandbox: &Sandbox) -> Result<()> {
+    if is_slice(expr, plan) { Ok(()) } else { require_condition(expr, plan, sandbox) }
+}
+
+fn is_slice(expr: &Expr, plan: &LogicalPlan) -> bool {
+    match expr {
+        Expr::Alias(alias) => is_slice(&alias.expr, plan),
+        Expr::Cast(Cast { expr, .. }) | Expr::TryCast(TryCast { expr, .. }) => is_slice(expr, plan),
+        Expr::Column(column) => match origin(column, plan) {
+            Origin::Field(_) => true,
+            Origin::Computed(inner, below) => is_slice(inner, below),
+            Origin::Unknown => false,
+        },
+        Expr::ScalarFunction(call) => match (call.func.name(), call.args.as_slice()) {
+            ("date_part", [Expr::Literal(..), value]) | ("left" | "right", [value, Expr::Literal(..)]) => is_slice(value, plan),
+            _other => false,
+        },
+        _other => false,
     }
 }
 
 fn scan(plan: LogicalPlan, sandbox: &Sandbox) -> Result<LogicalPlan> {
     let columns: Vec<Expr> = plan.schema().columns().into_iter().map(Expr::Column).collect();
-    let of = match &sandbox.subject {
-        None => columns.clone(),
-        Some(subject) => vec![Expr::Column(plan.schema().qualified_field_with_unqualified_name(subject).map_or_else(
-            |_missing| Err(refused("the release has no field that names its subjects")),
-            |(qualifier, field)| Ok(Column::new(qualifier.cloned(), field.name())),
-        )?)],
+    let marked = |of: Vec<Expr>, name: &str| noise::mark(sandbox.seed).call(of).alias(name);
+    let unit = match &sandbox.subject {
+        None => lit(0_i64).alias(UNIT),
+        Some(subject) => {
+            let found = plan.schema().qualified_field_with_unqualified_name(subject);
+            let (qualifier, field) = found.map_err(|_missing| refused("the release has no field that names its subjects"))?;
+            marked(vec![Expr::Column(Column::new(qualifier.cloned(), field.name()))], UNIT)
+        }
     };
-    let unit = noise::unit(sandbox.seed).call(of).alias(UNIT);
-    built(LogicalPlanBuilder::from(plan).project(columns.into_iter().chain([unit])))
+    let apart = plan.schema().columns().into_iter().filter(|column| sandbox.marked.contains(&column.name)).map(Expr::Column);
+    let row = marked(apart.collect(), ROW);
+    built(LogicalPlanBuilder::from(plan).project(columns.into_iter().chain([unit, row])))
 }
 
 pub(super) fn built(builder: Result<LogicalPlanBuilder, DataFusionError>) -> Result<LogicalPlan> {
@@ -140,8 +209,7 @@ fn safe_all(plan: &LogicalPlan, schema: &DFSchema) -> Result<Vec<Expr>> {
     plan.expressions().into_iter().map(one).collect()
 }
 
-/// The expression, where it is one that cannot fail on any value: an error would tell of one row. Numbers are computed as floating point, and
-/// what cannot be converted is missing.
+/// The expression, where it is one that cannot fail on any value: an error would tell of one row. Numbers are computed as floating point.
 pub(super) fn safe(expr: Expr, schema: &DFSchema) -> Result<Expr> {
     let mut refusal = None;
     let made = expr.transform_up(|node| match one(node, schema) {
@@ -160,7 +228,7 @@ pub(super) fn safe(expr: Expr, schema: &DFSchema) -> Result<Expr> {
 
 fn one(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
     match expr {
-        Expr::Column(column) if column.name == UNIT => Err(refused("a column of that name is in use")),
+        Expr::Column(column) if [UNIT, ROW].contains(&column.name.as_str()) => Err(refused("a column of that name is in use")),
         Expr::Column(_)
         | Expr::Literal(..)
         | Expr::Alias(_)
@@ -176,9 +244,10 @@ fn one(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
         | Expr::IsNotUnknown(_)
         | Expr::Between(_)
         | Expr::InList(_)
-        | Expr::Case(_)
-        | Expr::TryCast(_) => Ok(Transformed::no(expr)),
-        Expr::Cast(cast) => converted(cast).map(Transformed::yes),
+        | Expr::Case(_) => Ok(Transformed::no(expr)),
+        Expr::Cast(Cast { expr, field }) | Expr::TryCast(TryCast { expr, field }) => {
+            converted(*expr, field.data_type(), schema).map(Transformed::yes)
+        }
         Expr::Negative(inner) => Ok(Transformed::yes(Expr::Negative(Box::new(float(*inner, schema)?)))),
         Expr::BinaryExpr(binary) => operator(binary, schema),
         Expr::ScalarFunction(call) => function(call),
@@ -186,13 +255,19 @@ fn one(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
     }
 }
 
-/// What cannot be converted is missing. A value that is written out is converted here: an error that waits for a row would tell that there is one.
-fn converted(Cast { expr, field }: Cast) -> Result<Expr> {
-    if let Expr::Literal(value, metadata) = *expr {
-        let value = value.cast_to(field.data_type()).map_err(refusal::refuse)?;
+/// A conversion that has an answer for every value: between numbers, and between texts. A value that is written out is converted here: an error that
+/// waits for a row would tell that there is one.
+fn converted(expr: Expr, kind: &DataType, schema: &DFSchema) -> Result<Expr> {
+    if let Expr::Literal(value, metadata) = expr {
+        let value = value.cast_to(kind).map_err(refusal::refuse)?;
         return Ok(Expr::Literal(value, metadata));
     }
-    Ok(Expr::TryCast(TryCast { expr, field }))
+    let from = expr.get_type(schema).map_err(refusal::refuse)?;
+    let within = |is: fn(&DataType) -> bool| is(&from) && is(kind);
+    if from == *kind || from == DataType::Null || within(DataType::is_numeric) || within(DataType::is_string) {
+        return Ok(Expr::TryCast(TryCast::new(Box::new(expr), kind.clone())));
+    }
+    Err(refused(&format!("`{expr}` is not converted; numbers become numbers and texts texts")))
 }
 
 fn operator(BinaryExpr { left, op, right }: BinaryExpr, schema: &DFSchema) -> Result<Transformed<Expr>> {
@@ -221,23 +296,31 @@ fn float(expr: Expr, schema: &DFSchema) -> Result<Expr> {
     if kind.is_numeric() || kind == DataType::Null {
         return Ok(Expr::TryCast(TryCast::new(Box::new(expr), DataType::Float64)));
     }
-    Err(refused(&format!("`{expr}` is no number, and is not computed with; compare it, or take a part of it with date_part or date_trunc")))
+    Err(refused(&format!("`{expr}` is no number, and is not computed with; compare it, or take a part of it with date_part")))
 }
 
-fn function(call: ScalarFunction) -> Result<Transformed<Expr>> {
+fn function(mut call: ScalarFunction) -> Result<Transformed<Expr>> {
     let name = call.func.name();
     if !TOTAL.contains(&name) {
         return Err(refused(&format!("the function `{name}` is not allowed; those that are: {}", TOTAL.join(", "))));
     }
-    if matches!(name, "date_part" | "date_trunc") && !call.args.first().is_some_and(is_part) {
-        return Err(refused(&format!("`{name}` takes one of {}, written out", PARTS.join(", "))));
+    if name == "date_part" {
+        // A part that there is none of would be an error, and only where there is a row.
+        let part = call
+            .args
+            .first()
+            .and_then(part)
+            .ok_or_else(|| refused(&format!("`date_part` takes one of {}, written out", PARTS.join(", "))))?;
+        call.args[0] = lit(part);
+        return Ok(Transformed::yes(Expr::ScalarFunction(call)));
     }
     Ok(Transformed::no(Expr::ScalarFunction(call)))
 }
 
-/// A part that there is none of would be an error, and only where there is a row.
-fn is_part(expr: &Expr) -> bool {
-    matches!(expr, Expr::Literal(value, _) if value.try_as_str().flatten().is_some_and(|part| PARTS.contains(&part)))
+fn part(expr: &Expr) -> Option<&'static str> {
+    let Expr::Literal(value, _) = expr else { return None };
+    let told = value.try_as_str().flatten()?;
+    PARTS.iter().copied().find(|part| told.eq_ignore_ascii_case(part))
 }
 
 fn unfit(plan: &LogicalPlan) -> Error {
