@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::super::login::LanguageQuery;
 use super::super::sheet;
-use super::super::told::{Told, onwards, with_status};
+use super::super::told::{Told, again, onwards};
 use super::super::{Words, private_page, words};
 use super::application::DoneQuery;
 use super::firm_of;
@@ -213,8 +213,7 @@ pub async fn take_step(
         Err(error) => error,
     };
     let form = if step == "renewal" { "renewal" } else { "deletion-proof" };
-    let Some(told) = Told::refused(w, form, filled, &error) else { return Err(error) };
-    with_status(show(&app, w, caller, id, told).await, &error)
+    again(w, form, filled, error, async |told| show(&app, w, caller, id, told).await).await
 }
 
 #[post("/firm/grants/{id}/use-reports")]
@@ -234,6 +233,5 @@ pub async fn hand_in(
         Err(error) => Err(error),
     };
     let Err(error) = filed else { return Ok(onwards(w, &format!("/firm/grants/{id}"), "use-report")) };
-    let Some(told) = Told::refused(w, FORM, filled, &error) else { return Err(error) };
-    with_status(show(&app, w, caller, id, told).await, &error)
+    again(w, FORM, filled, error, async |told| show(&app, w, caller, id, told).await).await
 }
