@@ -252,7 +252,7 @@ mod tests {
         let point = "6b17d1f2e12c4247f8bce6e563a440f277037d812deb33a0f4a13945d898c2964fe342e2fe1a7f9b8ee7eb4a7c0f9e162bce33576b315ececbb6406837bf51f5";
         let pem = |info: &str| {
             let text = crate::crypto::base64(&unhex(info).unwrap());
-            let (head, tail) = text.split_at(40);
+            let (head, tail) = text.split_at(text.len() / 2);
             format!("-----BEGIN PUBLIC KEY-----\r\n{head}\r\n{tail}\r\n-----END PUBLIC KEY-----\r\n")
         };
         let p256 = PublicKey::read("/k", &pem(&format!("{P256_INFO}{point}"))).unwrap();

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::support::{FirmBrowser, SAME_SITE, TestApp, shipped};
 
-const PDF: &[u8] = b"%PDF-1.7\nwhat we do to keep it safe\r\n--line but not the end\r\n";
+const PDF: &[u8] = b"%PDF-1.7\nwhat we do to keep it safe\r\n--lin is not the end\r\n";
 
 /// A PDF of so many bytes.
 fn pdf(size: usize) -> Vec<u8> {
@@ -133,7 +133,12 @@ async fn no_document_comes_from_another_site_or_another_firm() {
     let led = app.send_file(&path, &[("csrf", &own)], file, &nobody).await.expect(303);
     assert!(led.header("location").starts_with("/login"));
     assert!(known(&app, &firm, &id).await.is_empty());
-    // What breaks off is not kept.
+    // What looks like an end and is none, or is not all, is not kept.
+    let cut = b"%PDF-1.7\n\r\n--line and what comes then";
+    firm.upload(&path, "a.pdf", cut).await.expect(400);
+    let two = b"%PDF-1.7\n\r\n--line\r\nContent-Disposition: form-data; name=\"document\"; filename=\"b.pdf\"\r\n\r\n%PDF-1.7\n";
+    firm.upload(&path, "a.pdf", two).await.expect(400);
+    assert!(known(&app, &firm, &id).await.is_empty());
     firm.upload(&path, "a.pdf", PDF).await.expect(303);
     let document = known(&app, &firm, &id).await[0]["id"].as_str().unwrap().to_owned();
     let removal = format!("{path}/{document}/removal");

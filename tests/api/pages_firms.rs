@@ -50,7 +50,7 @@ async fn a_firm_registers_on_its_page_and_waits() {
     let contact = (&firm["contact_name"], &firm["contact_email"], &firm["contact_phone"]);
     assert_eq!(contact, (&json!("张三 Zhang"), &json!("zhang@example.org"), &json!("021-5555")));
     // The code and the name are taken; what was typed is there again, but for the passwords.
-    let again = send(&app, &filled("another name", &code, "li"), "en").await.expect(409).text();
+    let again = send(&app, &filled("another name", &code, "li-4"), "en").await.expect(409).text();
     assert!(again.contains("is registered already") && again.contains("value=\"another name\"") && !again.contains(PASSWORD), "{again}");
     let taken = send(&app, &filled("another name", &uscc(), "zhang"), "zh").await.expect(400).text();
     assert!(taken.contains("已被使用") && !taken.contains("the firm&#39;s password"), "{taken}");

@@ -43,7 +43,7 @@ impl GuardedUpload {
         drop(token);
         let file = part(&mut form, "document").await?;
         let name = file.content_disposition().and_then(|disposition| disposition.get_filename()).unwrap_or_default().to_owned();
-        Ok(Uploaded { name, file, _form: form })
+        Ok(Uploaded { name, file: Some(file), form: Some(form) })
     }
 }
 
@@ -58,12 +58,13 @@ fn broken(cause: &MultipartError) -> Error {
     Error::Malformed(format!("the form did not come whole: {cause}; send it again"))
 }
 
-/// A file of a form, as a stream of its bytes.
+/// A file of a form, as a stream of its bytes. It ends well where the form does: what looked like the end of the file was one then.
 pub struct Uploaded {
     name: String,
-    file: Field,
-    /// The file's part reads through it.
-    _form: Multipart,
+    /// Until it has ended.
+    file: Option<Field>,
+    /// Until it has ended.
+    form: Option<Multipart>,
 }
 
 impl Uploaded {
@@ -77,7 +78,19 @@ impl Stream for Uploaded {
     type Item = Result<Bytes>;
 
     fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let piece = when_ready!(self.get_mut().file.poll_next_unpin(context));
-        Poll::Ready(piece.map(|piece| piece.map_err(|cause| broken(&cause))))
+        let this = self.get_mut();
+        if let Some(file) = &mut this.file {
+            if let Some(piece) = when_ready!(file.poll_next_unpin(context)) {
+                return Poll::Ready(Some(piece.map_err(|cause| broken(&cause))));
+            }
+            this.file = None;
+        }
+        let Some(form) = &mut this.form else { return Poll::Ready(None) };
+        let more = when_ready!(form.poll_next_unpin(context));
+        this.form = None;
+        Poll::Ready(more.map(|more| match more {
+            Ok(_another) => Err(Error::Malformed("the form has something behind its file; send one file at a time".to_owned())),
+            Err(cause) => Err(broken(&cause)),
+        }))
     }
 }
