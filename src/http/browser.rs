@@ -171,9 +171,24 @@ impl GuardedForm {
     }
 }
 
-/// What somebody filled in.
-#[derive(Debug, Default, Clone, Deserialize)]
+/// A form of people who have no session yet, and so no token: what stands in it is reached through the check of where it was sent from only.
+#[derive(Deserialize)]
 #[serde(transparent)]
+pub struct OpenForm(Vec<(String, String)>);
+
+impl OpenForm {
+    /// What somebody filled in.
+    ///
+    /// # Errors
+    /// When it was not sent from a page of ours.
+    pub fn open(self, app: &App, headers: &HeaderMap) -> Result<Filled> {
+        check_site(app, headers)?;
+        Ok(Filled(self.0))
+    }
+}
+
+/// What somebody filled in.
+#[derive(Debug, Default, Clone)]
 pub struct Filled(Vec<(String, String)>);
 
 impl Filled {

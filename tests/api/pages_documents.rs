@@ -83,7 +83,7 @@ async fn a_document_that_is_not_taken_says_why() {
     let firm = app.firm_browser().await;
     let id = app.draft(&firm.token).await;
     let (en, zh) = (format!("{}?lang=en", of(&id)), format!("{}?lang=zh", of(&id)));
-    assert!(firm.page(&format!("/firm/applications/{id}?lang=en")).await.contains("of at most 293.0 KiB, and at most 2"));
+    assert!(firm.page(&format!("/firm/applications/{id}?lang=en")).await.contains("of at most 293 KiB, and at most 2"));
     for (name, bytes, status, said, in_chinese) in [
         ("large.pdf", pdf(300_001), 413, "A document may have 300000 bytes at the most", "文件过大"),
         ("far-larger.pdf", pdf(9_000_000), 413, "A document may have 300000 bytes at the most", "文件过大"),

@@ -10,7 +10,7 @@ use super::told::{Told, again, onwards};
 use super::{Words, private_page, words};
 use crate::app::App;
 use crate::error::{Error, Fault, Result};
-use crate::http::browser::{self, Filled};
+use crate::http::browser::{Filled, OpenForm};
 use crate::http::v1::firms::{FirmAccount, FirmContact, Registration};
 use crate::identity::Caller;
 
@@ -86,11 +86,11 @@ pub async fn register(
     app: web::Data<App>,
     query: web::Query<LanguageQuery>,
     request: HttpRequest,
-    form: web::Form<Filled>,
+    form: web::Form<OpenForm>,
 ) -> Result<HttpResponse> {
     // Another site must not register anything with the browser of somebody either.
-    browser::check_site(&app, request.headers())?;
-    let (w, filled) = (words(&request, query.lang.as_deref()), form.into_inner());
+    let filled = form.into_inner().open(&app, request.headers())?;
+    let w = words(&request, query.lang.as_deref());
     let registration = typed(&filled);
     let registered = match check(&registration, &filled) {
         Ok(()) => registration.take(&app, caller.address).await.map(|_registered| ()),

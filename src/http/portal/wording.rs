@@ -209,11 +209,12 @@ impl Words {
 
     /// A number of bytes as people read it.
     pub(super) fn size(&self, bytes: &i64) -> String {
-        match *bytes {
-            ..1024 => format!("{bytes} B"),
-            1024..1_048_576 => format!("{:.1} KiB", *bytes as f64 / 1024.0),
-            _ => format!("{:.1} MiB", *bytes as f64 / 1_048_576.0),
-        }
+        let (number, unit) = match *bytes {
+            ..1024 => return format!("{bytes} B"),
+            1024..1_048_576 => (*bytes as f64 / 1024.0, "KiB"),
+            _ => (*bytes as f64 / 1_048_576.0, "MiB"),
+        };
+        format!("{} {unit}", format!("{number:.1}").trim_end_matches(".0"))
     }
 
     /// How a list of texts is joined.

@@ -207,7 +207,7 @@ async fn ask_again(app: &App, w: Words, caller: &Caller, id: String, reason: Str
         csrf,
         title: w.t("确认撤销企业注册？", "Revoke the firm’s registration?"),
         lead,
-        facts: vec![(w.t("企业", "Firm"), firm.name), (w.t("统一社会信用代码", "Code"), firm.uscc)],
+        facts: vec![(w.t("企业", "Firm"), firm.name), (w.t("统一社会信用代码", "Credit code"), firm.uscc)],
         action: format!("{here}/steps/revocation"),
         confirmed: firm.id,
         reason: Some((w.t("撤销理由", "Why it is revoked"), reason)),
