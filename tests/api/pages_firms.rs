@@ -246,6 +246,6 @@ async fn firms_are_for_the_operator_alone_and_auditors_look() {
         let right = [&[("csrf", own.as_str())], &confirmed[..]].concat();
         operator.send_bare(path, &right, ("sec-fetch-site", "cross-site")).await.expect(403);
     }
-    assert!(operator.page(&here).await.contains("type pending"));
+    assert!(operator.page(&here).await.contains("type of-firm pending"));
     app.get_as("/api/v1/firms/me", &client.token).await.expect(200);
 }

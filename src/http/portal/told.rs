@@ -250,3 +250,18 @@ pub(super) async fn again(
     let Some(told) = Told::refused(w, form, filled, &error) else { return Err(error) };
     with_status(show(told).await, &error)
 }
+
+/// Two values of one form, so that what is wrong with both is said at once.
+///
+/// # Errors
+/// When either is not allowed.
+pub(super) fn both<A, B>(first: Result<A>, second: Result<B>) -> Result<(A, B)> {
+    match (first, second) {
+        (Ok(first), Ok(second)) => Ok((first, second)),
+        (Err(Error::Invalid(mut faults)), Err(Error::Invalid(more))) => {
+            faults.extend(more);
+            Err(Error::Invalid(faults))
+        }
+        (Err(error), _) | (_, Err(error)) => Err(error),
+    }
+}
