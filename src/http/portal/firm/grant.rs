@@ -178,7 +178,8 @@ async fn act(app: &App, caller: Caller, id: String, step: &str, filled: &Filled)
         "renewal" => {
             let long = |name: &str| check_text(&format!("/{name}"), &filled.text(name), 10, 4000);
             let term_days = filled.one("term_days").trim().parse();
-            let term_days = term_days.map_err(|_no_number| Error::invalid("/term_days", "give a whole number of days, within the longest term of the offer"));
+            let term_days = term_days
+                .map_err(|_no_number| Error::invalid("/term_days", "give a whole number of days, within the longest term of the offer"));
             let (term_days, (purpose, safeguards)) = both(term_days, both(long("purpose"), long("safeguards")))?;
             let (new, terms) = (NewRenewal { term_days, purpose, safeguards }, app.terms.clone());
             let asked = app.db.write(move |conn| grants::ask_renewal(conn, &caller, &id, new, &terms)).await?;
