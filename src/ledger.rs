@@ -25,7 +25,7 @@ use crate::db::{Conn, lock_ledger};
 use crate::error::Result;
 
 pub use follow::{Follower, Marks};
-pub use moments::{Moment, moments};
+pub use moments::{Moment, last_moments, moments};
 pub use record::{Draft, Recorder};
 pub use retention::forget_old;
 pub use verify::{Verdict, verify};

@@ -209,6 +209,19 @@ pub fn history(conn: &mut Conn, application: &str, agreement: Option<&str>, gran
     Ok(found)
 }
 
+/// What happened to a firm, in order. Whoever asks may see the firm.
+///
+/// # Errors
+/// When the database does not answer.
+pub fn history_of_firm(conn: &mut Conn, firm: &str) -> Result<Vec<Happened>> {
+    let found = ledger::history(conn, &format!("firm:{firm}"))?;
+    let by = |kind: &str| if kind == "firm.registered" { "firm" } else { "publisher" };
+    Ok(found
+        .into_iter()
+        .map(|(entry, words)| Happened { by: by(&entry.kind), kind: entry.kind, moment: entry.moment, words, seq: entry.seq })
+        .collect())
+}
+
 /// Whose step an entry about an application, an agreement or a grant is.
 fn side(kind: &str) -> &'static str {
     match kind {

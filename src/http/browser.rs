@@ -11,6 +11,8 @@
 //!
 //! Requests with an `Authorization` header need neither: a browser adds none by itself, and the cookie is not read when there is one.
 
+mod upload;
+
 use actix_web::dev::ServiceRequest;
 use actix_web::http::Method;
 use actix_web::http::header::{CACHE_CONTROL, COOKIE, HeaderMap, HeaderName, HeaderValue, ORIGIN, SET_COOKIE, USER_AGENT};
@@ -22,6 +24,8 @@ use crate::error::{Error, Result};
 use crate::identity::people::sessions::Origin;
 use crate::identity::{Caller, Identity, PersonIdentity};
 
+pub use upload::{GuardedUpload, Uploaded};
+
 /// The prefix binds it to this very host, to all of its paths, and to a safe connection: no neighbour can plant it.
 const NAME: &str = "__Host-qingdan";
 
@@ -30,8 +34,9 @@ pub const CSRF_HEADER: HeaderName = HeaderName::from_static("x-csrf-token");
 
 const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// Where the portal's forms go; they have the token in a field, which [`Guarded`] and [`GuardedForm`] check.
-const FORMS: [&str; 5] = ["/login", "/logout", "/account/", "/firm/", "/console/"];
+/// Where the portal's forms go; they have the token in a field, which [`Guarded`], [`GuardedForm`] and [`GuardedUpload`] check; those of
+/// people who have no session yet have none.
+const FORMS: [&str; 6] = ["/login", "/logout", "/register-firm", "/account/", "/firm/", "/console/"];
 
 fn is_form(path: &str) -> bool {
     let applies = path.starts_with("/datasets/") && path.ends_with("/apply");
@@ -166,6 +171,22 @@ impl GuardedForm {
     }
 }
 
+/// A form of people who have no session yet, and so no token: what stands in it is reached through the check of where it was sent from only.
+#[derive(Deserialize)]
+#[serde(transparent)]
+pub struct OpenForm(Vec<(String, String)>);
+
+impl OpenForm {
+    /// What somebody filled in.
+    ///
+    /// # Errors
+    /// When it was not sent from a page of ours.
+    pub fn open(self, app: &App, headers: &HeaderMap) -> Result<Filled> {
+        check_site(app, headers)?;
+        Ok(Filled(self.0))
+    }
+}
+
 /// What somebody filled in.
 #[derive(Debug, Default, Clone)]
 pub struct Filled(Vec<(String, String)>);
@@ -189,6 +210,12 @@ impl Filled {
     /// Every value of a name, as a list of its own.
     pub fn list(&self, name: &str) -> Vec<String> {
         self.all(name).map(str::to_owned).collect()
+    }
+
+    /// The same without what stands under a name.
+    pub fn without(mut self, name: &str) -> Self {
+        self.0.retain(|(known, _)| known != name);
+        self
     }
 
     /// Whether a name has this value.

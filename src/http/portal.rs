@@ -1,11 +1,13 @@
 //! The portal: pages for people who look for data, and for those who log in. They work without script.
 
 pub mod account;
+mod confirm;
 pub mod console;
 pub mod factor;
 pub mod firm;
 pub mod login;
 pub mod register;
+pub mod registration;
 mod sheet;
 mod told;
 mod wording;

@@ -1,5 +1,7 @@
 //! Clients: the credentials with which a firm's programs come. 接入凭证
 
+use std::collections::HashMap;
+
 use chrono::{Duration, NaiveDateTime};
 use diesel::prelude::*;
 use serde::Serialize;
@@ -156,6 +158,25 @@ pub fn list(conn: &mut Conn, firm_id: &str) -> Result<Vec<Client>> {
 pub fn find(conn: &mut Conn, id: &str) -> Result<Client> {
     let row: Option<ClientRow> = clients::table.find(id).select(ClientRow::as_select()).first(conn).optional()?;
     row.as_ref().ok_or_else(|| Error::not_found("client", id))?.try_into()
+}
+
+/// One client of a firm.
+///
+/// # Errors
+/// When the firm has none of that id.
+pub fn find_of(conn: &mut Conn, firm_id: &str, id: &str) -> Result<Client> {
+    let client = find(conn, id)?;
+    if client.firm_id == firm_id { Ok(client) } else { Err(Error::not_found("client", id)) }
+}
+
+/// When each of these clients took a token last; one that never did is not in the answer.
+///
+/// # Errors
+/// When the database does not answer.
+pub fn last_tokens(conn: &mut Conn, clients: &[Client]) -> Result<HashMap<String, NaiveDateTime>> {
+    let subjects: Vec<String> = clients.iter().map(|client| format!("client:{}", client.id)).collect();
+    let found = ledger::last_moments(conn, &subjects, Kind::TokenIssued)?;
+    Ok(found.into_iter().filter_map(|(subject, at)| Some((subject.strip_prefix("client:")?.to_owned(), at))).collect())
 }
 
 /// The digest of a client's secret, if it has one.

@@ -1,6 +1,9 @@
 //! Firms: who registered, and what the operator decided. 人工智能企业
 
+use std::collections::HashMap;
+
 use chrono::{Duration, NaiveDateTime};
+use diesel::dsl::count_star;
 use diesel::prelude::*;
 use serde::Serialize;
 use serde_json::json;
@@ -59,6 +62,12 @@ pub const SUSPENDED: &str = "suspended";
 
 /// The state of a firm that may not act any more.
 pub const REVOKED: &str = "revoked";
+
+/// Every state of a firm; first that in which it waits for the operator.
+pub const STATES: [&str; 5] = [PENDING, APPROVED, SUSPENDED, REFUSED, REVOKED];
+
+/// Firms on one page of a list for people.
+pub const PAGE: i64 = 50;
 
 /// What a firm says of itself.
 pub struct NewFirm {
@@ -132,6 +141,47 @@ pub fn list(conn: &mut Conn, after: Option<&str>, limit: i64) -> Result<(Vec<Fir
         query = query.filter(firms::id.gt(after.to_owned()));
     }
     Ok((query.order(firms::id).limit(limit).select(Firm::as_select()).load(conn)?, total))
+}
+
+/// A page of a list for people.
+#[derive(Debug)]
+pub struct FirmListing {
+    /// The firms.
+    pub firms: Vec<Firm>,
+    /// How many the list has in all.
+    pub total: i64,
+    /// How many there are in each state, where there are any.
+    pub counts: Vec<(&'static str, i64)>,
+}
+
+/// The firms in a state, or all of them; `page` counts from 0. Those that wait for the operator come first, of others the newest.
+///
+/// # Errors
+/// When the database does not answer.
+pub fn page(conn: &mut Conn, status: Option<&str>, page: i64) -> Result<FirmListing> {
+    let counted: Vec<(String, i64)> = firms::table.group_by(firms::status).select((firms::status, count_star())).load(conn)?;
+    let counted: HashMap<String, i64> = counted.into_iter().collect();
+    let counts: Vec<(&str, i64)> = STATES.into_iter().filter_map(|state| Some((state, *counted.get(state)?))).collect();
+    let query = firms::table.into_boxed::<<Conn as Connection>::Backend>();
+    let query = match status {
+        Some(status) => query.filter(firms::status.eq(status.to_owned())),
+        None => query,
+    };
+    let ordered = match status {
+        Some(PENDING) => query.order((firms::created_at, firms::id)),
+        Some(_) | None => query.order((firms::status.ne(PENDING), firms::created_at.desc(), firms::id)),
+    };
+    let found = ordered.limit(PAGE).offset(page.max(0) * PAGE).select(Firm::as_select()).load(conn)?;
+    let total = counts.iter().filter(|(state, _)| status.is_none_or(|status| status == *state)).map(|(_, count)| count).sum();
+    Ok(FirmListing { firms: found, total, counts })
+}
+
+/// How many firms wait for the operator.
+///
+/// # Errors
+/// When the database does not answer.
+pub fn waiting(conn: &mut Conn) -> Result<i64> {
+    Ok(firms::table.filter(firms::status.eq(PENDING)).count().get_result(conn)?)
 }
 
 /// The firm, when it may act.

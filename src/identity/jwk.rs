@@ -3,7 +3,7 @@
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, ED25519, ParsedPublicKey, UnparsedPublicKey};
 use serde_json::{Value, json};
 
-use crate::crypto::{base64url, hex, sha256, unbase64url};
+use crate::crypto::{base64url, hex, sha256, unbase64, unbase64url, unhex};
 use crate::error::{Error, Result};
 
 /// The y coordinates of the points of small order on Curve25519's Edwards form, also in the spellings beyond the field's modulus:
@@ -30,7 +30,46 @@ pub enum PublicKey {
     P256([u8; 32], [u8; 32]),
 }
 
+/// What stands before the bytes of an Ed25519 key in a SubjectPublicKeyInfo (RFC 8410), and before those of a P-256 point (RFC 5480).
+const ED25519_INFO: &str = "302a300506032b6570032100";
+const P256_INFO: &str = "3059301306072a8648ce3d020106082a8648ce3d03010703420004";
+
 impl PublicKey {
+    /// Reads a key as a person pastes it: a JWK, or what `openssl pkey -pubout` writes. A private key is refused.
+    ///
+    /// # Errors
+    /// Says what is asked, at `pointer`.
+    pub fn read(pointer: &str, text: &str) -> Result<Self> {
+        let text = text.trim();
+        if text.contains("PRIVATE KEY") {
+            return Err(Error::invalid(pointer, "this is a private key; keep it, and send the public half only"));
+        }
+        if let Some(rest) = text.strip_prefix("-----BEGIN PUBLIC KEY-----") {
+            let inner = rest.strip_suffix("-----END PUBLIC KEY-----").unwrap_or_default();
+            let info = unbase64(&inner.split_whitespace().collect::<String>()).unwrap_or_default();
+            let unknown =
+                || Error::invalid(pointer, "give the public half of an Ed25519 or P-256 key, as `openssl pkey -pubout` writes it");
+            return Self::parse(pointer, &Self::jwk_of(&info).ok_or_else(unknown)?);
+        }
+        let jwk = serde_json::from_str(text);
+        Self::parse(pointer, &jwk.map_err(|_unreadable| Error::invalid(pointer, "give a public key as a JWK in JSON, or in PEM"))?)
+    }
+
+    /// Whether a text holds a private or secret key, as far as one can tell: it is neither kept nor shown again.
+    pub fn is_private(text: &str) -> bool {
+        text.contains("PRIVATE KEY") || serde_json::from_str(text).is_ok_and(|jwk: Value| Self::private_member(&jwk).is_some())
+    }
+
+    /// The JWK of a SubjectPublicKeyInfo.
+    fn jwk_of(info: &[u8]) -> Option<Value> {
+        let rest = |start: &str| info.strip_prefix(unhex(start)?.as_slice());
+        if let Some(x) = rest(ED25519_INFO) {
+            return Some(json!({ "kty": "OKP", "crv": "Ed25519", "x": base64url(x) }));
+        }
+        let (x, y) = rest(P256_INFO)?.split_at_checked(32)?;
+        Some(json!({ "kty": "EC", "crv": "P-256", "x": base64url(x), "y": base64url(y) }))
+    }
+
     /// Reads a JWK. Private and secret keys are refused, so that nobody hands us one by mistake.
     ///
     /// # Errors
@@ -207,6 +246,32 @@ pub fn key_id(pointer: &str, jws: &str) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_pasted_key_is_read_and_a_private_one_refused() {
+        let point = "6b17d1f2e12c4247f8bce6e563a440f277037d812deb33a0f4a13945d898c2964fe342e2fe1a7f9b8ee7eb4a7c0f9e162bce33576b315ececbb6406837bf51f5";
+        let pem = |info: &str| {
+            let text = crate::crypto::base64(&unhex(info).unwrap());
+            let (head, tail) = text.split_at(text.len() / 2);
+            format!("-----BEGIN PUBLIC KEY-----\r\n{head}\r\n{tail}\r\n-----END PUBLIC KEY-----\r\n")
+        };
+        let p256 = PublicKey::read("/k", &pem(&format!("{P256_INFO}{point}"))).unwrap();
+        assert_eq!(PublicKey::read("/k", &p256.to_jwk().to_string()).unwrap(), p256);
+        let ed25519 = PublicKey::read("/k", &pem(&format!("{ED25519_INFO}{}", "07".repeat(32)))).unwrap();
+        assert_eq!(ed25519, PublicKey::Ed25519([7; 32]));
+        for wrong in
+            [&pem(&format!("{ED25519_INFO}{}", "00".repeat(32)))[..], &pem(&format!("{ED25519_INFO}07")), &pem(&"30".repeat(60)), "", "{}"]
+        {
+            PublicKey::read("/k", wrong).unwrap_err();
+        }
+        let private = "-----BEGIN PRIVATE KEY-----\nMC4CAQ==\n-----END PRIVATE KEY-----";
+        let jwk = r#"{"kty":"OKP","crv":"Ed25519","x":"BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc","d":"eA"}"#;
+        for text in [private, jwk] {
+            assert!(PublicKey::is_private(text));
+            assert!(PublicKey::read("/k", text).unwrap_err().to_string().contains("this is a private key"));
+        }
+        assert!(!PublicKey::is_private(&p256.to_jwk().to_string()));
+    }
 
     #[test]
     fn every_algorithm_belongs_to_one_kind_of_key() {

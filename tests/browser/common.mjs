@@ -91,6 +91,7 @@ export const PORTAL = [
   ['register', '/register'],
   ['problem', '/problems/not-found'],
   ['login', '/login'],
+  ['register-firm', '/register-firm'],
 ];
 
 export function address(pathAndQuery, language, base = BASE) {
@@ -157,7 +158,8 @@ export async function newStaff(roles) {
 }
 
 // A made-up 统一社会信用代码 with both check digits right (GB 11714, GB 32100).
-function uscc() {
+export function uscc() {
+  people += 1;
   const signs = '0123456789ABCDEFGHJKLMNPQRTUWXY';
   const number = `MA${String((process.pid * 1000 + people) % 1_000_000).padStart(6, '0')}`;
   const value = (sign) => '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ'.indexOf(sign);
@@ -169,10 +171,10 @@ function uscc() {
 
 // A firm that may act, and its person, who has a second factor with recovery codes.
 export async function newFirm() {
-  people += 1;
+  const code = uscc();
   const account = { username: `firm-${process.pid}-${people}`, password: 'a password of the firm' };
   const contact = { name: '联系人', email: 'contact@example.org' };
-  const registered = await api('POST', '/api/v1/firms', null, { name: '徐汇示例智能科技有限公司', uscc: uscc(), contact, account });
+  const registered = await api('POST', '/api/v1/firms', null, { name: '徐汇示例智能科技有限公司', uscc: code, contact, account });
   const operator = await operatorToken();
   await api('POST', `/api/v1/admin/firms/${registered.firm.id}/decision`, operator, { approve: true, reason: 'papers are in order' });
   const { token } = await api('POST', '/api/v1/sessions', null, account);
@@ -199,3 +201,40 @@ export async function noSidewaysScroll(page, what) {
   const [content, view] = await page.evaluate(() => [document.scrollingElement.scrollWidth, innerWidth]);
   assert.ok(content <= view, `${what}: the content is ${content} px wide in a view of ${view} px`);
 }
+
+// The path of a page.
+export const pathOf = (page) => new URL(page.url()).pathname;
+
+// Goes to a page, logs in where that is asked, and comes back to it.
+export async function enter(context, where, language, { username, password, code = '' }) {
+  const page = await context.newPage();
+  await page.goto(address(where, language));
+  assert.equal(pathOf(page), '/login', 'nobody is logged in');
+  await page.locator('input[name=username]').fill(username);
+  await page.locator('input[name=password]').fill(password);
+  await page.locator('input[name=code]').fill(code);
+  await page.locator('main button[type=submit]').click();
+  assert.equal(pathOf(page), where, 'the log-in leads back');
+  return page;
+}
+
+// Looks at a page: a screenshot, no sideways scrolling, no serious finding of axe.
+export function looker(language, size) {
+  const axe = axeSource();
+  return async (page, name) => {
+    const what = `${name} ${language} ${size}`;
+    assert.equal(await page.locator('html').getAttribute('lang'), HTML_LANG[language], what);
+    assert.equal(await page.locator('script').count(), 0, what);
+    assert.equal(await page.locator('h1').count(), 1, what);
+    await page.screenshot({ path: shot(`${name}-${language}-${size}`), fullPage: true });
+    await noSidewaysScroll(page, what);
+    await page.evaluate(axe);
+    const { violations } = await page.evaluate(() => window.axe.run(document));
+    const serious = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical');
+    assert.deepEqual(serious.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' | ')}`), [], what);
+  };
+}
+
+// The button of the form that goes to this address.
+export const form = (page, action) => page.locator(`form[action*="${action}"]`);
+export const press = (page, action) => form(page, action).locator('button[type=submit]').click();

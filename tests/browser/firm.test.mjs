@@ -4,10 +4,9 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 
 import {
-  DESKTOP, HTML_LANG, LANGUAGES, PHONE, address, api, axeSource, codeOf, launch, newFirm, newPerson, newStaff, noSidewaysScroll, shot,
+  DESKTOP, LANGUAGES, PHONE, address, api, codeOf, enter, form, launch, looker, newFirm, newPerson, newStaff, noSidewaysScroll, pathOf, press,
 } from './common.mjs';
 
-const axe = axeSource();
 const SLUG = 'community-health-visits';
 
 let browser;
@@ -15,40 +14,6 @@ before(async () => {
   browser = await launch();
 });
 after(() => browser?.close());
-
-const path = (page) => new URL(page.url()).pathname;
-
-// Goes to a page, logs in where that is asked, and comes back to it.
-async function enter(context, where, language, { username, password, code = '' }) {
-  const page = await context.newPage();
-  await page.goto(address(where, language));
-  assert.equal(path(page), '/login', 'nobody is logged in');
-  await page.locator('input[name=username]').fill(username);
-  await page.locator('input[name=password]').fill(password);
-  await page.locator('input[name=code]').fill(code);
-  await page.locator('main button[type=submit]').click();
-  assert.equal(path(page), where, 'the log-in leads back');
-  return page;
-}
-
-function looker(language, size) {
-  return async (page, name) => {
-    const what = `${name} ${language} ${size}`;
-    assert.equal(await page.locator('html').getAttribute('lang'), HTML_LANG[language], what);
-    assert.equal(await page.locator('script').count(), 0, what);
-    assert.equal(await page.locator('h1').count(), 1, what);
-    await page.screenshot({ path: shot(`${name}-${language}-${size}`), fullPage: true });
-    await noSidewaysScroll(page, what);
-    await page.evaluate(axe);
-    const { violations } = await page.evaluate(() => window.axe.run(document));
-    const serious = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical');
-    assert.deepEqual(serious.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' | ')}`), [], what);
-  };
-}
-
-// The button of the form that goes to this address.
-const form = (page, action) => page.locator(`form[action*="${action}"]`);
-const press = (page, action) => form(page, action).locator('button[type=submit]').click();
 
 for (const language of LANGUAGES) {
   for (const [size, viewport] of [['desktop', DESKTOP], ['phone', PHONE]]) {
@@ -80,8 +45,8 @@ for (const language of LANGUAGES) {
       await look(page, 'apply-wrong');
       await page.locator('input[name=term_days]').fill('90');
       await press(page, '/apply');
-      assert.match(path(page), /^\/firm\/applications\/[0-9a-f-]+$/);
-      const application = path(page);
+      assert.match(pathOf(page), /^\/firm\/applications\/[0-9a-f-]+$/);
+      const application = pathOf(page);
       assert.equal(await page.locator('.sheet .conflicts').count(), 1);
       await look(page, 'firm-draft');
       await page.locator('a[href*="/edit?"]').click();
@@ -134,9 +99,10 @@ for (const language of LANGUAGES) {
       assert.equal(await page.locator('.wrong').count(), 1);
       await page.locator('input[name=code]').fill(codeOf(firm.secret));
       await press(page, '/confirmation');
-      assert.match(path(page), /^\/firm\/grants\/[0-9a-f-]+$/);
-      const grant = path(page);
+      assert.match(pathOf(page), /^\/firm\/grants\/[0-9a-f-]+$/);
+      const grant = pathOf(page);
       assert.equal(await page.locator('.type.in_force').count(), 1);
+      await page.locator('details summary').first().click();
       await look(page, 'firm-grant');
       await page.locator('textarea[name=used_for]').fill('完成了模型评测。We evaluated the model.');
       await press(page, '/use-reports');
@@ -179,7 +145,7 @@ test('pages fit a view of 320 px, and do their work without script', async () =>
   const page = await enter(context, `/datasets/${SLUG}/apply`, 'en', { ...firm, code: firm.recovery[0] });
   await page.locator('input[value=evaluation]').check();
   await press(page, '/apply');
-  const application = path(page);
+  const application = pathOf(page);
   await press(page, '/steps/submission');
   assert.equal(await page.locator('.fault').count(), 1, 'something is missing');
   await page.locator('details summary').click();
@@ -203,8 +169,8 @@ test('a person with a one-time password changes it first', async () => {
   await page.locator('input[name=username]').fill(person.username);
   await page.locator('input[name=password]').fill(person.password);
   await page.locator('main button[type=submit]').click();
-  assert.equal(path(page), '/account');
+  assert.equal(pathOf(page), '/account');
   await page.goto(address('/console', 'en'));
-  assert.equal(path(page), '/account');
+  assert.equal(pathOf(page), '/account');
   await context.close();
 });

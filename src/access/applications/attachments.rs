@@ -111,6 +111,16 @@ pub fn declared_type(name: &str, content_type: &str) -> Result<&'static str> {
     Ok(declared)
 }
 
+/// The media type of a document by the ending of its name, for a form: what a browser says of a file depends on the machine.
+///
+/// # Errors
+/// When documents of that kind are not taken.
+pub fn named_type(name: &str) -> Result<&'static str> {
+    let ending = name.rsplit_once('.').map(|(_, ending)| ending.to_ascii_lowercase()).unwrap_or_default();
+    let known = KINDS.iter().find(|(known, _)| *known == ending);
+    declared_type(name, known.map_or("", |(_, media_type)| media_type))
+}
+
 /// Checks that a document is what it is said to be, by its first bytes; `is_all` when it has no more.
 ///
 /// # Errors
@@ -306,6 +316,8 @@ mod tests {
     #[test]
     fn a_document_is_what_its_name_its_type_and_its_bytes_say() {
         let png = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR";
+        assert_eq!((named_type("a.PDF").unwrap(), named_type("说明.jpeg").unwrap()), ("application/pdf", "image/jpeg"));
+        assert!(named_type("a.svg").is_err() && named_type("pdf").is_err());
         assert_eq!(declared_type("a.PNG", "image/png").unwrap(), "image/png");
         assert_eq!(declared_type("说明.txt", "Text/Plain; charset=utf-8").unwrap(), "text/plain");
         assert_eq!(declared_type("a.jpeg", "image/jpeg").unwrap(), "image/jpeg");

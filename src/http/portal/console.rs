@@ -1,13 +1,15 @@
-//! The console: the queue of applications, their review, and the grants. 工作台
+//! The console: the queue of applications, their review, the grants, and the firms. 工作台
 
 pub mod application;
+pub mod firms;
 pub mod grants;
 pub mod queue;
 pub mod report;
 
+use crate::db::Conn;
 use crate::error::Result;
 use crate::http::browser;
-use crate::identity::{Caller, PersonIdentity, Role};
+use crate::identity::{Caller, PersonIdentity, Role, firms as known_firms};
 
 /// The person who is logged in, who has one of these roles.
 ///
@@ -23,3 +25,21 @@ const ANY: [Role; 4] = [Role::Steward, Role::Reviewer, Role::Operator, Role::Aud
 
 /// Who may look at grants.
 const OVER_GRANTS: [Role; 3] = [Role::Reviewer, Role::Operator, Role::Auditor];
+
+/// Who may look at firms.
+const OVER_FIRMS: [Role; 2] = [Role::Operator, Role::Auditor];
+
+/// The parts of the console that a person sees.
+struct Rooms {
+    /// Whether the grants are one of them.
+    grants: bool,
+    /// How many firms wait for the operator, where the firms are one of them.
+    firms: Option<i64>,
+}
+
+impl Rooms {
+    fn of(conn: &mut Conn, caller: &Caller) -> Result<Self> {
+        let firms = if caller.with_role(&OVER_FIRMS).is_ok() { Some(known_firms::waiting(conn)?) } else { None };
+        Ok(Rooms { grants: caller.with_role(&OVER_GRANTS).is_ok(), firms })
+    }
+}

@@ -2,6 +2,8 @@
 
 pub mod application;
 pub mod apply;
+pub mod clients;
+pub mod documents;
 pub mod grant;
 pub mod notice;
 

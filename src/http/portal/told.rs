@@ -44,6 +44,10 @@ impl Told {
                     _ => format!("Too many tries. Try again in {seconds} seconds."),
                 },
             ),
+            Error::TooLarge(text) => (vec![Fault { pointer: "/document/size".to_owned(), detail: text.clone() }], general(w, &[])),
+            Error::UnsupportedMediaType(text) => {
+                (vec![Fault { pointer: "/document/kind".to_owned(), detail: text.clone() }], general(w, &[]))
+            }
             _ => return None,
         };
         Some(Told { w, done: None, form: form.to_owned(), filled, faults, general: Some(general) })
@@ -98,7 +102,7 @@ impl Told {
 
     fn explain(&self, fault: &Fault) -> String {
         match self.w.short() {
-            "zh" => chinese(&fault.pointer).map_or_else(|| sentence(&fault.detail), str::to_owned),
+            "zh" => chinese(&self.form, &fault.pointer).map_or_else(|| sentence(&fault.detail), str::to_owned),
             _ => sentence(&fault.detail),
         }
     }
@@ -127,9 +131,31 @@ fn conflict(w: Words, text: &str) -> String {
 }
 
 /// What is asked of a field, in Chinese; the core speaks English.
-fn chinese(pointer: &str) -> Option<&'static str> {
-    let first = pointer.trim_start_matches('/').split('/').next().unwrap_or_default();
+fn chinese(form: &str, pointer: &str) -> Option<&'static str> {
+    let mut steps = pointer.trim_start_matches('/').split('/');
+    let (first, second) = (steps.next().unwrap_or_default(), steps.next().unwrap_or_default());
     Some(match first {
+        "contact" | "account" | "document" => match second {
+            "name" => "请填写联系人姓名，1 至 100 个字符。",
+            "email" => "请填写有效的电子邮箱地址。",
+            "phone" => "请填写 5 至 40 个字符的电话号码，或留空。",
+            "username" => "用户名不符合要求或已被使用：请用 3 至 100 个小写字母、数字或 . - _ @。",
+            "password" => "密码须为 12 至 200 个字符，且不含用户名。",
+            "again" => "两次输入的密码不一致。",
+            "size" => "文件过大，请上传较小的文件，或拆分后上传。",
+            "kind" => "不接受此类文件；可上传 PDF、PNG、JPEG、TXT、DOCX、XLSX，文件名须带相应扩展名。",
+            _ => "请选择一个文件。",
+        },
+        "name" => match form {
+            "registration" => "请填写企业名称，2 至 200 个字符，不得含有不可见字符。",
+            "document" => "文件名须为 1 至 200 个字符，不以点开头，不含路径和不可见字符。",
+            _ => "请填写名称，1 至 100 个字符，不得含有不可见字符。",
+        },
+        "Content-Type" => "文件内容与其扩展名不符。",
+        "proof" => "请选择一种凭证。",
+        "uscc" => "请核对统一社会信用代码：18 位，且校验位相符。",
+        "public_jwk" => "请粘贴 Ed25519 或 P-256 公钥（JWK 或 PEM），不要粘贴私钥。",
+        "jwks_uri" => "请填写公网上的 https 地址（端口 443 或 8443）。",
         "purpose" | "safeguards" => "请用 10 至 4000 个字符说明，不得含有不可见字符。",
         "purposes" => "请至少选择一类用途。",
         "modes" => "请至少选择一种提供方式。",
@@ -179,6 +205,21 @@ fn said(w: Words, done: &str) -> Option<&'static str> {
         "resumption" => w.t("授权已恢复。", "The grant is resumed."),
         "revocation" => w.t("授权已撤销。", "The grant is revoked."),
         "statement" => w.t("答复已提交。", "The answer is handed in."),
+        "attached" => w.t("文件已添加。", "The document is added."),
+        "document-removed" => w.t("文件已删除。", "The document is removed."),
+        "client-registered" => w.t("接入凭证已登记。", "The client is registered."),
+        "client-token-revocation" => w.t(
+            "此前签发的令牌已全部失效；接入凭证可以取得新的令牌。",
+            "Every token that was issued until now is over. The client may take new ones.",
+        ),
+        "client-revocation" => w.t("接入凭证已撤销。", "The client is revoked."),
+        "client-suspension" => w.t("接入凭证已暂停。", "The client is suspended."),
+        "client-resumption" => w.t("接入凭证已恢复。", "The client is resumed."),
+        "firm-approval" => w.t("企业注册已核准。", "The firm is approved."),
+        "firm-refusal" => w.t("企业注册未予核准。", "The firm’s registration is refused."),
+        "firm-suspension" => w.t("企业已暂停。", "The firm is suspended."),
+        "firm-resumption" => w.t("企业已恢复。", "The firm is resumed."),
+        "firm-revocation" => w.t("企业注册已撤销。", "The firm’s registration is revoked."),
         _ => return None,
     })
 }
@@ -193,4 +234,34 @@ pub(super) fn with_status(page: Result<HttpResponse>, error: &Error) -> Result<H
     let mut page = page?;
     *page.status_mut() = error.kind().status();
     Ok(with_wait(page, error))
+}
+
+/// The page once more, with what was wrong in a form of it and what was typed.
+///
+/// # Errors
+/// The error itself, where it is none that a form explains.
+pub(super) async fn again(
+    w: Words,
+    form: &str,
+    filled: Filled,
+    error: Error,
+    show: impl AsyncFnOnce(Told) -> Result<HttpResponse>,
+) -> Result<HttpResponse> {
+    let Some(told) = Told::refused(w, form, filled, &error) else { return Err(error) };
+    with_status(show(told).await, &error)
+}
+
+/// Two values of one form, so that what is wrong with both is said at once.
+///
+/// # Errors
+/// When either is not allowed.
+pub(super) fn both<A, B>(first: Result<A>, second: Result<B>) -> Result<(A, B)> {
+    match (first, second) {
+        (Ok(first), Ok(second)) => Ok((first, second)),
+        (Err(Error::Invalid(mut faults)), Err(Error::Invalid(more))) => {
+            faults.extend(more);
+            Err(Error::Invalid(faults))
+        }
+        (Err(error), _) | (_, Err(error)) => Err(error),
+    }
 }

@@ -6,6 +6,8 @@ use super::Words;
 use crate::access::applications::State;
 use crate::access::desk::Happened;
 use crate::catalog::{Purpose, Safeguard};
+use crate::identity::clients::{self, Client};
+use crate::identity::firms;
 
 /// Whose page it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -127,6 +129,9 @@ impl Words {
             "application.answered" => self.t("答复补正要求", "The firm answered"),
             "application.approved" => self.t("批准申请", "The application was approved"),
             "application.refused" => self.t("不予开放", "The application was refused"),
+            "attachment.added" => self.t("添加文件", "A document was added"),
+            "attachment.removed" => self.t("删除文件", "A document was removed"),
+            "attachment.expired" => self.t("文件保存期满，已删除", "A document was kept for its time, and is gone"),
             "application.withdrawn" => self.t("撤回申请", "The application was withdrawn"),
             "application.expired" => self.t("逾期未办，申请失效", "The firm’s time went by, and the application expired"),
             "application.overdue" => self.t("主体逾期未办", "The publisher’s time went by"),
@@ -146,6 +151,13 @@ impl Words {
             "deletion.proved" => self.t("提交删除证明", "The deletion was proved"),
             "deletion_proof.overdue" => self.t("删除证明逾期", "The proof of deletion is overdue"),
             "grant.revoked" => self.t("撤销授权", "The grant was revoked"),
+            "firm.registered" => self.t("提交企业注册", "The firm registered"),
+            "firm.approved" => self.t("核准企业注册", "The firm was approved"),
+            "firm.refused" => self.t("不予核准企业注册", "The firm’s registration was refused"),
+            "firm.suspended" => self.t("暂停企业", "The firm was suspended"),
+            "firm.resumed" => self.t("恢复企业", "The firm was resumed"),
+            "firm.revoked" => self.t("撤销企业注册", "The firm’s registration was revoked"),
+            "firm.reinstated" => self.t("恢复已撤销的企业注册", "The firm was reinstated"),
             "use_report.overdue" => self.t("利用情况报告逾期", "A report on use did not come in time"),
             other => other,
         }
@@ -164,6 +176,45 @@ impl Words {
     pub(super) fn entry_time(&self, happened: &Happened) -> String {
         let at = NaiveDateTime::parse_from_str(&happened.moment, "%Y-%m-%dT%H:%M:%S%.fZ");
         at.map_or_else(|_unreadable| happened.moment.clone(), |at| self.time(&at))
+    }
+
+    /// Where a client stands.
+    pub(super) fn client_state(&self, state: &str) -> &'static str {
+        match state {
+            "active" => self.t("有效", "Active"),
+            "suspended" => self.t("已暂停", "Suspended"),
+            _ => self.t("已撤销", "Revoked"),
+        }
+    }
+
+    /// How a client proves itself.
+    pub(super) fn proof(&self, client: &Client) -> &'static str {
+        match (client.method.as_str(), client.jwks_uri.is_some()) {
+            (clients::CLIENT_SECRET, _) => self.t("密钥串（secret）", "A secret"),
+            (_, true) => self.t("所公布的公钥", "Public keys that it publishes"),
+            (_, false) => self.t("公钥", "A public key"),
+        }
+    }
+
+    /// Where a firm stands.
+    pub(super) fn firm_state(&self, state: &str) -> &'static str {
+        match state {
+            "pending" => self.t("待核准", "Waiting for a decision"),
+            firms::APPROVED => self.t("已核准", "Approved"),
+            firms::SUSPENDED => self.t("已暂停", "Suspended"),
+            "refused" => self.t("未予核准", "Refused"),
+            _ => self.t("已撤销", "Revoked"),
+        }
+    }
+
+    /// A number of bytes as people read it.
+    pub(super) fn size(&self, bytes: &i64) -> String {
+        let (number, unit) = match *bytes {
+            ..1024 => return format!("{bytes} B"),
+            1024..1_048_576 => (*bytes as f64 / 1024.0, "KiB"),
+            _ => (*bytes as f64 / 1_048_576.0, "MiB"),
+        };
+        format!("{} {unit}", format!("{number:.1}").trim_end_matches(".0"))
     }
 
     /// How a list of texts is joined.

@@ -134,7 +134,10 @@ pub async fn remove_attachment(caller: Caller, app: web::Data<App>, path: web::P
 }
 
 /// A name without a path.
-fn file_name(text: &str) -> Result<String> {
+///
+/// # Errors
+/// When it is none.
+pub fn file_name(text: &str) -> Result<String> {
     let name = check_text("name", text, 1, 200)?;
     if name.contains(['/', '\\', '\n', '\r', '\t']) || name.starts_with('.') {
         return Err(Error::invalid("name", "give the name of the file alone, without a path, a line break, or a dot at its beginning"));

@@ -17,18 +17,18 @@ use crate::identity::jwk::PublicKey;
 #[serde(deny_unknown_fields)]
 pub struct ClientRegistration {
     /// What the firm calls it.
-    name: String,
+    pub name: String,
     /// The public half of its key, as a JWK: Ed25519 or P-256. Without one, and without `jwks_uri`, it gets a secret.
     #[schema(value_type = Option<Object>)]
-    public_jwk: Option<serde_json::Value>,
+    pub public_jwk: Option<serde_json::Value>,
     /// In its place an https address in the public network, at port 443 or 8443, where the client publishes its public keys as a JWK set. Assertions and signatures then
     /// name a key of it by `kid`, and keys change there.
     #[schema(example = "https://keys.example.com/jwks.json")]
-    jwks_uri: Option<String>,
+    pub jwks_uri: Option<String>,
     /// Whether its access tokens are always bound to a key, which each request has to prove (DPoP, RFC 9449): a token that leaks is of no use then. `false`
     /// by default; a client may bind a token in any case.
     #[serde(default)]
-    dpop_bound_access_tokens: bool,
+    pub dpop_bound_access_tokens: bool,
 }
 
 /// A client that was registered.
@@ -36,10 +36,31 @@ pub struct ClientRegistration {
 pub struct RegisteredClient {
     /// The client; its `id` is the `client_id`.
     #[serde(flatten)]
-    client: Client,
+    pub client: Client,
     /// Its secret, where it has one. It is shown this once.
     #[serde(skip_serializing_if = "Option::is_none")]
-    secret: Option<String>,
+    pub secret: Option<String>,
+}
+
+impl ClientRegistration {
+    /// Registers the client for the firm of the person who asks.
+    ///
+    /// # Errors
+    /// When a value is not allowed, the firm is not approved, or the caller is no person of a firm: a leaked token must not be able to make
+    /// itself another client.
+    pub async fn take(self, app: &App, caller: &Caller) -> Result<RegisteredClient> {
+        let (actor, firm) = (format!("person:{}", caller.person()?.id), caller.firm()?.to_owned());
+        let name = check_text("/name", &self.name, 1, 100)?;
+        let new = match (&self.public_jwk, &self.jwks_uri) {
+            (Some(_), Some(_)) => return Err(Error::invalid("/jwks_uri", "give a key, or the address of keys, and not both")),
+            (Some(jwk), None) => NewClient::Key(PublicKey::parse("/public_jwk", jwk)?),
+            (None, Some(address)) => NewClient::KeysAt(app.outbound.address("/jwks_uri", address)?.to_string()),
+            (None, None) => NewClient::Secret,
+        };
+        let bound = self.dpop_bound_access_tokens;
+        let (client, secret) = app.db.write(move |conn| clients::register(conn, &actor, &firm, &name, new, bound)).await?;
+        Ok(RegisteredClient { client, secret })
+    }
 }
 
 /// List the own firm's clients
@@ -58,19 +79,7 @@ pub async fn list_clients(caller: Caller, app: web::Data<App>) -> Result<web::Js
 #[utoipa::path(tag = "firms", security(("session" = [])), responses((status = CREATED, body = RegisteredClient)))]
 #[post("/firms/me/clients")]
 pub async fn create_client(caller: Caller, app: web::Data<App>, body: web::Json<ClientRegistration>) -> Result<HttpResponse> {
-    // A person: a leaked token must not be able to make itself another client.
-    caller.person()?;
-    let firm = caller.firm()?.to_owned();
-    let name = check_text("/name", &body.name, 1, 100)?;
-    let new = match (&body.public_jwk, &body.jwks_uri) {
-        (Some(_), Some(_)) => return Err(Error::invalid("/jwks_uri", "give a key, or the address of keys, and not both")),
-        (Some(jwk), None) => NewClient::Key(PublicKey::parse("/public_jwk", jwk)?),
-        (None, Some(address)) => NewClient::KeysAt(app.outbound.address("/jwks_uri", address)?.to_string()),
-        (None, None) => NewClient::Secret,
-    };
-    let bound = body.dpop_bound_access_tokens;
-    let (client, secret) = app.db.write(move |conn| clients::register(conn, &caller.actor(), &firm, &name, new, bound)).await?;
-    Ok(HttpResponse::Created().json(RegisteredClient { client, secret }))
+    Ok(HttpResponse::Created().json(body.into_inner().take(&app, &caller).await?))
 }
 
 /// Revoke a client of the own firm
@@ -83,10 +92,8 @@ pub async fn revoke_my_client(caller: Caller, app: web::Data<App>, path: web::Pa
     let firm = caller.firm()?.to_owned();
     let id = path.into_inner().id;
     let client = app.db.write(move |conn| {
-        if clients::find(conn, &id)?.firm_id != firm {
-            return Err(Error::not_found("client", &id));
-        }
-        clients::revoke(conn, &caller.actor(), &id)
+        let client = clients::find_of(conn, &firm, &id)?;
+        clients::revoke(conn, &caller.actor(), &client.id)
     });
     Ok(web::Json(client.await?))
 }
@@ -102,10 +109,8 @@ pub async fn end_my_client_tokens(caller: Caller, app: web::Data<App>, path: web
     let firm = caller.firm()?.to_owned();
     let id = path.into_inner().id;
     let client = app.db.write(move |conn| {
-        if clients::find(conn, &id)?.firm_id != firm {
-            return Err(Error::not_found("client", &id));
-        }
-        clients::end_tokens(conn, &caller.actor(), &id)
+        let client = clients::find_of(conn, &firm, &id)?;
+        clients::end_tokens(conn, &caller.actor(), &client.id)
     });
     Ok(web::Json(client.await?))
 }

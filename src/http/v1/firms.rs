@@ -1,5 +1,7 @@
 //! A firm registers, and sees itself.
 
+use std::net::IpAddr;
+
 use actix_web::{HttpResponse, get, post, web};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -16,11 +18,11 @@ use crate::identity::{Caller, password, uscc};
 #[serde(deny_unknown_fields)]
 pub struct FirmContact {
     /// The person's name.
-    name: String,
+    pub name: String,
     /// The person's e-mail address.
-    email: String,
+    pub email: String,
     /// The person's telephone number.
-    phone: Option<String>,
+    pub phone: Option<String>,
 }
 
 /// The account with which the firm's person logs in.
@@ -28,10 +30,10 @@ pub struct FirmContact {
 #[serde(deny_unknown_fields)]
 pub struct FirmAccount {
     /// 3 to 100 lower-case letters, digits and `. - _ @`.
-    username: String,
+    pub username: String,
     /// 12 to 200 characters, without the username in it.
     #[schema(format = Password, min_length = 12, max_length = 200)]
-    password: String,
+    pub password: String,
 }
 
 /// What a firm says of itself.
@@ -39,14 +41,14 @@ pub struct FirmAccount {
 #[serde(deny_unknown_fields)]
 pub struct Registration {
     /// Its registered name.
-    name: String,
+    pub name: String,
     /// Its 统一社会信用代码; both check digits are verified (GB 32100-2015, GB 11714-1997).
     #[schema(min_length = 18, max_length = 18, example = "914403001922038216")]
-    uscc: String,
+    pub uscc: String,
     /// The person to talk to.
-    contact: FirmContact,
+    pub contact: FirmContact,
     /// The account with which that person logs in.
-    account: FirmAccount,
+    pub account: FirmAccount,
 }
 
 /// A firm that has registered.
@@ -60,7 +62,10 @@ pub struct Registered {
 
 impl Registration {
     /// Every fault at once, so that a form can show them all.
-    fn check(&self) -> Result<()> {
+    ///
+    /// # Errors
+    /// When the check itself does not work.
+    pub fn faults(&self) -> Result<Vec<Fault>> {
         let email_parts: Vec<&str> = self.contact.email.split('@').collect();
         let email = matches!(email_parts.as_slice(), [local, host] if !local.is_empty() && host.contains('.') && !host.starts_with('.'));
         let checks = [
@@ -80,7 +85,41 @@ impl Registration {
                 Ok(()) => {}
             }
         }
-        if faults.is_empty() { Ok(()) } else { Err(Error::Invalid(faults)) }
+        Ok(faults)
+    }
+
+    /// Registers the firm, and the account of its person.
+    ///
+    /// # Errors
+    /// When a value is not allowed, the code or the username is taken, or the address has tried too often.
+    pub async fn take(self, app: &App, address: IpAddr) -> Result<Registered> {
+        app.limits.login(address)?;
+        let faults = self.faults()?;
+        if !faults.is_empty() {
+            return Err(Error::Invalid(faults));
+        }
+        let Registration { name, uscc, contact, account } = self;
+        let FirmAccount { username, password } = account;
+        let password_hash = app.hash(move || password::hash(&password)).await?;
+        let days = app.settings.registration_days;
+        let registered = app.db.write(move |conn| {
+            let new =
+                NewFirm { name, uscc, contact_name: contact.name.clone(), contact_email: contact.email, contact_phone: contact.phone };
+            let firm = firms::register(conn, new, days)?;
+            let person = NewPerson {
+                pointer: "/account/username",
+                username,
+                display_name: contact.name,
+                password_hash,
+                one_time_password: false,
+                roles: Vec::new(),
+                publisher: None,
+                firm_id: Some(firm.id.clone()),
+            };
+            let person = people::create(conn, "anonymous", person)?;
+            Ok(Registered { firm, person })
+        });
+        registered.await
     }
 }
 
@@ -91,29 +130,7 @@ impl Registration {
 #[utoipa::path(tag = "firms", responses((status = CREATED, body = Registered)))]
 #[post("/firms")]
 pub async fn create_firm(caller: Caller, app: web::Data<App>, body: web::Json<Registration>) -> Result<HttpResponse> {
-    app.limits.login(caller.address)?;
-    body.check()?;
-    let Registration { name, uscc, contact, account } = body.into_inner();
-    let FirmAccount { username, password } = account;
-    let password_hash = app.hash(move || password::hash(&password)).await?;
-    let days = app.settings.registration_days;
-    let registered = app.db.write(move |conn| {
-        let new = NewFirm { name, uscc, contact_name: contact.name.clone(), contact_email: contact.email, contact_phone: contact.phone };
-        let firm = firms::register(conn, new, days)?;
-        let person = NewPerson {
-            pointer: "/account/username",
-            username,
-            display_name: contact.name,
-            password_hash,
-            one_time_password: false,
-            roles: Vec::new(),
-            publisher: None,
-            firm_id: Some(firm.id.clone()),
-        };
-        let person = people::create(conn, "anonymous", person)?;
-        Ok(Registered { firm, person })
-    });
-    Ok(HttpResponse::Created().json(registered.await?))
+    Ok(HttpResponse::Created().json(body.into_inner().take(&app, caller.address).await?))
 }
 
 /// Show the own firm

@@ -67,6 +67,17 @@ impl Browser {
         self.service.form(path, fields, &[("cookie", &self.cookie), ("accept", "text/html"), site]).await
     }
 
+    /// Sends a file by a form with the token of the session.
+    pub async fn upload(&self, path: &str, name: &str, bytes: &[u8]) -> Answer {
+        let token = self.csrf().await;
+        self.upload_bare(path, &[("csrf", &token)], (name, bytes), SAME_SITE).await
+    }
+
+    /// Sends a form with a file as it is.
+    pub async fn upload_bare(&self, path: &str, fields: &[(&str, &str)], file: (&str, &[u8]), site: (&str, &str)) -> Answer {
+        self.service.send_file(path, fields, file, &[("cookie", &self.cookie), ("accept", "text/html"), site]).await
+    }
+
     /// Sends a form that is taken; answers the address that it leads to.
     #[track_caller]
     pub fn done<'a>(&'a self, path: &'a str, fields: &'a [(&'a str, &'a str)]) -> impl Future<Output = String> + 'a {

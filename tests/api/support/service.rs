@@ -123,6 +123,20 @@ impl Service {
         read(request).await
     }
 
+    /// A form with a file, as a browser sends it: fields first.
+    pub async fn send_file(&self, path: &str, fields: &[(&str, &str)], file: (&str, &[u8]), headers: &[(&str, &str)]) -> Answer {
+        let mut body = Vec::new();
+        for (name, value) in fields {
+            body.extend(format!("--line\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n").into_bytes());
+        }
+        let disposition = format!("form-data; name=\"document\"; filename=\"{}\"", file.0);
+        body.extend(format!("--line\r\nContent-Disposition: {disposition}\r\nContent-Type: application/octet-stream\r\n\r\n").into_bytes());
+        body.extend_from_slice(file.1);
+        body.extend_from_slice(b"\r\n--line--\r\n");
+        let request = self.client.post(format!("{}{path}", self.url)).header("content-type", "multipart/form-data; boundary=line");
+        read(headers.iter().fold(request.body(body), |request, (name, value)| request.header(*name, *value))).await
+    }
+
     /// An answer whose body is still to be read.
     pub async fn open(&self, path: &str) -> reqwest::Response {
         self.client.get(format!("{}{path}", self.url)).send().await.unwrap()

@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use super::super::login::LanguageQuery;
 use super::super::sheet::{self, Leaving, SheetRow};
-use super::super::told::{Told, onwards, with_status};
+use super::super::told::{Told, again, onwards, with_status};
 use super::super::wording::Side;
 use super::super::{Words, private_page, see, words};
 use super::report::ReportView;
@@ -57,6 +57,8 @@ struct ReviewPage {
     sees_grants: bool,
     /// The modes that an approval may give.
     modes: Vec<Mode>,
+    /// A steward alone sees the application, and not its documents.
+    reads_documents: bool,
     told: Told,
     side: Side,
 }
@@ -147,6 +149,7 @@ fn page_of(conn: &mut Conn, caller: &Caller, id: &str, asked: Asked) -> Result<R
         own: person.roles.contains(&Role::Steward) && person.publisher.as_deref() == Some(dataset.entry.publisher.as_str()),
         sees_grants: caller.with_role(&OVER_GRANTS).is_ok(),
         modes: modes(&application, &dataset),
+        reads_documents: caller.with_role(&OVER_GRANTS).is_ok(),
         agreement,
         application,
         w,
@@ -294,9 +297,6 @@ pub async fn try_out(
             let lang = w.short();
             Ok(see(&format!("/console/applications/{id}?lang={lang}&done=reports&report={}#report", filed.sha256)))
         }
-        Err(error) => {
-            let Some(told) = Told::refused(w, "reports", filled, &error) else { return Err(error) };
-            with_status(show(&app, w, caller, id, told, None).await, &error)
-        }
+        Err(error) => again(w, "reports", filled, error, async |told| show(&app, w, caller, id, told, None).await).await,
     }
 }

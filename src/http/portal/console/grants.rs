@@ -6,11 +6,12 @@ use askama::Template;
 use chrono::NaiveDateTime;
 use serde::Deserialize;
 
+use super::super::confirm::Confirm;
 use super::super::firm::application::DoneQuery;
 use super::super::login::LanguageQuery;
-use super::super::told::{Told, onwards, with_status};
+use super::super::told::{Told, again, onwards};
 use super::super::{Words, private_page, words};
-use super::{OVER_GRANTS, staff_of};
+use super::{OVER_GRANTS, Rooms, staff_of};
 use crate::access::desk::{self, Happened};
 use crate::access::duties::{self, UseReport};
 use crate::access::grants::{self, Grant};
@@ -39,6 +40,7 @@ pub struct GrantsQuery {
 #[template(path = "console-grants.html")]
 struct GrantsPage {
     w: Words,
+    rooms: Rooms,
     entries: Vec<RegisterEntry>,
     total: i64,
     next: Option<String>,
@@ -67,9 +69,11 @@ pub async fn grants_page(
     let in_force = query.in_force.as_deref().and_then(|in_force| in_force.parse::<bool>().ok());
     let filter = RegisterFilter { q: checked_words(query.q.clone())?, in_force, ..RegisterFilter::default() };
     let after = query.after.filter(|after| !after.is_empty());
-    let found = app.db.read(move |conn| register::list(conn, &filter, after.as_deref(), SHOWN)).await?;
+    let found = app.db.read(move |conn| Ok((register::list(conn, &filter, after.as_deref(), SHOWN)?, Rooms::of(conn, &caller)?)));
+    let (found, rooms) = found.await?;
     let page = GrantsPage {
         w,
+        rooms,
         next: if found.more { found.entries.last().map(|entry| entry.grant.clone()) } else { None },
         entries: found.entries,
         total: found.total,
@@ -145,20 +149,32 @@ pub async fn grant_page(
     private_page(w, StatusCode::OK, &page)
 }
 
-/// The page that asks once more before a grant is revoked.
-#[derive(Template)]
-#[template(path = "console-revocation.html")]
-struct RevocationPage {
-    w: Words,
-    csrf: String,
-    entry: RegisterEntry,
-    reason: String,
-}
-
+/// Asks once more before a grant is revoked.
 async fn ask_again(app: &App, w: Words, caller: &Caller, id: String, reason: String) -> Result<HttpResponse> {
     let csrf = browser::csrf_token(app, &staff_of(caller, &[Role::Operator, Role::Reviewer])?.session);
     let entry = app.db.read(move |conn| Ok(register::find(conn, &id)?.0.entry)).await?;
-    private_page(w, StatusCode::OK, &RevocationPage { w, csrf, entry, reason })
+    let here = format!("/console/grants/{}", entry.grant);
+    let lead = w.t(
+        "撤销后不能恢复：企业的令牌从下一次请求起失效，正在传输的数据随即中断，公示中将显示为已撤销。",
+        "This cannot be undone. The firm’s tokens stop at the next request, what is being sent breaks off, and the register shows the grant as revoked.",
+    );
+    let page = Confirm {
+        w,
+        csrf,
+        title: w.t("确认撤销授权？", "Revoke the grant?"),
+        lead,
+        facts: vec![
+            (w.t("企业", "Firm"), format!("{} {}", entry.firm.name, entry.firm.uscc)),
+            (w.t("数据集", "Dataset"), w.text(&entry.dataset.title).to_owned()),
+            (w.t("有效期至", "Until"), w.moment(&entry.expires_at)),
+        ],
+        action: format!("{here}/steps/revocation"),
+        confirmed: entry.grant,
+        reason: Some((w.t("撤销理由", "Why it is revoked"), reason)),
+        button: w.t("撤销授权", "Revoke the grant for good"),
+        back: here,
+    };
+    private_page(w, StatusCode::OK, &page)
 }
 
 /// Does what a form of the page says.
@@ -174,9 +190,8 @@ async fn act(app: &App, caller: Caller, id: String, step: &str, reason: String) 
 
 /// The page once more, with what was wrong.
 async fn refused(app: &App, w: Words, caller: Caller, id: String, step: &str, filled: Filled, error: Error) -> Result<HttpResponse> {
-    let Some(told) = Told::refused(w, step, filled, &error) else { return Err(error) };
-    let page = page_of(app, w, caller, id, told).await?;
-    with_status(private_page(w, StatusCode::OK, &page), &error)
+    let show = async |told| private_page(w, StatusCode::OK, &page_of(app, w, caller, id, told).await?);
+    again(w, step, filled, error, show).await
 }
 
 #[post("/console/grants/{id}/steps/{step}")]

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::super::wording::Side;
 use super::super::{Words, private_page, words};
-use super::{ANY, OVER_GRANTS, staff_of};
+use super::{ANY, Rooms, staff_of};
 use crate::access::applications::State;
 use crate::access::desk::{self, Listing, PAGE, View};
 use crate::app::App;
@@ -31,11 +31,11 @@ impl QueueQuery {
             Some(state) => View::In(State::parse(state)?),
         })
     }
+}
 
-    /// Counts from 1.
-    fn page(&self) -> i64 {
-        self.page.as_deref().and_then(|page| page.parse().ok()).filter(|page| (1..=100_000).contains(page)).unwrap_or(1)
-    }
+/// Which page of a list, counted from 1.
+pub(super) fn page_number(text: Option<&str>) -> i64 {
+    text.and_then(|page| page.parse().ok()).filter(|page| (1..=100_000).contains(page)).unwrap_or(1)
 }
 
 #[derive(Template)]
@@ -45,7 +45,7 @@ struct QueuePage {
     listing: Listing,
     view: View,
     page: i64,
-    sees_grants: bool,
+    rooms: Rooms,
     side: Side,
 }
 
@@ -81,7 +81,8 @@ impl QueuePage {
 pub async fn queue_page(caller: Caller, app: web::Data<App>, query: web::Query<QueueQuery>, request: HttpRequest) -> Result<HttpResponse> {
     let w = words(&request, query.lang.as_deref());
     staff_of(&caller, &ANY)?;
-    let (view, page, sees_grants) = (query.view()?, query.page(), caller.with_role(&OVER_GRANTS).is_ok());
-    let listing = app.db.read(move |conn| desk::list(conn, &caller, view, page - 1)).await?;
-    private_page(w, StatusCode::OK, &QueuePage { w, listing, view, page, sees_grants, side: Side::Staff })
+    let (view, page) = (query.view()?, page_number(query.page.as_deref()));
+    let found = app.db.read(move |conn| Ok((desk::list(conn, &caller, view, page - 1)?, Rooms::of(conn, &caller)?)));
+    let (listing, rooms) = found.await?;
+    private_page(w, StatusCode::OK, &QueuePage { w, listing, view, page, rooms, side: Side::Staff })
 }

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::super::login::LanguageQuery;
 use super::super::sheet::{self, Leaving, SheetRow};
-use super::super::told::{Told, onwards, with_status};
+use super::super::told::{Told, again, onwards};
 use super::super::wording::Side;
 use super::super::{Words, private_page, words};
 use super::firm_of;
@@ -23,6 +23,7 @@ use crate::http::browser::{self, Filled, GuardedForm};
 use crate::http::v1::check_text;
 use crate::identity::clients::{self, Client};
 use crate::identity::{Caller, second_factor};
+use crate::settings::AttachmentSettings;
 
 /// Which language, and what was done last.
 #[derive(Deserialize)]
@@ -53,6 +54,8 @@ struct ApplicationPage {
     csrf: String,
     issuer: String,
     k: Known,
+    /// How much may be attached.
+    most: AttachmentSettings,
     told: Told,
     side: Side,
 }
@@ -64,6 +67,15 @@ impl ApplicationPage {
 
     fn may_change(&self) -> bool {
         self.k.application.status.may(Step::Change)
+    }
+
+    /// Whether a document may be attached: those that there are may be taken away then too.
+    fn has_room(&self) -> bool {
+        self.may_change() && self.k.application.attachments.len() < self.most.most as usize
+    }
+
+    fn largest(&self) -> String {
+        self.w.size(&i64::try_from(self.most.max_bytes).unwrap_or(i64::MAX))
     }
 
     fn may_answer(&self) -> bool {
@@ -116,10 +128,11 @@ fn known(conn: &mut Conn, caller: &Caller, w: Words, id: &str) -> Result<Known> 
     })
 }
 
-async fn show(app: &App, w: Words, caller: Caller, id: String, told: Told) -> Result<HttpResponse> {
+pub(super) async fn show(app: &App, w: Words, caller: Caller, id: String, told: Told) -> Result<HttpResponse> {
     let csrf = browser::csrf_token(app, &firm_of(&caller)?.0.session);
     let k = app.db.read(move |conn| known(conn, &caller, w, &id)).await?;
-    private_page(w, StatusCode::OK, &ApplicationPage { w, csrf, issuer: app.issuer.clone(), k, told, side: Side::Firm })
+    let (issuer, most) = (app.issuer.clone(), app.settings.attachments);
+    private_page(w, StatusCode::OK, &ApplicationPage { w, csrf, issuer, k, most, told, side: Side::Firm })
 }
 
 #[get("/firm/applications/{id}")]
@@ -158,12 +171,6 @@ async fn act(app: &App, caller: Caller, id: String, step: &str, filled: &Filled)
     Ok(())
 }
 
-/// The page once more, with what was wrong.
-async fn refused(app: &App, w: Words, caller: Caller, id: String, form: &str, filled: Filled, error: Error) -> Result<HttpResponse> {
-    let Some(told) = Told::refused(w, form, filled, &error) else { return Err(error) };
-    with_status(show(app, w, caller, id, told).await, &error)
-}
-
 #[post("/firm/applications/{id}/steps/{step}")]
 pub async fn take_step(
     caller: Caller,
@@ -177,7 +184,7 @@ pub async fn take_step(
     let filled = form.into_inner().open(&app, &caller)?;
     match act(&app, caller.clone(), id.clone(), &step, &filled).await {
         Ok(()) => Ok(onwards(w, &format!("/firm/applications/{id}"), &step)),
-        Err(error) => refused(&app, w, caller, id, &step, filled, error).await,
+        Err(error) => again(w, &step, filled, error, async |told| show(&app, w, caller, id, told).await).await,
     }
 }
 
@@ -200,6 +207,6 @@ pub async fn confirm(
             app.prepare(&grant).await;
             Ok(onwards(w, &format!("/firm/grants/{}", grant.id), "signed"))
         }
-        Err(error) => refused(&app, w, caller, id, "confirmation", filled, error).await,
+        Err(error) => again(w, "confirmation", filled, error, async |told| show(&app, w, caller, id, told).await).await,
     }
 }

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::super::login::LanguageQuery;
 use super::super::sheet::{self, Leaving};
-use super::super::told::{Told, onwards, with_status};
+use super::super::told::{Told, again, onwards};
 use super::super::wording::capital;
 use super::super::{Words, private_page, words};
 use super::firm_of;
@@ -289,8 +289,7 @@ pub async fn edit_page(
 /// The page once more, with what was wrong.
 async fn refused(app: &App, w: Words, caller: Caller, about: About, filled: Filled, error: Error) -> Result<HttpResponse> {
     let draft = Draft::typed(&filled);
-    let Some(told) = Told::refused(w, FORM, filled, &error) else { return Err(error) };
-    with_status(show(app, w, caller, about, Some(draft), told).await, &error)
+    again(w, FORM, filled, error, async |told| show(app, w, caller, about, Some(draft), told).await).await
 }
 
 #[post("/datasets/{slug}/apply")]

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::super::login::LanguageQuery;
 use super::super::sheet;
-use super::super::told::{Told, onwards, with_status};
+use super::super::told::{Told, again, both, onwards};
 use super::super::{Words, private_page, words};
 use super::application::DoneQuery;
 use super::firm_of;
@@ -180,18 +180,20 @@ fn report_of(filled: &Filled) -> Result<duties::NewUseReport> {
 async fn act(app: &App, caller: Caller, id: String, step: &str, filled: &Filled) -> Result<Option<String>> {
     match step {
         "renewal" => {
-            let purpose = check_text("/purpose", &filled.text("purpose"), 10, 4000)?;
-            let safeguards = check_text("/safeguards", &filled.text("safeguards"), 10, 4000)?;
-            let term_days = filled.one("term_days").trim().parse().unwrap_or_default();
+            let long = |name: &str| check_text(&format!("/{name}"), &filled.text(name), 10, 4000);
+            let term_days = filled.one("term_days").trim().parse();
+            let term_days = term_days
+                .map_err(|_no_number| Error::invalid("/term_days", "give a whole number of days, within the longest term of the offer"));
+            let (term_days, (purpose, safeguards)) = both(term_days, both(long("purpose"), long("safeguards")))?;
             let (new, terms) = (NewRenewal { term_days, purpose, safeguards }, app.terms.clone());
             let asked = app.db.write(move |conn| grants::ask_renewal(conn, &caller, &id, new, &terms)).await?;
             Ok(Some(asked.id))
         }
         "deletion-proof" => {
             let deleted_on = filled.one("deleted_on").parse();
-            let deleted_on = deleted_on.map_err(|_unreadable| Error::invalid("/deleted_on", "give a day as YYYY-MM-DD"))?;
-            let method = check_text("/method", &filled.text("method"), 10, 4000)?;
-            let copies = check_text("/copies", &filled.text("copies"), 10, 4000)?;
+            let deleted_on = deleted_on.map_err(|_unreadable| Error::invalid("/deleted_on", "give a day as YYYY-MM-DD"));
+            let long = |name: &str| check_text(&format!("/{name}"), &filled.text(name), 10, 4000);
+            let (deleted_on, (method, copies)) = both(deleted_on, both(long("method"), long("copies")))?;
             let new = NewDeletionProof { deleted_on, method, copies };
             app.db.write(move |conn| grants::file_proof(conn, &caller, &id, new)).await?;
             Ok(None)
@@ -217,8 +219,7 @@ pub async fn take_step(
         Err(error) => error,
     };
     let form = if step == "renewal" { "renewal" } else { "deletion-proof" };
-    let Some(told) = Told::refused(w, form, filled, &error) else { return Err(error) };
-    with_status(show(&app, w, caller, id, told).await, &error)
+    again(w, form, filled, error, async |told| show(&app, w, caller, id, told).await).await
 }
 
 #[post("/firm/grants/{id}/use-reports")]
@@ -238,6 +239,5 @@ pub async fn hand_in(
         Err(error) => Err(error),
     };
     let Err(error) = filed else { return Ok(onwards(w, &format!("/firm/grants/{id}"), "use-report")) };
-    let Some(told) = Told::refused(w, FORM, filled, &error) else { return Err(error) };
-    with_status(show(&app, w, caller, id, told).await, &error)
+    again(w, FORM, filled, error, async |told| show(&app, w, caller, id, told).await).await
 }

@@ -5,7 +5,7 @@ use actix_web::{HttpRequest, HttpResponse, get, post, web};
 use askama::Template;
 
 use super::super::login::LanguageQuery;
-use super::super::told::{Told, onwards, with_status};
+use super::super::told::{Told, again, onwards};
 use super::super::{Words, private_page, words};
 use super::application::DoneQuery;
 use super::firm_of;
@@ -83,6 +83,5 @@ pub async fn take_step(
     let Err(error) = act(&app, caller.clone(), id.clone(), &step, &filled).await else {
         return Ok(onwards(w, &format!("/firm/notices/{id}"), &step));
     };
-    let Some(told) = Told::refused(w, &step, filled, &error) else { return Err(error) };
-    with_status(show(&app, w, caller, id, told).await, &error)
+    again(w, &step, filled, error, async |told| show(&app, w, caller, id, told).await).await
 }
