@@ -131,8 +131,10 @@ impl App {
     fn sandbox(&self, pass: &Pass, read: &Read) -> Option<Sandbox> {
         let grant = pass.grant().filter(|_| pass.way(read) == Mode::Sandbox)?;
         let settings = &self.settings.sandbox;
-        // Two grants of a firm over the same rows have the same noise.
-        let key = self.master.derive(&format!("sandbox:{}:{}", grant.firm_id, grant.dataset_id));
+        // Of another version the noise is another one, also where a group is the same: what changed must not show. Two grants of a firm over the same
+        // rows and fields have the same.
+        let version = read.version.or(pass.version()).unwrap_or_default();
+        let key = self.master.derive(&format!("sandbox:{}:{}:{version}", grant.firm_id, grant.dataset_id));
         Some(Sandbox::new(settings.min_units, settings.max_share, &grant.policy, &key))
     }
 

@@ -98,6 +98,9 @@ impl Policy {
         if let Some(subject) = self.rows.subject.as_ref().filter(|subject| !self.fields.iter().any(|field| field.name == **subject)) {
             return Some(format!("the sandbox counts the subjects of the dataset: ask for their field too, `{subject}`"));
         }
+        if self.rows.receiver_condition.is_some() {
+            return Some("the sandbox is over all rows of the release: leave out `where`, or ask for another mode".to_owned());
+        }
         let small = self.rows.k < LEAST_K && self.fields.iter().any(PolicyField::is_grouped);
         small.then(|| format!("the sandbox needs groups: the policy's k is {}, and must be at least {LEAST_K}", self.rows.k))
     }

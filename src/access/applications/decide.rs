@@ -125,6 +125,9 @@ pub fn decide(conn: &mut Conn, caller: &Caller, id: &str, new: &NewDecision, ter
     let mut granted = granted(&turn.application, new.conditions.as_ref())?;
     require_approvable(conn, &turn.application, &granted, &dataset)?;
     let policy = reports::policy_for(conn, &turn.application, &granted.fields, &dataset, terms)?;
+    if let Some(fault) = policy.sandbox_fault().filter(|_| granted.modes.contains(&Mode::Sandbox)) {
+        return Err(Error::invalid("/conditions/modes", fault));
+    }
     let renewed = grants::renewed_by(conn, &turn.application, &policy)?;
     reports::require_seen(conn, &turn.application, &dataset, &policy, new.report_sha256.as_deref())?;
     detail["report_sha256"] = json!(new.report_sha256);

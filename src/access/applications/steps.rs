@@ -350,7 +350,7 @@ fn check(conn: &mut Conn, dataset: &Dataset, new: &NewApplication, draft: bool) 
             Err(other) => return Err(other),
             Ok(policy) => {
                 if let Some(detail) = policy.sandbox_fault().filter(|_| new.modes.contains(&Mode::Sandbox)) {
-                    fault("/fields", detail);
+                    fault(if new.wish.condition.is_some() { "/where" } else { "/fields" }, detail);
                 }
             }
         }

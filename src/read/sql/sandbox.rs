@@ -1,15 +1,19 @@
 //! The sandbox: SQL of which only checked aggregates come out. 数据沙箱
 //!
 //! It computes on the release that was made under the grant's policy, and never on the version itself: what the policy says of fields and
-//! rows holds here too. Of that release no row leaves. What holds it together is which rows can be chosen: conditions are over
-//! quasi-identifiers alone, and the release is k-anonymous by these, so that whatever two conditions differ in is a group of at least k. Each
-//! number passes an output check besides:
+//! rows holds here too. Of that release no row leaves. What holds it together is which sets of rows can be asked for:
+//!
+//! - chosen by conditions, rows are counted, and conditions and groups are over quasi-identifiers alone. The release is k-anonymous by these, so
+//!   that whatever two such sets differ in is a group of at least k;
+//! - without conditions, the whole table is grouped by fields as they stand: of such tables there are only so many.
+//!
+//! Each number passes an output check besides:
 //!
 //! - a group, and whatever is counted or summed in it, stands for a least number of units;
 //! - no unit makes up more than a set share of a sum (the rule of dominance, Hundepool and others, Handbook on Statistical Disclosure
 //!   Control, §4.2.1);
-//! - to each number is added a noise that depends on the set of rows alone, so that it is the same however often and in whatever words the
-//!   set is asked for, and another one for a set that differs in one row (the cell key method, Thompson and others, ABS 2013).
+//! - to each number is added a noise that depends on the set of rows and the table alone, so that it is the same however often it is asked
+//!   for, and another one for a set that differs in one row (the cell key method, Thompson and others, ABS 2013).
 //!
 //! A unit is a subject of the policy, or a row where it names none. What would let an answer depend on one row in another way is refused
 //! before anything is computed: joins, windows, sorting and cutting before the groups, other aggregates, and expressions that can fail on a
@@ -26,7 +30,7 @@ use utoipa::ToSchema;
 
 use super::check::wrong;
 use super::refusal;
-use crate::catalog::{Policy, PolicyField};
+use crate::catalog::{Policy, PolicyField, ReleaseRule};
 use crate::crypto::HmacKey;
 use crate::error::{Error, Result};
 
@@ -56,6 +60,8 @@ pub struct Sandbox {
     grouped: Vec<String>,
     /// The fields that tell rows apart: those that are the same in another release.
     marked: Vec<String>,
+    /// The fields that name one each.
+    pseudonyms: Vec<String>,
     /// What the noise comes from; another one for each grant.
     seed: [u8; 32],
 }
@@ -69,7 +75,8 @@ impl Sandbox {
         let check = OutputCheck { min_units, unit, max_share, count_noise: noise::COUNT, sum_noise: noise::SUM };
         let names = |wanted: fn(&&PolicyField) -> bool| policy.fields.iter().filter(wanted).map(|field| field.name.clone()).collect();
         let (grouped, marked) = (names(|field| field.is_grouped()), names(|field| !field.rule.is_keyed()));
-        Sandbox { check, subject, grouped, marked, seed: key.tag(b"sandbox") }
+        let pseudonyms = names(|field| field.levels().any(ReleaseRule::is_pseudonym));
+        Sandbox { check, subject, grouped, marked, pseudonyms, seed: key.tag(b"sandbox") }
     }
 }
 

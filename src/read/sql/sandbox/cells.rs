@@ -7,7 +7,7 @@ use datafusion::functions_aggregate::expr_fn::{count, max, sum};
 use datafusion::logical_expr::expr::AggregateFunction;
 use datafusion::logical_expr::{Aggregate, Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, lit, try_cast, when};
 
-use super::shape::{ROW, UNIT, below, built, field_of, mark, require_condition, require_slice, safe};
+use super::shape::{ROW, Slice, UNIT, below, built, chooses, field_of, mark, require_condition, safe, slice};
 use super::{Sandbox, noise, refused};
 use crate::error::Result;
 use crate::read::sql::refusal;
@@ -47,6 +47,8 @@ struct Cell {
     value: Expr,
     /// Whether that is a whole number.
     is_whole: bool,
+    /// The fields of the table that it stands in.
+    table: String,
     /// As what the query knows it.
     name: (Option<TableReference>, FieldRef),
 }
@@ -60,16 +62,16 @@ pub(super) fn cells(aggregate: Aggregate, sandbox: &Sandbox) -> Result<LogicalPl
     if aggr_expr.len() > MAX_CELLS {
         return Err(refused(&format!("{} aggregates are too many for one query; the most is {MAX_CELLS}", aggr_expr.len())));
     }
+    if schema.fields().len() != group_expr.len() + aggr_expr.len() {
+        return Err(refused("two groups are the same"));
+    }
     let source = input.as_ref().clone();
     let input = below(source.clone(), sandbox)?;
-    let grouped = |group: Expr| {
-        require_slice(&group, &source, sandbox)?;
-        safe(group, input.schema())
-    };
-    let groups = group_expr.into_iter().map(grouped).collect::<Result<Vec<_>>>()?;
+    let table = table(&group_expr, &aggr_expr, &source, sandbox)?;
+    let groups = group_expr.into_iter().map(|group| safe(group, input.schema())).collect::<Result<Vec<_>>>()?;
     let names: Vec<_> = schema.iter().map(|(qualifier, field)| (qualifier.cloned(), field.clone())).collect();
     let (group_names, cell_names) = names.split_at(groups.len());
-    let of = Of { schema: input.schema(), source: &source, sandbox };
+    let of = Of { schema: input.schema(), source: &source, sandbox, table };
     let cells = aggr_expr.into_iter().zip(cell_names).map(|(expr, name)| of.cell(expr, name.clone()));
     let cells = cells.collect::<Result<Vec<_>>>()?;
     let of_units = units(input, groups, &cells, sandbox)?;
@@ -77,11 +79,36 @@ pub(super) fn cells(aggregate: Aggregate, sandbox: &Sandbox) -> Result<LogicalPl
     checked(counted, group_names, &cells, sandbox)
 }
 
+/// What a query may do is one of two things. Either it chooses rows, by quasi-identifiers alone, and counts them: then whatever two queries differ
+/// in is a group of the release. Or it asks for the whole table by some of its fields, in words of which there are only so many: answers this table,
+/// whose noise is its own. Together they would choose single rows: those of a group that have a rare value.
+fn table(groups: &[Expr], aggregates: &[Expr], source: &LogicalPlan, sandbox: &Sandbox) -> Result<Option<String>> {
+    let slices: Option<Vec<Slice>> = groups.iter().map(|group| slice(group, source, sandbox)).collect();
+    let chosen = |aggregate: &Expr| {
+        let Expr::AggregateFunction(AggregateFunction { func, params }) = aggregate.clone().unalias_nested().data else { return true };
+        let counts = func.name() == "count" && !params.distinct;
+        params.filter.is_some() || counts && !params.args.iter().all(|argument| matches!(argument, Expr::Literal(..)))
+    };
+    if let Some(mut slices) = slices.filter(|_| !chooses(source) && !aggregates.iter().any(chosen)) {
+        slices.sort_by(|one, other| one.name.cmp(&other.name));
+        // The same groups once more would have another noise.
+        if let Some(pair) = slices.iter().enumerate().find(|(at, one)| slices[..*at].iter().any(|other| other.field == one.field)) {
+            return Err(refused(&format!("`{}` stands in the groups twice; a field stands there once, or one part of it", pair.1.field)));
+        }
+        let names: Vec<String> = slices.into_iter().map(|slice| slice.name).collect();
+        return Ok(Some(names.join(", ")));
+    }
+    groups.iter().try_for_each(|group| require_condition(group, source, sandbox))?;
+    Ok(None)
+}
+
 /// What the aggregates of a query are over.
 struct Of<'p> {
     schema: &'p DFSchema,
     source: &'p LogicalPlan,
     sandbox: &'p Sandbox,
+    /// The whole table by these fields, where no rows are chosen.
+    table: Option<String>,
 }
 
 impl Of<'_> {
@@ -99,8 +126,13 @@ impl Of<'_> {
             ("count", true) => (Told::Units, self.subject(argument)?),
             (_, true) => return Err(refused("DISTINCT is allowed for counting the subjects alone")),
             ("count", false) => {
-                require_slice(argument, self.source, self.sandbox)?;
+                require_condition(argument, self.source, self.sandbox)?;
                 (Told::Count, argument.clone())
+            }
+            ("sum" | "avg", false) if self.table.is_none() => {
+                return Err(refused(
+                    "sum and avg are of the whole table, without conditions (WHERE, FILTER, CASE); group by the fields, and choose among the groups",
+                ));
             }
             ("sum", false) => self.field(argument).map(|(field, column)| (Told::Sum(field), column))?,
             ("avg", false) => self.field(argument).map(|(field, column)| (Told::Average(field), column))?,
@@ -114,7 +146,7 @@ impl Of<'_> {
             }
         };
         let is_whole = value.get_type(self.schema).is_ok_and(|kind| kind.is_integer());
-        Ok(Cell { told, value: safe(value, self.schema)?, is_whole, name })
+        Ok(Cell { told, value: safe(value, self.schema)?, is_whole, table: self.table.clone().unwrap_or_default(), name })
     }
 
     /// The field that names the subjects, which alone is counted by its different values.
@@ -257,7 +289,9 @@ fn may_tell(at: usize, cell: &Cell, sandbox: &Sandbox) -> Expr {
 /// The number of a cell with its noise.
 fn moved(at: usize, cell: &Cell, sandbox: &Sandbox) -> Result<Expr> {
     let whole = |expr: Expr| round(vec![expr, lit(0_i64)]);
-    let noise = |label: &str, marks: &str, size: Expr| noise::noise(sandbox.seed, label.to_owned()).call(vec![own(of(marks, at))]) * size;
+    let noise = |label: &str, marks: &str, size: Expr| {
+        noise::noise(sandbox.seed, format!("{label} by {}", cell.table)).call(vec![own(of(marks, at))]) * size
+    };
     // A multiple of what the unit with the most rows has, so that whether that unit is there does not show.
     let count = || own(of("rows", at)) + whole(noise("count", "marks", own(of("most_rows", at)) * lit(noise::COUNT)));
     let sum = |field: &str| own(of("total", at)) + noise(&format!("sum {field}"), "adding_marks", own(of("most", at)) * lit(noise::SUM));

@@ -1,4 +1,4 @@
-//! Which plans and expressions the sandbox allows: one scan, conditions on quasi-identifiers, groups, and what is made of them.
+//! Which plans and expressions the sandbox allows: one scan, groups or conditions, and what is made of them.
 
 #![expect(clippy::wildcard_enum_match_arm, reason = "of the engine's many forms a few are allowed, and every other one is refused")]
 
@@ -25,6 +25,9 @@ const TOTAL: &[&str] =
 
 /// Parts of dates and times.
 const PARTS: &[&str] = &["year", "quarter", "month", "week", "day", "hour", "minute", "second"];
+
+/// Those of a day, and of what is longer.
+const DAY_PARTS: &[&str] = &["year", "quarter", "month", "week", "day"];
 
 /// What stands above the groups.
 pub(super) fn above(plan: LogicalPlan, sandbox: &Sandbox) -> Result<LogicalPlan> {
@@ -136,7 +139,8 @@ pub(super) fn require_condition(expr: &Expr, plan: &LogicalPlan, sandbox: &Sandb
                     fields => fields.join(", "),
                 };
                 return Err(refused(&format!(
-                    "conditions (WHERE, FILTER, CASE) are over quasi-identifiers, and `{}` is none: {allowed}; group by it instead",
+                    "conditions (WHERE, FILTER, CASE), and whatever is grouped or counted with them, are over quasi-identifiers, and `{}` is \
+                     none: {allowed}; without conditions, group by fields as they stand",
                     column.name
                 )));
             }
@@ -145,42 +149,72 @@ pub(super) fn require_condition(expr: &Expr, plan: &LogicalPlan, sandbox: &Sandb
     Ok(())
 }
 
-/// Checks that rows are grouped or counted by a field or a part of one as it stands, or by something over quasi-identifiers.
-pub(super) fn require_slice(expr: &Expr, plan: &LogicalPlan, sandbox: &Sandbox) -> Result<()> {
-    if is_slice(expr, plan) { Ok(()) } else { require_condition(expr, plan, sandbox) }
+/// Whether rows are chosen somewhere in what stands below the groups.
+pub(super) fn chooses(plan: &LogicalPlan) -> bool {
+    matches!(plan, LogicalPlan::Filter(_)) || plan.inputs().into_iter().any(chooses)
 }
 
-fn is_slice(expr: &Expr, plan: &LogicalPlan) -> bool {
+/// By what rows are grouped: a field, or a part of a date.
+pub(super) struct Slice {
+    /// The field.
+    pub(super) field: String,
+    /// It, or its part, in the same words however it is written.
+    pub(super) name: String,
+}
+
+/// The field, or the part of one, as it stands, by which rows are grouped; nothing where it is something else. Pseudonyms are none: they stand
+/// for one each. Texts have no parts, and dates no hours: each would be another table in which the same groups have other noises.
+pub(super) fn slice(expr: &Expr, plan: &LogicalPlan, sandbox: &Sandbox) -> Option<Slice> {
     match expr {
-        Expr::Alias(alias) => is_slice(&alias.expr, plan),
-        Expr::Cast(Cast { expr, .. }) | Expr::TryCast(TryCast { expr, .. }) => is_slice(expr, plan),
+        Expr::Alias(alias) => slice(&alias.expr, plan, sandbox),
+        Expr::Cast(Cast { expr: inner, field }) | Expr::TryCast(TryCast { expr: inner, field }) => {
+            let texts = field.data_type().is_string() && inner.get_type(plan.schema()).is_ok_and(|kind| kind.is_string());
+            if texts { slice(inner, plan, sandbox) } else { None }
+        }
         Expr::Column(column) => match origin(column, plan) {
-            Origin::Field(_) => true,
-            Origin::Computed(inner, below) => is_slice(inner, below),
-            Origin::Unknown => false,
+            Origin::Field(field) if sandbox.pseudonyms.contains(&field) => None,
+            Origin::Field(field) => Some(Slice { name: field.clone(), field }),
+            Origin::Computed(inner, below) => slice(inner, below, sandbox),
+            Origin::Unknown => None,
         },
-        Expr::ScalarFunction(call) => match (call.func.name(), call.args.as_slice()) {
-            ("date_part", [Expr::Literal(..), value]) | ("left" | "right", [value, Expr::Literal(..)]) => is_slice(value, plan),
-            _other => false,
-        },
-        _other => false,
+        Expr::ScalarFunction(call) if call.func.name() == "date_part" => {
+            let [told, value] = call.args.as_slice() else { return None };
+            let has_hours = matches!(value.get_type(plan.schema()), Ok(DataType::Timestamp(..)));
+            let part = part(told).filter(|part| DAY_PARTS.contains(part) || *part == "hour" && has_hours)?;
+            let Slice { field, name } = slice(value, plan, sandbox)?;
+            (field == name).then(|| Slice { name: format!("{part} of {field}"), field })
+        }
+        _other => None,
     }
 }
 
 fn scan(plan: LogicalPlan, sandbox: &Sandbox) -> Result<LogicalPlan> {
     let columns: Vec<Expr> = plan.schema().columns().into_iter().map(Expr::Column).collect();
     let marked = |of: Vec<Expr>, name: &str| noise::mark(sandbox.seed).call(of).alias(name);
-    let unit = match &sandbox.subject {
-        None => lit(0_i64).alias(UNIT),
+    let subject = match &sandbox.subject {
+        None => None,
         Some(subject) => {
             let found = plan.schema().qualified_field_with_unqualified_name(subject);
             let (qualifier, field) = found.map_err(|_missing| refused("the release has no field that names its subjects"))?;
-            marked(vec![Expr::Column(Column::new(qualifier.cloned(), field.name()))], UNIT)
+            Some(Expr::Column(Column::new(qualifier.cloned(), field.name())))
         }
     };
-    let apart = plan.schema().columns().into_iter().filter(|column| sandbox.marked.contains(&column.name)).map(Expr::Column);
-    let row = marked(apart.collect(), ROW);
-    built(LogicalPlanBuilder::from(plan).project(columns.into_iter().chain([unit, row])))
+    let unit = subject.clone().map_or_else(|| lit(0_i64).alias(UNIT), |subject| marked(vec![subject], UNIT));
+    let apart = |column: &Expr| matches!(column, Expr::Column(column) if sandbox.marked.contains(&column.name));
+    let mut told: Vec<Expr> = columns.iter().filter(|column| apart(column)).cloned().collect();
+    if told.is_empty() {
+        told.clone_from(&columns);
+    }
+    // A value that is missing is told apart by where it is missing.
+    let missing: Vec<Expr> = told.iter().map(|column| column.clone().is_null()).collect();
+    let row = marked(told.into_iter().chain(missing).collect(), ROW);
+    let builder = LogicalPlanBuilder::from(plan);
+    // A row that names no subject stands for nobody.
+    let builder = match subject {
+        None => Ok(builder),
+        Some(subject) => builder.filter(subject.is_not_null()),
+    };
+    built(builder.and_then(|builder| builder.project(columns.into_iter().chain([unit, row]))))
 }
 
 pub(super) fn built(builder: Result<LogicalPlanBuilder, DataFusionError>) -> Result<LogicalPlan> {
