@@ -5,7 +5,7 @@
 //!
 //! - chosen by conditions, rows are counted, and conditions and groups are over quasi-identifiers alone. The release is k-anonymous by these, so
 //!   that whatever two such sets differ in is a group of at least k;
-//! - without conditions, the whole table is grouped by fields as they stand: of such tables there are only so many.
+//! - without conditions, the whole table is grouped by quasi-identifiers and one other field as they stand: of such tables there are only so many.
 //!
 //! Each number passes an output check besides:
 //!

@@ -95,8 +95,14 @@ fn table(groups: &[Expr], aggregates: &[Expr], source: &LogicalPlan, sandbox: &S
         if let Some(pair) = slices.iter().enumerate().find(|(at, one)| slices[..*at].iter().any(|other| other.field == one.field)) {
             return Err(refused(&format!("`{}` stands in the groups twice; a field stands there once, or one part of it", pair.1.field)));
         }
+        // Two of them would make small groups that others complete, and many tables with the same ones.
+        let others: Vec<&str> =
+            slices.iter().map(|slice| slice.field.as_str()).filter(|field| !sandbox.grouped.iter().any(|known| known == field)).collect();
+        if others.len() > 1 {
+            return Err(refused(&format!("of {} one at a time may be grouped by: they are no quasi-identifiers", others.join(", "))));
+        }
         let names: Vec<String> = slices.into_iter().map(|slice| slice.name).collect();
-        return Ok(Some(names.join(", ")));
+        return Ok(Some(format!("by {}", names.join(", "))));
     }
     groups.iter().try_for_each(|group| require_condition(group, source, sandbox))?;
     Ok(None)
@@ -146,7 +152,13 @@ impl Of<'_> {
             }
         };
         let is_whole = value.get_type(self.schema).is_ok_and(|kind| kind.is_integer());
-        Ok(Cell { told, value: safe(value, self.schema)?, is_whole, table: self.table.clone().unwrap_or_default(), name })
+        Ok(Cell {
+            told,
+            value: safe(value, self.schema)?,
+            is_whole,
+            table: self.table.clone().unwrap_or_else(|| "chosen".to_owned()),
+            name,
+        })
     }
 
     /// The field that names the subjects, which alone is counted by its different values.
@@ -290,10 +302,15 @@ fn may_tell(at: usize, cell: &Cell, sandbox: &Sandbox) -> Expr {
 fn moved(at: usize, cell: &Cell, sandbox: &Sandbox) -> Result<Expr> {
     let whole = |expr: Expr| round(vec![expr, lit(0_i64)]);
     let noise = |label: &str, marks: &str, size: Expr| {
-        noise::noise(sandbox.seed, format!("{label} by {}", cell.table)).call(vec![own(of(marks, at))]) * size
+        noise::noise(sandbox.seed, format!("{label} {}", cell.table)).call(vec![own(of(marks, at))]) * size
     };
     // A multiple of what the unit with the most rows has, so that whether that unit is there does not show.
-    let count = || own(of("rows", at)) + whole(noise("count", "marks", own(of("most_rows", at)) * lit(noise::COUNT)));
+    // That of an average is not that of all rows, which would tell whether a value is missing.
+    let label = match &cell.told {
+        Told::Count | Told::Units | Told::Sum(_) => "count".to_owned(),
+        Told::Average(field) => format!("count of {field}"),
+    };
+    let count = || own(of("rows", at)) + whole(noise(&label, "marks", own(of("most_rows", at)) * lit(noise::COUNT)));
     let sum = |field: &str| own(of("total", at)) + noise(&format!("sum {field}"), "adding_marks", own(of("most", at)) * lit(noise::SUM));
     // Whole numbers stay whole, and are not cut off towards zero.
     let sum = |field: &str| if cell.is_whole { whole(sum(field)) } else { sum(field) };
