@@ -54,7 +54,7 @@ pub struct ColumnProfile {
     /// The largest value as it is written in CSV.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max: Option<String>,
-    /// The mean of a numeric column.
+    /// The mean of a numeric column; missing where the sum of its values is more than a double holds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mean: Option<f64>,
     /// Values at the shares 0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99 of a numeric column; empty for others. Of more than 512 values

@@ -213,6 +213,8 @@ impl Numbers {
             Vec::new()
         };
         let mean = (kind.has_mean() && self.finite > 0).then(|| kind.position((self.sum.0 + self.sum.1) / self.finite as f64));
+        // A sum that no double holds has no mean that could be told.
+        let mean = mean.filter(|mean| mean.is_finite());
         Numbered {
             distinct: self.distinct.count(),
             min: self.range.map(|(min, _)| kind.write(min)),
@@ -289,9 +291,9 @@ impl Numbers {
             // One bar for each whole number.
             (min..=max + 1).map(|edge| edge as f64).collect()
         } else {
-            // Not `high - low`, which of two large numbers of unlike sign is infinite.
-            let step = high / BINS as f64 - low / BINS as f64;
-            (0..=BINS).map(|at| if at == BINS { high } else { low + step * at as f64 }).collect()
+            // With halves, since what lies between two large numbers of unlike sign is more than a double holds.
+            let (half, step) = (low / 2.0, (high / 2.0 - low / 2.0) / BINS as f64);
+            (0..=BINS).map(|at| if at == BINS { high } else { (half + step * at as f64) * 2.0 }).collect()
         };
         let counts = self.sketch.histogram(&edges, self.finite);
         let position = |edge: f64| self.kind.position(edge);

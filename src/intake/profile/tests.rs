@@ -136,7 +136,15 @@ fn large_decimals_stay_exact_and_strange_doubles_do_no_harm() {
     let found = only(profile(&declared("c", FieldType::Number), &(Arc::new(Float64Array::from(strange)) as ArrayRef)));
     assert_eq!((found.distinct, found.nulls), (6, 0));
     assert_eq!(found.histogram.iter().map(|bin| bin.count).sum::<i64>(), 4);
+    assert!(found.histogram.iter().all(|bin| bin.low.is_finite() && bin.high.is_finite() && bin.low < bin.high), "{:?}", found.histogram);
     assert_eq!((found.min, found.max), (Some(f64::MIN.to_string()), Some(f64::MAX.to_string())));
+
+    // What a sum cannot hold has no mean, and what is kept can be read again.
+    let large = Float64Array::from(vec![-1e308, 1e308, 1e308, 1e308, 0.0]);
+    let found = only(profile(&declared("c", FieldType::Number), &(Arc::new(large) as ArrayRef)));
+    assert_eq!(found.mean, None);
+    let kept = serde_json::to_string(&found).unwrap();
+    assert_eq!(serde_json::from_str::<ColumnProfile>(&kept).unwrap().histogram.len(), found.histogram.len());
 }
 
 #[test]
