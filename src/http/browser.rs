@@ -34,7 +34,7 @@ pub const CSRF_HEADER: HeaderName = HeaderName::from_static("x-csrf-token");
 
 const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// Where the portal's forms go; they have the token in a field, which [`Guarded`], [`GuardedForm`] and [`GuardedUpload`] check; those of
+/// Where the portal's forms go; they have the token in a field, which [`GuardedForm`] and [`GuardedUpload`] check; those of
 /// people who have no session yet have none.
 const FORMS: [&str; 6] = ["/login", "/logout", "/register-firm", "/account/", "/firm/", "/console/"];
 
@@ -134,27 +134,8 @@ pub fn check_request(app: &App, request: &ServiceRequest, person: &PersonIdentit
     check_token(app, person, given)
 }
 
-/// A form of the portal: what stands in it is reached through the check of its token only.
-#[derive(Deserialize)]
-pub struct Guarded<T> {
-    csrf: String,
-    #[serde(flatten)]
-    fields: T,
-}
-
-impl<T> Guarded<T> {
-    /// The person, and what they filled in.
-    ///
-    /// # Errors
-    /// When nobody is logged in by the cookie, or the form is not of this session.
-    pub fn open(self, app: &App, caller: Caller) -> Result<(PersonIdentity, T)> {
-        let person = person(caller)?;
-        check_token(app, &person, &self.csrf)?;
-        Ok((person, self.fields))
-    }
-}
-
-/// A form of the portal in which a name may stand more than once, as that of boxes that are ticked does.
+/// A form of the portal: what stands in it is reached through the check of its token only. A name may stand in it more than once, as that of
+/// boxes that are ticked does.
 #[derive(Deserialize)]
 #[serde(transparent)]
 pub struct GuardedForm(Vec<(String, String)>);

@@ -10,6 +10,7 @@ pub mod register;
 pub mod registration;
 mod sheet;
 mod told;
+mod visit;
 mod wording;
 
 use actix_web::dev::ServiceRequest;

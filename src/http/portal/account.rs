@@ -1,26 +1,19 @@
 //! A person's own account: password, second factor, sessions.
 
 use actix_web::http::StatusCode;
-use actix_web::{HttpRequest, HttpResponse, get, post, web};
+use actix_web::{HttpResponse, get, post, web};
 use askama::Template;
-use serde::Deserialize;
 
-use super::login::{LanguageQuery, Nothing, explain, with_wait};
-use super::{Words, private_page, see, words};
+use super::login::{explain, with_wait};
+use super::visit::{Sent, Visit};
+use super::{Words, private_page, see};
 use crate::app::App;
 use crate::error::{Error, Result};
-use crate::http::browser::{self, Guarded};
+use crate::http::browser;
 use crate::identity::people::sessions::{self, SessionView};
 use crate::identity::people::{self, Person};
 use crate::identity::second_factor::{self, SecondFactor};
-use crate::identity::{Caller, PersonIdentity, Role};
-
-/// Which language, and what was done last.
-#[derive(Deserialize)]
-pub struct AccountQuery {
-    lang: Option<String>,
-    done: Option<String>,
-}
+use crate::identity::{PersonIdentity, Role};
 
 /// The parts of the page.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -130,56 +123,30 @@ pub(super) async fn show_fault(app: &App, w: Words, person: PersonIdentity, sect
 }
 
 #[get("/account")]
-pub async fn account_page(
-    caller: Caller,
-    app: web::Data<App>,
-    query: web::Query<AccountQuery>,
-    request: HttpRequest,
-) -> Result<HttpResponse> {
-    let w = words(&request, query.lang.as_deref());
-    show(&app, w, browser::person(caller)?, StatusCode::OK, Ok(said(w, query.done.as_deref()))).await
-}
-
-/// A change of password.
-#[derive(Deserialize)]
-pub struct PasswordForm {
-    current: String,
-    new: String,
-    again: String,
+pub async fn account_page(visit: Visit) -> Result<HttpResponse> {
+    let (w, done) = (visit.w, visit.done());
+    show(&visit.app, w, browser::signed_in(&visit.caller)?.clone(), StatusCode::OK, Ok(said(w, done))).await
 }
 
 #[post("/account/password")]
-pub async fn change_password(
-    caller: Caller,
-    app: web::Data<App>,
-    query: web::Query<LanguageQuery>,
-    request: HttpRequest,
-    form: web::Form<Guarded<PasswordForm>>,
-) -> Result<HttpResponse> {
-    let (w, address) = (words(&request, query.lang.as_deref()), caller.address);
-    let (person, PasswordForm { current, new, again }) = form.into_inner().open(&app, caller)?;
-    let changed = if new == again {
+pub async fn change_password(Sent { visit, filled }: Sent) -> Result<HttpResponse> {
+    let (Visit { caller, app, w, .. }, address) = (&visit, visit.caller.address);
+    let (person, [current, new]) = (browser::signed_in(caller)?.clone(), ["current", "new"].map(|name| filled.one(name).to_owned()));
+    let changed = if new == filled.one("again") {
         app.change_password(address, person.clone(), current, new).await
     } else {
         Err(Error::invalid("/again", "it is not the same both times"))
     };
     match changed {
-        Ok(token) => Ok(browser::keep_renewed(back(w, "password"), token.as_deref())),
-        Err(error) => show_fault(&app, w, person, Section::Password, error).await,
+        Ok(token) => Ok(browser::keep_renewed(back(*w, "password"), token.as_deref())),
+        Err(error) => show_fault(app, *w, person, Section::Password, error).await,
     }
 }
 
 #[post("/account/sessions/{id}/end")]
-pub async fn end_session(
-    caller: Caller,
-    app: web::Data<App>,
-    path: web::Path<String>,
-    query: web::Query<LanguageQuery>,
-    request: HttpRequest,
-    form: web::Form<Guarded<Nothing>>,
-) -> Result<HttpResponse> {
-    let w = words(&request, query.lang.as_deref());
-    let (person, Nothing {}) = form.into_inner().open(&app, caller)?;
+pub async fn end_session(sent: Sent, path: web::Path<String>) -> Result<HttpResponse> {
+    let Visit { caller, app, w, .. } = sent.visit;
+    let person = browser::person(caller)?;
     let ended = app.db.write(move |conn| sessions::end(conn, &person, &path)).await;
     match ended {
         // It may have ended meanwhile by itself.
@@ -189,15 +156,9 @@ pub async fn end_session(
 }
 
 #[post("/account/sessions/end-others")]
-pub async fn end_other_sessions(
-    caller: Caller,
-    app: web::Data<App>,
-    query: web::Query<LanguageQuery>,
-    request: HttpRequest,
-    form: web::Form<Guarded<Nothing>>,
-) -> Result<HttpResponse> {
-    let w = words(&request, query.lang.as_deref());
-    let (person, Nothing {}) = form.into_inner().open(&app, caller)?;
+pub async fn end_other_sessions(sent: Sent) -> Result<HttpResponse> {
+    let Visit { caller, app, w, .. } = sent.visit;
+    let person = browser::person(caller)?;
     app.db.write(move |conn| sessions::end_others(conn, &person)).await?;
     Ok(back(w, "sessions"))
 }

@@ -1,18 +1,18 @@
 //! The pages of a person's second factor: begin, confirm, recovery codes, end.
 
 use actix_web::http::StatusCode;
-use actix_web::{HttpRequest, HttpResponse, get, post, web};
+use actix_web::{HttpResponse, get, post};
 use askama::Template;
-use serde::Deserialize;
 
 use super::account::{Section, back, show_fault};
-use super::login::{LanguageQuery, explain, with_wait};
-use super::{Words, private_page, see, words};
+use super::login::{explain, with_wait};
+use super::visit::{Sent, Visit};
+use super::{Words, private_page, see};
 use crate::app::App;
 use crate::error::{Error, Result};
-use crate::http::browser::{self, Guarded};
+use crate::http::browser;
+use crate::identity::PersonIdentity;
 use crate::identity::second_factor::{self, Enrolment};
-use crate::identity::{Caller, PersonIdentity};
 
 #[derive(Template)]
 #[template(path = "second-factor.html")]
@@ -38,42 +38,16 @@ struct CodesPage {
     codes: Vec<String>,
 }
 
-/// The password again.
-#[derive(Deserialize)]
-pub struct PasswordForm {
-    password: String,
-}
-
-/// A code.
-#[derive(Deserialize)]
-pub struct CodeForm {
-    code: String,
-}
-
-/// The password and a code.
-#[derive(Deserialize)]
-pub struct EndForm {
-    password: String,
-    code: String,
-}
-
 /// Whoever still has a one-time password changes it first.
 fn ready(person: PersonIdentity) -> Result<PersonIdentity> {
     if person.one_time_password { Err(Error::PasswordChangeRequired) } else { Ok(person) }
 }
 
 #[post("/account/second-factor")]
-pub async fn begin(
-    caller: Caller,
-    app: web::Data<App>,
-    query: web::Query<LanguageQuery>,
-    request: HttpRequest,
-    form: web::Form<Guarded<PasswordForm>>,
-) -> Result<HttpResponse> {
+pub async fn begin(Sent { visit, filled }: Sent) -> Result<HttpResponse> {
+    let Visit { caller, app, w, .. } = visit;
     app.limits.login(caller.address)?;
-    let w = words(&request, query.lang.as_deref());
-    let (person, PasswordForm { password }) = form.into_inner().open(&app, caller)?;
-    let person = ready(person)?;
+    let (person, password) = (ready(browser::person(caller)?)?, filled.one("password").to_owned());
     let (who, master, issuer) = (person.clone(), app.master.clone(), app.issuer.clone());
     let work = move |conn: &mut _| second_factor::begin(conn, &master, &who, &issuer);
     match app.with_password(&person, ("/password", password), work).await {
@@ -99,28 +73,15 @@ async fn enrolment(app: &App, w: Words, person: PersonIdentity, told: Option<(&E
 }
 
 #[get("/account/second-factor")]
-pub async fn enrolment_page(
-    caller: Caller,
-    app: web::Data<App>,
-    query: web::Query<LanguageQuery>,
-    request: HttpRequest,
-) -> Result<HttpResponse> {
-    let w = words(&request, query.lang.as_deref());
+pub async fn enrolment_page(Visit { caller, app, w, .. }: Visit) -> Result<HttpResponse> {
     enrolment(&app, w, ready(browser::person(caller)?)?, None).await
 }
 
 #[post("/account/second-factor/confirmation")]
-pub async fn confirm(
-    caller: Caller,
-    app: web::Data<App>,
-    query: web::Query<LanguageQuery>,
-    request: HttpRequest,
-    form: web::Form<Guarded<CodeForm>>,
-) -> Result<HttpResponse> {
-    let w = words(&request, query.lang.as_deref());
-    let (person, CodeForm { code }) = form.into_inner().open(&app, caller)?;
-    let (person, master) = (ready(person)?, app.master.clone());
-    let who = person.clone();
+pub async fn confirm(Sent { visit, filled }: Sent) -> Result<HttpResponse> {
+    let Visit { caller, app, w, .. } = visit;
+    let (person, code) = (ready(browser::person(caller)?)?, filled.one("code").to_owned());
+    let (who, master) = (person.clone(), app.master.clone());
     match app.db.write(move |conn| second_factor::enrol(conn, &master, &who, &code)).await? {
         Ok(enrolled) => {
             let page = private_page(w, StatusCode::OK, &CodesPage { w, codes: enrolled.codes.recovery_codes })?;
@@ -134,15 +95,9 @@ pub async fn confirm(
 }
 
 #[post("/account/second-factor/recovery-codes")]
-pub async fn renew_codes(
-    caller: Caller,
-    app: web::Data<App>,
-    query: web::Query<LanguageQuery>,
-    request: HttpRequest,
-    form: web::Form<Guarded<CodeForm>>,
-) -> Result<HttpResponse> {
-    let w = words(&request, query.lang.as_deref());
-    let (person, CodeForm { code }) = form.into_inner().open(&app, caller)?;
+pub async fn renew_codes(Sent { visit, filled }: Sent) -> Result<HttpResponse> {
+    let Visit { caller, app, w, .. } = visit;
+    let (person, code) = (browser::person(caller)?, filled.one("code").to_owned());
     let (id, master) = (person.id.clone(), app.master.clone());
     match app.db.write(move |conn| second_factor::renew_recovery_codes(conn, &master, &id, &code)).await? {
         Ok(made) => private_page(w, StatusCode::OK, &CodesPage { w, codes: made.recovery_codes }),
@@ -151,16 +106,10 @@ pub async fn renew_codes(
 }
 
 #[post("/account/second-factor/removal")]
-pub async fn end(
-    caller: Caller,
-    app: web::Data<App>,
-    query: web::Query<LanguageQuery>,
-    request: HttpRequest,
-    form: web::Form<Guarded<EndForm>>,
-) -> Result<HttpResponse> {
+pub async fn end(Sent { visit, filled }: Sent) -> Result<HttpResponse> {
+    let Visit { caller, app, w, .. } = visit;
     app.limits.login(caller.address)?;
-    let w = words(&request, query.lang.as_deref());
-    let (person, EndForm { password, code }) = form.into_inner().open(&app, caller)?;
+    let (person, [password, code]) = (browser::person(caller)?, ["password", "code"].map(|name| filled.one(name).to_owned()));
     let (id, master) = (person.id.clone(), app.master.clone());
     let work = move |conn: &mut _| second_factor::end(conn, &master, &id, &code);
     match app.with_password(&person, ("/password", password), work).await.flatten() {

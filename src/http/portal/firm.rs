@@ -10,18 +10,17 @@ pub mod notice;
 use std::collections::HashMap;
 
 use actix_web::http::StatusCode;
-use actix_web::{HttpRequest, HttpResponse, get, web};
+use actix_web::{HttpResponse, get};
 use askama::Template;
 use chrono::NaiveDateTime;
 
-use super::login::LanguageQuery;
+use super::visit::Visit;
 use super::wording::Side;
-use super::{Words, private_page, words};
+use super::{Words, private_page};
 use crate::access::applications::Step;
 use crate::access::desk::{self, Listed, Listing, View};
 use crate::access::register::{self, RegisterEntry, RegisterFilter};
 use crate::access::sanctions::{self, Sanction};
-use crate::app::App;
 use crate::clock::now_naive;
 use crate::error::Result;
 use crate::http::browser;
@@ -97,13 +96,7 @@ impl DeskPage {
 }
 
 #[get("/firm")]
-pub async fn desk_page(
-    caller: Caller,
-    app: web::Data<App>,
-    query: web::Query<LanguageQuery>,
-    request: HttpRequest,
-) -> Result<HttpResponse> {
-    let w = words(&request, query.lang.as_deref());
+pub async fn desk_page(Visit { caller, app, w, .. }: Visit) -> Result<HttpResponse> {
     let (id, days) = (firm_of(&caller)?.1.to_owned(), app.settings.duties);
     let found = app.db.read(move |conn| {
         let firm = firms::find(conn, &id)?;

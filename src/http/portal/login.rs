@@ -6,18 +6,13 @@ use actix_web::{HttpRequest, HttpResponse, get, post, web};
 use askama::Template;
 use serde::Deserialize;
 
+use super::visit::{Sent, Visit};
 use super::{Words, private_page, see, words};
 use crate::app::{App, Credentials};
 use crate::error::{Error, Result};
-use crate::http::browser::{self, Guarded};
+use crate::http::browser;
 use crate::identity::Caller;
 use crate::identity::people::sessions;
-
-/// Which language.
-#[derive(Default, Deserialize)]
-pub struct LanguageQuery {
-    pub(super) lang: Option<String>,
-}
 
 /// Which language, and where to go on afterwards.
 #[derive(Default, Deserialize)]
@@ -66,10 +61,6 @@ pub struct LoginForm {
     #[serde(default)]
     code: String,
 }
-
-/// A form with nothing to fill in.
-#[derive(Deserialize)]
-pub struct Nothing {}
 
 /// Why a password or a code was refused, in the language of the page; `None` for what a page does not explain.
 pub(super) fn explain(w: Words, error: &Error) -> Option<String> {
@@ -159,15 +150,9 @@ pub async fn log_in(
 }
 
 #[post("/logout")]
-pub async fn log_out(
-    caller: Caller,
-    app: web::Data<App>,
-    query: web::Query<LanguageQuery>,
-    request: HttpRequest,
-    form: web::Form<Guarded<Nothing>>,
-) -> Result<HttpResponse> {
-    let w = words(&request, query.lang.as_deref());
-    let (person, Nothing {}) = form.into_inner().open(&app, caller)?;
+pub async fn log_out(sent: Sent) -> Result<HttpResponse> {
+    let Visit { caller, app, w, .. } = sent.visit;
+    let person = browser::person(caller)?;
     app.db.write(move |conn| sessions::end_current(conn, &person)).await?;
     let mut response = HttpResponse::SeeOther();
     browser::forget(&mut response);

@@ -4,15 +4,12 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, get, post, web};
 use askama::Template;
 
-use super::firm::application::DoneQuery;
-use super::login::LanguageQuery;
 use super::told::{Told, again, onwards};
-use super::{Words, private_page, words};
-use crate::app::App;
+use super::visit::Visit;
+use super::{Words, private_page};
 use crate::error::{Error, Fault, Result};
 use crate::http::browser::{Filled, OpenForm};
 use crate::http::v1::firms::{FirmAccount, FirmContact, Registration};
-use crate::identity::Caller;
 
 /// The name of the form.
 const FORM: &str = "registration";
@@ -43,14 +40,9 @@ fn show(w: Words, told: Told) -> Result<HttpResponse> {
 }
 
 #[get("/register-firm")]
-pub async fn registration_page(
-    _caller: Caller,
-    app: web::Data<App>,
-    query: web::Query<DoneQuery>,
-    request: HttpRequest,
-) -> Result<HttpResponse> {
-    let w = words(&request, query.lang.as_deref());
-    if query.done.as_deref() == Some(FORM) {
+pub async fn registration_page(visit: Visit) -> Result<HttpResponse> {
+    let (w, app) = (visit.w, &visit.app);
+    if visit.done() == Some(FORM) {
         return private_page(w, StatusCode::OK, &RegisteredPage { w, days: app.settings.registration_days });
     }
     show(w, Told::done(w, None))
@@ -81,16 +73,10 @@ fn check(registration: &Registration, filled: &Filled) -> Result<()> {
 }
 
 #[post("/register-firm")]
-pub async fn register(
-    caller: Caller,
-    app: web::Data<App>,
-    query: web::Query<LanguageQuery>,
-    request: HttpRequest,
-    form: web::Form<OpenForm>,
-) -> Result<HttpResponse> {
+pub async fn register(visit: Visit, request: HttpRequest, form: web::Form<OpenForm>) -> Result<HttpResponse> {
     // Another site must not register anything with the browser of somebody either.
+    let Visit { caller, app, w, .. } = visit;
     let filled = form.into_inner().open(&app, request.headers())?;
-    let w = words(&request, query.lang.as_deref());
     let registration = typed(&filled);
     let registered = match check(&registration, &filled) {
         Ok(()) => registration.take(&app, caller.address).await.map(|_registered| ()),

@@ -100,6 +100,11 @@ impl Told {
         if found.is_empty() { None } else { Some(found.join(" ")) }
     }
 
+    /// What is wrong with the field of a form that has the name of its pointer.
+    pub fn fault_in(&self, form: &str, name: &str) -> Option<String> {
+        self.fault(form, &format!("/{name}"))
+    }
+
     fn explain(&self, fault: &Fault) -> String {
         match self.w.short() {
             "zh" => chinese(&self.form, &fault.pointer).map_or_else(|| sentence(&fault.detail), str::to_owned),
@@ -230,7 +235,7 @@ pub(super) fn onwards(w: Words, page: &str, done: &str) -> HttpResponse {
 }
 
 /// A page that says what was wrong, with the status of the error.
-pub(super) fn with_status(page: Result<HttpResponse>, error: &Error) -> Result<HttpResponse> {
+fn with_status(page: Result<HttpResponse>, error: &Error) -> Result<HttpResponse> {
     let mut page = page?;
     *page.status_mut() = error.kind().status();
     Ok(with_wait(page, error))

@@ -3,35 +3,32 @@
 use std::sync::Arc;
 
 use actix_web::http::StatusCode;
-use actix_web::{HttpRequest, HttpResponse, get, post, web};
+use actix_web::{HttpResponse, get, post, web};
 use askama::Template;
 use serde::Deserialize;
 
-use super::super::login::LanguageQuery;
 use super::super::sheet::{self, Leaving, SheetRow};
-use super::super::told::{Told, again, onwards, with_status};
+use super::super::told::Told;
+use super::super::visit::{Sent, Visit};
 use super::super::wording::Side;
-use super::super::{Words, private_page, see, words};
+use super::super::{Words, private_page, see};
 use super::report::ReportView;
 use super::{ANY, OVER_GRANTS, staff_of};
 use crate::access::agreements::{self, Agreement};
 use crate::access::applications::{self, Application, Conditions, NewDecision, State, Step};
 use crate::access::desk::{self, Happened};
 use crate::access::reports::{self, FiledReport};
-use crate::app::App;
 use crate::catalog::{self, Dataset, Mode, Versions};
 use crate::db::Conn;
 use crate::error::{Error, Result};
-use crate::http::browser::{self, Filled, GuardedForm};
+use crate::http::browser::{self, Filled};
 use crate::http::v1::check_text;
 use crate::identity::firms::{self, Firm};
 use crate::identity::{Caller, Role};
 
-/// Which language, what was done last, and which report is looked at.
+/// Which report is looked at.
 #[derive(Deserialize)]
 pub struct ReviewQuery {
-    lang: Option<String>,
-    done: Option<String>,
     report: Option<String>,
 }
 
@@ -166,23 +163,16 @@ fn modes(application: &Application, dataset: &Dataset) -> Vec<Mode> {
     asked.iter().copied().chain(instead.then_some(Mode::Sandbox)).collect()
 }
 
-async fn show(app: &App, w: Words, caller: Caller, id: String, told: Told, report: Option<String>) -> Result<HttpResponse> {
-    let asked = Asked { w, csrf: browser::csrf_token(app, &browser::signed_in(&caller)?.session), told, report };
+async fn show(Visit { caller, app, w, .. }: Visit, id: String, told: Told, report: Option<String>) -> Result<HttpResponse> {
+    let asked = Asked { w, csrf: browser::csrf_token(&app, &browser::signed_in(&caller)?.session), told, report };
     let page = app.db.read(move |conn| page_of(conn, &caller, &id, asked)).await?;
     private_page(w, StatusCode::OK, &page)
 }
 
 #[get("/console/applications/{id}")]
-pub async fn review_page(
-    caller: Caller,
-    app: web::Data<App>,
-    path: web::Path<String>,
-    query: web::Query<ReviewQuery>,
-    request: HttpRequest,
-) -> Result<HttpResponse> {
-    let query = query.into_inner();
-    let w = words(&request, query.lang.as_deref());
-    show(&app, w, caller, path.into_inner(), Told::done(w, query.done.as_deref()), query.report).await
+pub async fn review_page(visit: Visit, path: web::Path<String>, query: web::Query<ReviewQuery>) -> Result<HttpResponse> {
+    let told = visit.told();
+    show(visit, path.into_inner(), told, query.into_inner().report).await
 }
 
 /// The bounds of a quota, by their keys.
@@ -215,8 +205,8 @@ fn decision(filled: &Filled, approve: bool) -> Result<NewDecision> {
 }
 
 /// Does what a form of the page says.
-async fn act(app: &App, caller: Caller, id: String, step: &str, filled: &Filled) -> Result<()> {
-    let terms = Arc::clone(&app.terms);
+async fn act(Sent { visit, filled }: &Sent, id: String, step: &str) -> Result<()> {
+    let (app, caller, terms) = (&visit.app, visit.caller.clone(), Arc::clone(&visit.app.terms));
     match step {
         "acceptance" => app.db.write(move |conn| applications::accept(conn, &caller, &id, &terms)).await.map(|_accepted| ()),
         "questions" => {
@@ -236,30 +226,24 @@ async fn act(app: &App, caller: Caller, id: String, step: &str, filled: &Filled)
 }
 
 #[post("/console/applications/{id}/steps/{step}")]
-pub async fn take_step(
-    caller: Caller,
-    app: web::Data<App>,
-    path: web::Path<(String, String)>,
-    query: web::Query<LanguageQuery>,
-    request: HttpRequest,
-    form: web::Form<GuardedForm>,
-) -> Result<HttpResponse> {
-    let (w, (id, step)) = (words(&request, query.lang.as_deref()), path.into_inner());
-    let filled = form.into_inner().open(&app, &caller)?;
-    let Err(error) = act(&app, caller.clone(), id.clone(), &step, &filled).await else {
-        return Ok(onwards(w, &format!("/console/applications/{id}"), &step));
+pub async fn take_step(sent: Sent, path: web::Path<(String, String)>) -> Result<HttpResponse> {
+    let (id, step) = path.into_inner();
+    let taken = act(&sent, id.clone(), &step).await;
+    let here = format!("/console/applications/{id}");
+    let looked_at = Some(sent.filled.one("report_sha256").to_owned()).filter(|sha256| !sha256.is_empty());
+    let fields = sent.filled.list("fields");
+    let show = async |visit: Visit, told| {
+        let (told, report) = match (step.as_str(), looked_at) {
+            ("approval", Some(report)) => anew(&visit, &id, told, (report, fields)).await?,
+            (_, report) => (told, report),
+        };
+        show(visit, id, told, report).await
     };
-    let report = Some(filled.one("report_sha256").to_owned()).filter(|sha256| !sha256.is_empty());
-    let Some(told) = Told::refused(w, &step, filled.clone(), &error) else { return Err(error) };
-    let (told, report) = match (step.as_str(), report) {
-        ("approval", Some(report)) => anew(&app, w, &caller, &id, told, (report, filled.list("fields"))).await?,
-        (_, report) => (told, report),
-    };
-    with_status(show(&app, w, caller, id, told, report).await, &error)
+    sent.answer(taken, (&here, &step), &step, show).await
 }
 
 /// An approval was refused: where the report that it named is not what would be released now, a fresh one is made and shown in its place.
-async fn anew(app: &App, w: Words, caller: &Caller, id: &str, told: Told, on: (String, Vec<String>)) -> Result<(Told, Option<String>)> {
+async fn anew(Visit { caller, app, w, .. }: &Visit, id: &str, told: Told, on: (String, Vec<String>)) -> Result<(Told, Option<String>)> {
     let (sha256, fields) = on;
     let (who, key) = (caller.clone(), id.to_owned());
     let found = app.db.read(move |conn| Ok((applications::find_for(conn, &who, &key)?.status, reports::list(conn, &who, &key)?)));
@@ -282,21 +266,13 @@ async fn anew(app: &App, w: Words, caller: &Caller, id: &str, told: Told, on: (S
 }
 
 #[post("/console/applications/{id}/reports")]
-pub async fn try_out(
-    caller: Caller,
-    app: web::Data<App>,
-    path: web::Path<String>,
-    query: web::Query<LanguageQuery>,
-    request: HttpRequest,
-    form: web::Form<GuardedForm>,
-) -> Result<HttpResponse> {
-    let (w, id) = (words(&request, query.lang.as_deref()), path.into_inner());
-    let filled = form.into_inner().open(&app, &caller)?;
-    match Box::pin(app.report(&caller, &id, Some(filled.list("fields")))).await {
+pub async fn try_out(sent: Sent, path: web::Path<String>) -> Result<HttpResponse> {
+    let (id, Visit { caller, app, w, .. }) = (path.into_inner(), sent.visit.clone());
+    match Box::pin(app.report(&caller, &id, Some(sent.filled.list("fields")))).await {
         Ok(filed) => {
             let lang = w.short();
             Ok(see(&format!("/console/applications/{id}?lang={lang}&done=reports&report={}#report", filed.sha256)))
         }
-        Err(error) => again(w, "reports", filled, error, async |told| show(&app, w, caller, id, told, None).await).await,
+        Err(error) => sent.again("reports", error, async |visit, told| show(visit, id, told, None).await).await,
     }
 }

@@ -1,27 +1,25 @@
 //! Firms as the operator sees them: those that wait for a decision first; and one of them with its clients and sanctions.
 
 use actix_web::http::StatusCode;
-use actix_web::{HttpRequest, HttpResponse, get, post, web};
+use actix_web::{HttpResponse, get, post, web};
 use askama::Template;
 use chrono::NaiveDateTime;
 use serde::Deserialize;
 
 use super::super::confirm::Confirm;
-use super::super::firm::application::DoneQuery;
-use super::super::login::LanguageQuery;
-use super::super::told::{Told, again, onwards};
-use super::super::{Words, private_page, words};
+use super::super::told::Told;
+use super::super::visit::{Sent, Visit};
+use super::super::{Words, private_page};
 use super::queue::page_number;
 use super::{OVER_FIRMS, Rooms, staff_of};
 use crate::access::desk::{self, Happened};
 use crate::access::sanctions::{self, Sanction};
-use crate::app::App;
 use crate::error::{Error, Result};
-use crate::http::browser::{self, Filled, GuardedForm};
+use crate::http::browser::{self, Filled};
 use crate::http::v1::check_text;
+use crate::identity::Role;
 use crate::identity::clients::{self, Client};
 use crate::identity::firms::{self, Firm, FirmListing, FirmStep, PAGE};
-use crate::identity::{Caller, Role};
 
 /// Sanctions of a firm that are shown.
 const SHOWN: i64 = 50;
@@ -29,7 +27,6 @@ const SHOWN: i64 = 50;
 /// Which part of the list.
 #[derive(Deserialize)]
 pub struct FirmsQuery {
-    lang: Option<String>,
     state: Option<String>,
     page: Option<String>,
 }
@@ -60,8 +57,7 @@ impl FirmsPage {
 }
 
 #[get("/console/firms")]
-pub async fn firms_page(caller: Caller, app: web::Data<App>, query: web::Query<FirmsQuery>, request: HttpRequest) -> Result<HttpResponse> {
-    let w = words(&request, query.lang.as_deref());
+pub async fn firms_page(Visit { caller, app, w, .. }: Visit, query: web::Query<FirmsQuery>) -> Result<HttpResponse> {
     staff_of(&caller, &OVER_FIRMS)?;
     let known = firms::STATES.into_iter().find(|state| query.state.as_deref() == Some(*state));
     let all = query.state.as_deref() == Some("all");
@@ -136,8 +132,8 @@ impl FirmPage {
     }
 }
 
-async fn show(app: &App, w: Words, caller: Caller, id: String, told: Told) -> Result<HttpResponse> {
-    let csrf = browser::csrf_token(app, &staff_of(&caller, &OVER_FIRMS)?.session);
+async fn show(Visit { caller, app, w, .. }: Visit, id: String, told: Told) -> Result<HttpResponse> {
+    let csrf = browser::csrf_token(&app, &staff_of(&caller, &OVER_FIRMS)?.session);
     let found = app.db.read(move |conn| {
         let (firm, clients) = (firms::find(conn, &id)?, clients::list(conn, &id)?);
         let mut used = clients::last_tokens(conn, &clients)?;
@@ -156,15 +152,9 @@ async fn show(app: &App, w: Words, caller: Caller, id: String, told: Told) -> Re
 }
 
 #[get("/console/firms/{id}")]
-pub async fn firm_page(
-    caller: Caller,
-    app: web::Data<App>,
-    path: web::Path<String>,
-    query: web::Query<DoneQuery>,
-    request: HttpRequest,
-) -> Result<HttpResponse> {
-    let w = words(&request, query.lang.as_deref());
-    show(&app, w, caller, path.into_inner(), Told::done(w, query.done.as_deref())).await
+pub async fn firm_page(visit: Visit, path: web::Path<String>) -> Result<HttpResponse> {
+    let told = visit.told();
+    show(visit, path.into_inner(), told).await
 }
 
 fn reason(filled: &Filled) -> Result<String> {
@@ -172,7 +162,7 @@ fn reason(filled: &Filled) -> Result<String> {
 }
 
 /// Does what a form about the firm says.
-async fn act(app: &App, caller: Caller, id: String, step: &str, filled: &Filled) -> Result<Firm> {
+async fn act(Sent { visit, filled }: &Sent, id: String, step: &str) -> Result<Firm> {
     let step = match step {
         "approval" => FirmStep::Approve,
         "refusal" => FirmStep::Refuse,
@@ -181,8 +171,10 @@ async fn act(app: &App, caller: Caller, id: String, step: &str, filled: &Filled)
         "revocation" => FirmStep::Revoke,
         other => return Err(Error::not_found("page or operation at", format!("/console/firms/{id}/steps/{other}"))),
     };
-    let reason = reason(filled)?;
-    app.db
+    let (reason, caller) = (reason(filled)?, visit.caller.clone());
+    visit
+        .app
+        .db
         .write(move |conn| match step {
             // One that a sanction suspended is resumed by lifting that.
             FirmStep::Resume => sanctions::resume(conn, &caller, &id, &reason),
@@ -194,8 +186,8 @@ async fn act(app: &App, caller: Caller, id: String, step: &str, filled: &Filled)
 }
 
 /// Asks once more before a firm is revoked.
-async fn ask_again(app: &App, w: Words, caller: &Caller, id: String, reason: String) -> Result<HttpResponse> {
-    let csrf = browser::csrf_token(app, &staff_of(caller, &[Role::Operator])?.session);
+async fn ask_again(Visit { caller, app, w, .. }: Visit, id: String, reason: String) -> Result<HttpResponse> {
+    let csrf = browser::csrf_token(&app, &staff_of(&caller, &[Role::Operator])?.session);
     let firm = app.db.read(move |conn| firms::find(conn, &id)).await?;
     let here = format!("/console/firms/{}", firm.id);
     let lead = w.t(
@@ -218,30 +210,21 @@ async fn ask_again(app: &App, w: Words, caller: &Caller, id: String, reason: Str
 }
 
 #[post("/console/firms/{id}/steps/{step}")]
-pub async fn take_step(
-    caller: Caller,
-    app: web::Data<App>,
-    path: web::Path<(String, String)>,
-    query: web::Query<LanguageQuery>,
-    request: HttpRequest,
-    form: web::Form<GuardedForm>,
-) -> Result<HttpResponse> {
-    let (w, (id, step)) = (words(&request, query.lang.as_deref()), path.into_inner());
-    let filled = form.into_inner().open(&app, &caller)?;
-    staff_of(&caller, &[Role::Operator])?;
+pub async fn take_step(sent: Sent, path: web::Path<(String, String)>) -> Result<HttpResponse> {
+    let (id, step) = path.into_inner();
+    staff_of(&sent.visit.caller, &[Role::Operator])?;
     // What cannot be undone is asked twice.
-    if step == "revocation" && !filled.has("confirmed", &id) && reason(&filled).is_ok() {
-        return ask_again(&app, w, &caller, id, filled.text("reason")).await;
+    if step == "revocation" && !sent.filled.has("confirmed", &id) && reason(&sent.filled).is_ok() {
+        return ask_again(sent.visit, id, sent.filled.text("reason")).await;
     }
-    match act(&app, caller.clone(), id.clone(), &step, &filled).await {
-        Ok(_firm) => Ok(onwards(w, &format!("/console/firms/{id}"), &format!("firm-{step}"))),
-        Err(error) => again(w, &step, filled, error, async |told| show(&app, w, caller, id, told).await).await,
-    }
+    let taken = act(&sent, id.clone(), &step).await;
+    let (here, done) = (format!("/console/firms/{id}"), format!("firm-{step}"));
+    sent.answer(taken, (&here, &done), &step, async |visit, told| show(visit, id, told).await).await
 }
 
 /// Does what a form about a client says.
-async fn act_on_client(app: &App, caller: &Caller, client: String, step: &str, filled: &Filled) -> Result<Client> {
-    let actor = caller.actor();
+async fn act_on_client(Sent { visit, filled }: &Sent, client: String, step: &str) -> Result<Client> {
+    let (app, actor) = (&visit.app, visit.caller.actor());
     match step {
         "suspension" | "resumption" => {
             let (suspended, reason) = (step == "suspension", reason(filled)?);
@@ -254,7 +237,8 @@ async fn act_on_client(app: &App, caller: &Caller, client: String, step: &str, f
 }
 
 /// Asks once more before a client is revoked.
-fn ask_again_of(w: Words, csrf: String, client: &Client) -> Result<HttpResponse> {
+fn ask_again_of(Visit { caller, app, w, .. }: &Visit, client: &Client) -> Result<HttpResponse> {
+    let (w, csrf) = (*w, browser::csrf_token(app, &staff_of(caller, &[Role::Operator])?.session));
     let here = format!("/console/firms/{}", client.firm_id);
     let lead = w.t(
         "使用此接入凭证的程序从下一次请求起被拒绝，正在传输的数据随即中断。撤销后不能恢复；企业可以登记新的接入凭证。",
@@ -276,24 +260,15 @@ fn ask_again_of(w: Words, csrf: String, client: &Client) -> Result<HttpResponse>
 }
 
 #[post("/console/firms/{id}/clients/{client}/steps/{step}")]
-pub async fn take_client_step(
-    caller: Caller,
-    app: web::Data<App>,
-    path: web::Path<(String, String, String)>,
-    query: web::Query<LanguageQuery>,
-    request: HttpRequest,
-    form: web::Form<GuardedForm>,
-) -> Result<HttpResponse> {
-    let (w, (id, client, step)) = (words(&request, query.lang.as_deref()), path.into_inner());
-    let filled = form.into_inner().open(&app, &caller)?;
-    let session = staff_of(&caller, &[Role::Operator])?.session.clone();
+pub async fn take_client_step(sent: Sent, path: web::Path<(String, String, String)>) -> Result<HttpResponse> {
+    let (id, client, step) = path.into_inner();
+    staff_of(&sent.visit.caller, &[Role::Operator])?;
     let (firm, key) = (id.clone(), client.clone());
-    let found = app.db.read(move |conn| clients::find_of(conn, &firm, &key)).await?;
-    if step == "revocation" && !filled.has("confirmed", &client) {
-        return ask_again_of(w, browser::csrf_token(&app, &session), &found);
+    let found = sent.visit.app.db.read(move |conn| clients::find_of(conn, &firm, &key)).await?;
+    if step == "revocation" && !sent.filled.has("confirmed", &client) {
+        return ask_again_of(&sent.visit, &found);
     }
-    let Err(error) = act_on_client(&app, &caller, found.id, &step, &filled).await else {
-        return Ok(onwards(w, &format!("/console/firms/{id}"), &format!("client-{step}")));
-    };
-    again(w, &form_of(&client, &step), filled, error, async |told| show(&app, w, caller, id, told).await).await
+    let taken = act_on_client(&sent, found.id, &step).await;
+    let (here, done) = (format!("/console/firms/{id}"), format!("client-{step}"));
+    sent.answer(taken, (&here, &done), &form_of(&client, &step), async |visit, told| show(visit, id, told).await).await
 }

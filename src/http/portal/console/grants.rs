@@ -1,28 +1,26 @@
 //! Grants as the publisher sees them: the list, and one of them with what can be done about it.
 
 use actix_web::http::StatusCode;
-use actix_web::{HttpRequest, HttpResponse, get, post, web};
+use actix_web::{HttpResponse, get, post, web};
 use askama::Template;
 use chrono::NaiveDateTime;
 use serde::Deserialize;
 
 use super::super::confirm::Confirm;
-use super::super::firm::application::DoneQuery;
-use super::super::login::LanguageQuery;
-use super::super::told::{Told, again, onwards};
-use super::super::{Words, private_page, words};
+use super::super::told::Told;
+use super::super::visit::{Sent, Visit};
+use super::super::{Words, private_page};
 use super::{OVER_GRANTS, Rooms, staff_of};
 use crate::access::desk::{self, Happened};
 use crate::access::duties::{self, UseReport};
 use crate::access::grants::{self, Grant};
 use crate::access::register::{self, RegisterEntry, RegisterFilter};
-use crate::app::App;
 use crate::clock::now_naive;
 use crate::error::{Error, Result};
-use crate::http::browser::{self, Filled, GuardedForm};
+use crate::http::browser;
 use crate::http::v1::check_text;
 use crate::http::v1::register::checked_words;
-use crate::identity::{Caller, Role};
+use crate::identity::Role;
 
 /// Grants on one page, and reports of a grant.
 const SHOWN: i64 = 50;
@@ -30,7 +28,6 @@ const SHOWN: i64 = 50;
 /// Which part of the list.
 #[derive(Deserialize)]
 pub struct GrantsQuery {
-    lang: Option<String>,
     q: Option<String>,
     in_force: Option<String>,
     after: Option<String>,
@@ -57,14 +54,8 @@ impl GrantsPage {
 }
 
 #[get("/console/grants")]
-pub async fn grants_page(
-    caller: Caller,
-    app: web::Data<App>,
-    query: web::Query<GrantsQuery>,
-    request: HttpRequest,
-) -> Result<HttpResponse> {
+pub async fn grants_page(Visit { caller, app, w, .. }: Visit, query: web::Query<GrantsQuery>) -> Result<HttpResponse> {
     let query = query.into_inner();
-    let w = words(&request, query.lang.as_deref());
     staff_of(&caller, &OVER_GRANTS)?;
     let in_force = query.in_force.as_deref().and_then(|in_force| in_force.parse::<bool>().ok());
     let filter = RegisterFilter { q: checked_words(query.q.clone())?, in_force, ..RegisterFilter::default() };
@@ -116,8 +107,8 @@ impl GrantPage {
     }
 }
 
-async fn page_of(app: &App, w: Words, caller: Caller, id: String, told: Told) -> Result<GrantPage> {
-    let csrf = browser::csrf_token(app, &staff_of(&caller, &OVER_GRANTS)?.session);
+async fn show(Visit { caller, app, w, .. }: Visit, id: String, told: Told) -> Result<HttpResponse> {
+    let csrf = browser::csrf_token(&app, &staff_of(&caller, &OVER_GRANTS)?.session);
     let days = app.settings.duties;
     let found = app.db.read(move |conn| {
         let grant = grants::find_for(conn, &caller, &id)?;
@@ -133,25 +124,18 @@ async fn page_of(app: &App, w: Words, caller: Caller, id: String, told: Told) ->
             told,
         })
     });
-    found.await
+    private_page(w, StatusCode::OK, &found.await?)
 }
 
 #[get("/console/grants/{id}")]
-pub async fn grant_page(
-    caller: Caller,
-    app: web::Data<App>,
-    path: web::Path<String>,
-    query: web::Query<DoneQuery>,
-    request: HttpRequest,
-) -> Result<HttpResponse> {
-    let w = words(&request, query.lang.as_deref());
-    let page = page_of(&app, w, caller, path.into_inner(), Told::done(w, query.done.as_deref())).await?;
-    private_page(w, StatusCode::OK, &page)
+pub async fn grant_page(visit: Visit, path: web::Path<String>) -> Result<HttpResponse> {
+    let told = visit.told();
+    show(visit, path.into_inner(), told).await
 }
 
 /// Asks once more before a grant is revoked.
-async fn ask_again(app: &App, w: Words, caller: &Caller, id: String, reason: String) -> Result<HttpResponse> {
-    let csrf = browser::csrf_token(app, &staff_of(caller, &[Role::Operator, Role::Reviewer])?.session);
+async fn ask_again(Visit { caller, app, w, .. }: Visit, id: String, reason: String) -> Result<HttpResponse> {
+    let csrf = browser::csrf_token(&app, &staff_of(&caller, &[Role::Operator, Role::Reviewer])?.session);
     let entry = app.db.read(move |conn| Ok(register::find(conn, &id)?.0.entry)).await?;
     let here = format!("/console/grants/{}", entry.grant);
     let lead = w.t(
@@ -178,7 +162,7 @@ async fn ask_again(app: &App, w: Words, caller: &Caller, id: String, reason: Str
 }
 
 /// Does what a form of the page says.
-async fn act(app: &App, caller: Caller, id: String, step: &str, reason: String) -> Result<()> {
+async fn act(Visit { caller, app, .. }: Visit, id: String, step: &str, reason: String) -> Result<()> {
     match step {
         "suspension" => app.db.write(move |conn| grants::suspend(conn, &caller, &id, true, &reason)).await?,
         "resumption" => app.db.write(move |conn| grants::suspend(conn, &caller, &id, false, &reason)).await?,
@@ -188,33 +172,15 @@ async fn act(app: &App, caller: Caller, id: String, step: &str, reason: String) 
     Ok(())
 }
 
-/// The page once more, with what was wrong.
-async fn refused(app: &App, w: Words, caller: Caller, id: String, step: &str, filled: Filled, error: Error) -> Result<HttpResponse> {
-    let show = async |told| private_page(w, StatusCode::OK, &page_of(app, w, caller, id, told).await?);
-    again(w, step, filled, error, show).await
-}
-
 #[post("/console/grants/{id}/steps/{step}")]
-pub async fn take_step(
-    caller: Caller,
-    app: web::Data<App>,
-    path: web::Path<(String, String)>,
-    query: web::Query<LanguageQuery>,
-    request: HttpRequest,
-    form: web::Form<GuardedForm>,
-) -> Result<HttpResponse> {
-    let (w, (id, step)) = (words(&request, query.lang.as_deref()), path.into_inner());
-    let filled = form.into_inner().open(&app, &caller)?;
-    let reason = match check_text("/reason", &filled.text("reason"), 3, 2000) {
-        Ok(reason) => reason,
-        Err(error) => return refused(&app, w, caller, id, &step, filled, error).await,
+pub async fn take_step(sent: Sent, path: web::Path<(String, String)>) -> Result<HttpResponse> {
+    let (id, step) = path.into_inner();
+    let taken = match check_text("/reason", &sent.filled.text("reason"), 3, 2000) {
+        // What cannot be undone is asked twice.
+        Ok(reason) if step == "revocation" && !sent.filled.has("confirmed", &id) => return ask_again(sent.visit, id, reason).await,
+        Ok(reason) => act(sent.visit.clone(), id.clone(), &step, reason).await,
+        Err(error) => Err(error),
     };
-    // What cannot be undone is asked twice.
-    if step == "revocation" && !filled.has("confirmed", &id) {
-        return ask_again(&app, w, &caller, id, reason).await;
-    }
-    match act(&app, caller.clone(), id.clone(), &step, reason).await {
-        Ok(()) => Ok(onwards(w, &format!("/console/grants/{id}"), &step)),
-        Err(error) => refused(&app, w, caller, id, &step, filled, error).await,
-    }
+    let here = format!("/console/grants/{id}");
+    sent.answer(taken, (&here, &step), &step, async |visit, told| show(visit, id, told).await).await
 }

@@ -1,23 +1,21 @@
 //! The queue of applications: those that wait for the publisher come first, and among them those that are overdue.
 
 use actix_web::http::StatusCode;
-use actix_web::{HttpRequest, HttpResponse, get, web};
+use actix_web::{HttpResponse, get, web};
 use askama::Template;
 use serde::Deserialize;
 
+use super::super::visit::Visit;
 use super::super::wording::Side;
-use super::super::{Words, private_page, words};
+use super::super::{Words, private_page};
 use super::{ANY, Rooms, staff_of};
 use crate::access::applications::State;
 use crate::access::desk::{self, Listing, PAGE, View};
-use crate::app::App;
 use crate::error::Result;
-use crate::identity::Caller;
 
 /// Which part of the queue.
 #[derive(Deserialize)]
 pub struct QueueQuery {
-    lang: Option<String>,
     state: Option<String>,
     page: Option<String>,
 }
@@ -78,8 +76,7 @@ impl QueuePage {
 }
 
 #[get("/console")]
-pub async fn queue_page(caller: Caller, app: web::Data<App>, query: web::Query<QueueQuery>, request: HttpRequest) -> Result<HttpResponse> {
-    let w = words(&request, query.lang.as_deref());
+pub async fn queue_page(Visit { caller, app, w, .. }: Visit, query: web::Query<QueueQuery>) -> Result<HttpResponse> {
     staff_of(&caller, &ANY)?;
     let (view, page) = (query.view()?, page_number(query.page.as_deref()));
     let found = app.db.read(move |conn| Ok((desk::list(conn, &caller, view, page - 1)?, Rooms::of(conn, &caller)?)));

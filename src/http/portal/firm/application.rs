@@ -1,36 +1,27 @@
 //! One application as its firm sees it: what it says, what happened, what to do next; and its agreement.
 
 use actix_web::http::StatusCode;
-use actix_web::{HttpRequest, HttpResponse, get, post, web};
+use actix_web::{HttpResponse, get, post, web};
 use askama::Template;
-use serde::Deserialize;
 
-use super::super::login::LanguageQuery;
 use super::super::sheet::{self, Leaving, SheetRow};
-use super::super::told::{Told, again, onwards};
+use super::super::told::{Told, onwards};
+use super::super::visit::{Sent, Visit};
 use super::super::wording::Side;
-use super::super::{Words, private_page, words};
+use super::super::{Words, private_page};
 use super::firm_of;
 use crate::access::agreements::{self, Agreement, Code};
 use crate::access::applications::{self, Application, State, Step};
 use crate::access::desk::{self, Happened};
-use crate::app::App;
 use crate::catalog;
 use crate::clock::now_naive;
 use crate::db::Conn;
 use crate::error::{Error, Result};
-use crate::http::browser::{self, Filled, GuardedForm};
+use crate::http::browser;
 use crate::http::v1::check_text;
 use crate::identity::clients::{self, Client};
 use crate::identity::{Caller, second_factor};
 use crate::settings::AttachmentSettings;
-
-/// Which language, and what was done last.
-#[derive(Deserialize)]
-pub struct DoneQuery {
-    pub(in crate::http::portal) lang: Option<String>,
-    pub(in crate::http::portal) done: Option<String>,
-}
 
 /// What is known of an application.
 struct Known {
@@ -128,28 +119,22 @@ fn known(conn: &mut Conn, caller: &Caller, w: Words, id: &str) -> Result<Known> 
     })
 }
 
-pub(super) async fn show(app: &App, w: Words, caller: Caller, id: String, told: Told) -> Result<HttpResponse> {
-    let csrf = browser::csrf_token(app, &firm_of(&caller)?.0.session);
+pub(super) async fn show(Visit { caller, app, w, .. }: Visit, id: String, told: Told) -> Result<HttpResponse> {
+    let csrf = browser::csrf_token(&app, &firm_of(&caller)?.0.session);
     let k = app.db.read(move |conn| known(conn, &caller, w, &id)).await?;
     let (issuer, most) = (app.issuer.clone(), app.settings.attachments);
     private_page(w, StatusCode::OK, &ApplicationPage { w, csrf, issuer, k, most, told, side: Side::Firm })
 }
 
 #[get("/firm/applications/{id}")]
-pub async fn application_page(
-    caller: Caller,
-    app: web::Data<App>,
-    path: web::Path<String>,
-    query: web::Query<DoneQuery>,
-    request: HttpRequest,
-) -> Result<HttpResponse> {
-    let w = words(&request, query.lang.as_deref());
-    show(&app, w, caller, path.into_inner(), Told::done(w, query.done.as_deref())).await
+pub async fn application_page(visit: Visit, path: web::Path<String>) -> Result<HttpResponse> {
+    let told = visit.told();
+    show(visit, path.into_inner(), told).await
 }
 
 /// Does what a form of the page says.
-async fn act(app: &App, caller: Caller, id: String, step: &str, filled: &Filled) -> Result<()> {
-    let terms = app.terms.clone();
+async fn act(Sent { visit, filled }: &Sent, id: String, step: &str) -> Result<()> {
+    let (app, caller, terms) = (&visit.app, visit.caller.clone(), visit.app.terms.clone());
     let answer = filled.text("answer");
     let reason = || check_text("/reason", &filled.text("reason"), 3, 2000);
     match step {
@@ -172,41 +157,25 @@ async fn act(app: &App, caller: Caller, id: String, step: &str, filled: &Filled)
 }
 
 #[post("/firm/applications/{id}/steps/{step}")]
-pub async fn take_step(
-    caller: Caller,
-    app: web::Data<App>,
-    path: web::Path<(String, String)>,
-    query: web::Query<LanguageQuery>,
-    request: HttpRequest,
-    form: web::Form<GuardedForm>,
-) -> Result<HttpResponse> {
-    let (w, (id, step)) = (words(&request, query.lang.as_deref()), path.into_inner());
-    let filled = form.into_inner().open(&app, &caller)?;
-    match act(&app, caller.clone(), id.clone(), &step, &filled).await {
-        Ok(()) => Ok(onwards(w, &format!("/firm/applications/{id}"), &step)),
-        Err(error) => again(w, &step, filled, error, async |told| show(&app, w, caller, id, told).await).await,
-    }
+pub async fn take_step(sent: Sent, path: web::Path<(String, String)>) -> Result<HttpResponse> {
+    let (id, step) = path.into_inner();
+    let taken = act(&sent, id.clone(), &step).await;
+    let here = format!("/firm/applications/{id}");
+    sent.answer(taken, (&here, &step), &step, async |visit, told| show(visit, id, told).await).await
 }
 
 #[post("/firm/applications/{id}/confirmation")]
-pub async fn confirm(
-    caller: Caller,
-    app: web::Data<App>,
-    path: web::Path<String>,
-    query: web::Query<LanguageQuery>,
-    request: HttpRequest,
-    form: web::Form<GuardedForm>,
-) -> Result<HttpResponse> {
-    let (w, id) = (words(&request, query.lang.as_deref()), path.into_inner());
-    let filled = form.into_inner().open(&app, &caller)?;
+pub async fn confirm(sent: Sent, path: web::Path<String>) -> Result<HttpResponse> {
+    let (id, Sent { visit, filled }) = (path.into_inner(), &sent);
+    let app = web::Data::clone(&visit.app);
     let given = Code { sha256: filled.one("sha256").to_owned(), code: filled.one("code").to_owned() };
-    let (parts, who, agreement) = (web::Data::clone(&app), caller.clone(), filled.one("agreement").to_owned());
+    let (parts, who, agreement) = (web::Data::clone(&app), visit.caller.clone(), filled.one("agreement").to_owned());
     let work = move |conn: &mut _| agreements::confirm(conn, &parts.agreement_key, &parts.master, &who, &agreement, &given);
     match app.db.write(work).await.flatten() {
         Ok((_agreement, grant)) => {
             app.prepare(&grant).await;
-            Ok(onwards(w, &format!("/firm/grants/{}", grant.id), "signed"))
+            Ok(onwards(visit.w, &format!("/firm/grants/{}", grant.id), "signed"))
         }
-        Err(error) => again(w, "confirmation", filled, error, async |told| show(&app, w, caller, id, told).await).await,
+        Err(error) => sent.again("confirmation", error, async |visit, told| show(visit, id, told).await).await,
     }
 }

@@ -1,24 +1,23 @@
 //! A firm applies for a conditional dataset: it writes a draft, and changes it.
 
 use actix_web::http::StatusCode;
-use actix_web::{HttpRequest, HttpResponse, get, post, web};
+use actix_web::{HttpResponse, get, post, web};
 use askama::Template;
 use serde_json::json;
 
-use super::super::login::LanguageQuery;
 use super::super::sheet::{self, Leaving};
-use super::super::told::{Told, again, onwards};
+use super::super::told::{Told, onwards};
+use super::super::visit::{Sent, Visit};
 use super::super::wording::capital;
-use super::super::{Words, private_page, words};
+use super::super::{Words, private_page};
 use super::firm_of;
 use crate::access::Mode;
 use crate::access::applications::{self, Application, NewApplication, Step};
-use crate::app::App;
 use crate::catalog::{self, Dataset, OpenType, Purpose, Safeguard, Versions};
 use crate::error::{Error, Result};
-use crate::http::browser::{self, Filled, GuardedForm};
+use crate::http::browser::{self, Filled};
 use crate::http::v1::applications::ApplicationRequest;
-use crate::identity::{Caller, firms};
+use crate::identity::firms;
 use crate::limits::ReadQuota;
 
 /// The name of the form.
@@ -202,10 +201,10 @@ impl About {
 }
 
 /// The page with the form: as it was typed, as it was saved, or empty.
-async fn show(app: &App, w: Words, caller: Caller, about: About, typed: Option<Draft>, told: Told) -> Result<HttpResponse> {
+async fn show(Visit { caller, app, w, .. }: Visit, about: About, typed: Option<Draft>, told: Told) -> Result<HttpResponse> {
     let here = about.address();
     let (person, firm) = firm_of(&caller)?;
-    let (csrf, firm, who) = (browser::csrf_token(app, &person.session), firm.to_owned(), caller.clone());
+    let (csrf, firm, who) = (browser::csrf_token(&app, &person.session), firm.to_owned(), caller.clone());
     let found = app.db.read(move |conn| {
         firms::require_approved(conn, &firm)?;
         let (saved, slug) = match about {
@@ -263,75 +262,47 @@ fn require_open(dataset: &Dataset, saved: Option<&Application>) -> Result<()> {
 }
 
 #[get("/datasets/{slug}/apply")]
-pub async fn apply_page(
-    caller: Caller,
-    app: web::Data<App>,
-    path: web::Path<String>,
-    query: web::Query<LanguageQuery>,
-    request: HttpRequest,
-) -> Result<HttpResponse> {
-    let w = words(&request, query.lang.as_deref());
-    show(&app, w, caller, About::Dataset(path.into_inner()), None, Told::done(w, None)).await
+pub async fn apply_page(visit: Visit, path: web::Path<String>) -> Result<HttpResponse> {
+    let told = visit.told();
+    show(visit, About::Dataset(path.into_inner()), None, told).await
 }
 
 #[get("/firm/applications/{id}/edit")]
-pub async fn edit_page(
-    caller: Caller,
-    app: web::Data<App>,
-    path: web::Path<String>,
-    query: web::Query<LanguageQuery>,
-    request: HttpRequest,
-) -> Result<HttpResponse> {
-    let w = words(&request, query.lang.as_deref());
-    show(&app, w, caller, About::Application(path.into_inner()), None, Told::done(w, None)).await
+pub async fn edit_page(visit: Visit, path: web::Path<String>) -> Result<HttpResponse> {
+    let told = visit.told();
+    show(visit, About::Application(path.into_inner()), None, told).await
 }
 
 /// The page once more, with what was wrong.
-async fn refused(app: &App, w: Words, caller: Caller, about: About, filled: Filled, error: Error) -> Result<HttpResponse> {
-    let draft = Draft::typed(&filled);
-    again(w, FORM, filled, error, async |told| show(app, w, caller, about, Some(draft), told).await).await
+async fn refused(sent: Sent, about: About, error: Error) -> Result<HttpResponse> {
+    let draft = Draft::typed(&sent.filled);
+    sent.again(FORM, error, async |visit, told| show(visit, about, Some(draft), told).await).await
 }
 
 #[post("/datasets/{slug}/apply")]
-pub async fn save_new(
-    caller: Caller,
-    app: web::Data<App>,
-    path: web::Path<String>,
-    query: web::Query<LanguageQuery>,
-    request: HttpRequest,
-    form: web::Form<GuardedForm>,
-) -> Result<HttpResponse> {
-    let (w, slug) = (words(&request, query.lang.as_deref()), path.into_inner());
-    let filled = form.into_inner().open(&app, &caller)?;
-    let (who, terms) = (caller.clone(), app.terms.clone());
-    let saved = match Draft::typed(&filled).request(&slug) {
+pub async fn save_new(sent: Sent, path: web::Path<String>) -> Result<HttpResponse> {
+    let (slug, app) = (path.into_inner(), &sent.visit.app);
+    let (who, terms) = (sent.visit.caller.clone(), app.terms.clone());
+    let saved = match Draft::typed(&sent.filled).request(&slug) {
         Ok(new) => app.db.write(move |conn| applications::create(conn, &who, new, true, &terms)).await,
         Err(error) => Err(error),
     };
     match saved {
-        Ok(application) => Ok(onwards(w, &format!("/firm/applications/{}", application.id), "saved")),
-        Err(error) => refused(&app, w, caller, About::Dataset(slug), filled, error).await,
+        Ok(application) => Ok(onwards(sent.visit.w, &format!("/firm/applications/{}", application.id), "saved")),
+        Err(error) => refused(sent, About::Dataset(slug), error).await,
     }
 }
 
 #[post("/firm/applications/{id}/edit")]
-pub async fn save_changes(
-    caller: Caller,
-    app: web::Data<App>,
-    path: web::Path<String>,
-    query: web::Query<LanguageQuery>,
-    request: HttpRequest,
-    form: web::Form<GuardedForm>,
-) -> Result<HttpResponse> {
-    let (w, id) = (words(&request, query.lang.as_deref()), path.into_inner());
-    let filled = form.into_inner().open(&app, &caller)?;
-    let (who, key) = (caller.clone(), id.clone());
-    let saved = match Draft::typed(&filled).request(filled.one("dataset")) {
-        Ok(new) => app.db.write(move |conn| applications::change(conn, &who, &key, new)).await,
+pub async fn save_changes(sent: Sent, path: web::Path<String>) -> Result<HttpResponse> {
+    let id = path.into_inner();
+    let (who, key) = (sent.visit.caller.clone(), id.clone());
+    let saved = match Draft::typed(&sent.filled).request(sent.filled.one("dataset")) {
+        Ok(new) => sent.visit.app.db.write(move |conn| applications::change(conn, &who, &key, new)).await,
         Err(error) => Err(error),
     };
     match saved {
-        Ok(application) => Ok(onwards(w, &format!("/firm/applications/{}", application.id), "changed")),
-        Err(error) => refused(&app, w, caller, About::Application(id), filled, error).await,
+        Ok(application) => Ok(onwards(sent.visit.w, &format!("/firm/applications/{}", application.id), "changed")),
+        Err(error) => refused(sent, About::Application(id), error).await,
     }
 }

@@ -3,24 +3,21 @@
 use std::collections::HashMap;
 
 use actix_web::http::StatusCode;
-use actix_web::{HttpRequest, HttpResponse, get, post, web};
+use actix_web::{HttpResponse, get, post, web};
 use askama::Template;
 use chrono::NaiveDateTime;
 
 use super::super::confirm::Confirm;
-use super::super::login::LanguageQuery;
-use super::super::told::{Told, again, onwards};
-use super::super::{Words, private_page, words};
-use super::application::DoneQuery;
+use super::super::told::{Told, onwards};
+use super::super::visit::{Sent, Visit};
+use super::super::{Words, private_page};
 use super::firm_of;
-use crate::app::App;
 use crate::error::{Error, Result};
-use crate::http::browser::{self, Filled, GuardedForm};
+use crate::http::browser::{self, Filled};
 use crate::http::v1::clients::{ClientRegistration, RegisteredClient};
 use crate::identity::clients::{self, Client};
 use crate::identity::firms::{self, Firm};
 use crate::identity::jwk::PublicKey;
-use crate::identity::{Caller, PersonIdentity};
 
 /// The name of the form with which one is registered.
 const FORM: &str = "client";
@@ -88,9 +85,9 @@ impl ClientPage {
     }
 }
 
-async fn show(app: &App, w: Words, caller: Caller, told: Told) -> Result<HttpResponse> {
+async fn show(Visit { caller, app, w, .. }: Visit, told: Told) -> Result<HttpResponse> {
     let (person, firm) = firm_of(&caller)?;
-    let (csrf, firm) = (browser::csrf_token(app, &person.session), firm.to_owned());
+    let (csrf, firm) = (browser::csrf_token(&app, &person.session), firm.to_owned());
     let found = app.db.read(move |conn| {
         let (firm, mut clients) = (firms::find(conn, &firm)?, clients::list(conn, &firm)?);
         let used = clients::last_tokens(conn, &clients)?;
@@ -102,9 +99,9 @@ async fn show(app: &App, w: Words, caller: Caller, told: Told) -> Result<HttpRes
 }
 
 #[get("/firm/clients")]
-pub async fn clients_page(caller: Caller, app: web::Data<App>, query: web::Query<DoneQuery>, request: HttpRequest) -> Result<HttpResponse> {
-    let w = words(&request, query.lang.as_deref());
-    show(&app, w, caller, Told::done(w, query.done.as_deref())).await
+pub async fn clients_page(visit: Visit) -> Result<HttpResponse> {
+    let told = visit.told();
+    show(visit, told).await
 }
 
 /// The client, as the API takes it: of the ways to prove itself the one that was chosen counts.
@@ -121,68 +118,52 @@ fn registration(filled: &Filled) -> Result<ClientRegistration> {
 }
 
 #[post("/firm/clients")]
-pub async fn register(
-    caller: Caller,
-    app: web::Data<App>,
-    query: web::Query<LanguageQuery>,
-    request: HttpRequest,
-    form: web::Form<GuardedForm>,
-) -> Result<HttpResponse> {
-    let w = words(&request, query.lang.as_deref());
-    let filled = form.into_inner().open(&app, &caller)?;
-    let registered = match registration(&filled) {
-        Ok(new) => new.take(&app, &caller).await,
+pub async fn register(mut sent: Sent) -> Result<HttpResponse> {
+    let registered = match registration(&sent.filled) {
+        Ok(new) => new.take(&sent.visit.app, &sent.visit.caller).await,
         Err(error) => Err(error),
     };
     match registered {
-        Ok(RegisteredClient { client, secret: None }) => Ok(onwards(w, &format!("{HERE}/{}", client.id), "client-registered")),
-        Ok(RegisteredClient { client, secret }) => show_one(&app, w, firm_of(&caller)?.0, client, secret, None).await,
+        Ok(RegisteredClient { client, secret: None }) => Ok(onwards(sent.visit.w, &format!("{HERE}/{}", client.id), "client-registered")),
+        Ok(RegisteredClient { client, secret }) => {
+            let told = Told::done(sent.visit.w, None);
+            show_one(sent.visit, client, secret, told).await
+        }
         Err(error) => {
             // A private key that somebody pasted is not sent around once more.
-            let filled = if PublicKey::is_private(filled.one("public_key")) { filled.without("public_key") } else { filled };
-            again(w, FORM, filled, error, async |told| show(&app, w, caller, told).await).await
+            if PublicKey::is_private(sent.filled.one("public_key")) {
+                sent.filled = sent.filled.without("public_key");
+            }
+            sent.again(FORM, error, show).await
         }
     }
 }
 
 /// One client; the secret, where it has got one just now, and what is told besides.
-async fn show_one(
-    app: &App,
-    w: Words,
-    person: &PersonIdentity,
-    client: Client,
-    secret: Option<String>,
-    told: Option<Told>,
-) -> Result<HttpResponse> {
+async fn show_one(Visit { caller, app, w, .. }: Visit, client: Client, secret: Option<String>, told: Told) -> Result<HttpResponse> {
     let asked = client.clone();
     let used = app.db.read(move |conn| Ok(clients::last_tokens(conn, &[asked])?.into_values().next())).await?;
     let key = client.public_jwk.as_ref().and_then(|jwk| PublicKey::parse("/public_jwk", jwk).ok());
-    let (csrf, issuer, told) = (browser::csrf_token(app, &person.session), app.issuer.clone(), told.unwrap_or_else(|| Told::done(w, None)));
+    let (csrf, issuer) = (browser::csrf_token(&app, &firm_of(&caller)?.0.session), app.issuer.clone());
     let thumbprint = key.map(|key| key.thumbprint());
     private_page(w, StatusCode::OK, &ClientPage { w, csrf, issuer, client, thumbprint, used, secret, told })
 }
 
 /// A client of the firm.
-async fn own(app: &App, caller: &Caller, id: &str) -> Result<Client> {
-    let (firm, id) = (firm_of(caller)?.1.to_owned(), id.to_owned());
-    app.db.read(move |conn| clients::find_of(conn, &firm, &id)).await
+async fn own(visit: &Visit, id: &str) -> Result<Client> {
+    let (firm, id) = (firm_of(&visit.caller)?.1.to_owned(), id.to_owned());
+    visit.app.db.read(move |conn| clients::find_of(conn, &firm, &id)).await
 }
 
 #[get("/firm/clients/{id}")]
-pub async fn client_page(
-    caller: Caller,
-    app: web::Data<App>,
-    path: web::Path<String>,
-    query: web::Query<DoneQuery>,
-    request: HttpRequest,
-) -> Result<HttpResponse> {
-    let w = words(&request, query.lang.as_deref());
-    let (client, told) = (own(&app, &caller, &path).await?, Told::done(w, query.done.as_deref()));
-    show_one(&app, w, firm_of(&caller)?.0, client, None, Some(told)).await
+pub async fn client_page(visit: Visit, path: web::Path<String>) -> Result<HttpResponse> {
+    let (client, told) = (own(&visit, &path).await?, visit.told());
+    show_one(visit, client, None, told).await
 }
 
 /// Asks once more before a client is revoked.
-fn ask_again(w: Words, csrf: String, client: &Client) -> Result<HttpResponse> {
+fn ask_again(Visit { caller, app, w, .. }: &Visit, client: &Client) -> Result<HttpResponse> {
+    let (w, csrf) = (*w, browser::csrf_token(app, &firm_of(caller)?.0.session));
     let here = format!("{HERE}/{}", client.id);
     let lead = w.t(
         "撤销后不能恢复：使用此接入凭证的程序从下一次请求起被拒绝，正在传输的数据随即中断。仍在使用的程序请先改用新的接入凭证。",
@@ -204,30 +185,24 @@ fn ask_again(w: Words, csrf: String, client: &Client) -> Result<HttpResponse> {
 }
 
 #[post("/firm/clients/{id}/steps/{step}")]
-pub async fn take_step(
-    caller: Caller,
-    app: web::Data<App>,
-    path: web::Path<(String, String)>,
-    query: web::Query<LanguageQuery>,
-    request: HttpRequest,
-    form: web::Form<GuardedForm>,
-) -> Result<HttpResponse> {
-    let (w, (id, step)) = (words(&request, query.lang.as_deref()), path.into_inner());
-    let filled = form.into_inner().open(&app, &caller)?;
-    let (client, session) = (own(&app, &caller, &id).await?, &firm_of(&caller)?.0.session);
+pub async fn take_step(sent: Sent, path: web::Path<(String, String)>) -> Result<HttpResponse> {
+    let (id, step) = path.into_inner();
+    let client = own(&sent.visit, &id).await?;
     // What cannot be undone is asked twice.
-    if step == "revocation" && !filled.has("confirmed", &id) {
-        return ask_again(w, browser::csrf_token(&app, session), &client);
+    if step == "revocation" && !sent.filled.has("confirmed", &id) {
+        return ask_again(&sent.visit, &client);
     }
-    let Err(error) = act(&app, &caller, client, &step).await else {
-        return Ok(onwards(w, &format!("{HERE}/{id}"), &format!("client-{step}")));
+    let taken = act(&sent.visit, client, &step).await;
+    let (here, done) = (format!("{HERE}/{id}"), format!("client-{step}"));
+    let show = async |visit: Visit, told| {
+        let client = own(&visit, &id).await?;
+        show_one(visit, client, None, told).await
     };
-    let show = async |told| show_one(&app, w, firm_of(&caller)?.0, own(&app, &caller, &id).await?, None, Some(told)).await;
-    again(w, &step, filled, error, show).await
+    sent.answer(taken, (&here, &done), &step, show).await
 }
 
 /// Does what a form of the page says.
-async fn act(app: &App, caller: &Caller, client: Client, step: &str) -> Result<Client> {
+async fn act(Visit { caller, app, .. }: &Visit, client: Client, step: &str) -> Result<Client> {
     let actor = caller.actor();
     match step {
         "token-revocation" => app.db.write(move |conn| clients::end_tokens(conn, &actor, &client.id)).await,

@@ -1,29 +1,26 @@
 //! One grant as its firm sees it: what it gives, how to read the data, and the reports that it owes.
 
 use actix_web::http::StatusCode;
-use actix_web::{HttpRequest, HttpResponse, get, post, web};
+use actix_web::{HttpResponse, get, post, web};
 use askama::Template;
 use chrono::{Days, NaiveDateTime};
 use serde_json::{Value, json};
 
-use super::super::login::LanguageQuery;
 use super::super::sheet;
-use super::super::told::{Told, again, both, onwards};
-use super::super::{Words, private_page, words};
-use super::application::DoneQuery;
+use super::super::told::{Told, both, onwards};
+use super::super::visit::{Sent, Visit};
+use super::super::{Words, private_page};
 use super::firm_of;
 use crate::access::Mode;
 use crate::access::desk::{self, Happened};
 use crate::access::duties::{self, UseReport};
 use crate::access::grants::{self, DeletionProof, Grant, NewDeletionProof, NewRenewal};
 use crate::access::register::{self, GrantState, RegisterEntry};
-use crate::app::App;
 use crate::clock::{now_naive, shanghai};
 use crate::error::{Error, Result};
-use crate::http::browser::{self, Filled, GuardedForm};
+use crate::http::browser::{self, Filled};
 use crate::http::v1::check_text;
 use crate::http::v1::use_reports::UseReportBody;
-use crate::identity::Caller;
 use crate::identity::clients::{self, Client};
 use crate::limits::Used;
 
@@ -112,9 +109,9 @@ impl GrantPage {
     }
 }
 
-async fn show(app: &App, w: Words, caller: Caller, id: String, told: Told) -> Result<HttpResponse> {
+async fn show(Visit { caller, app, w, .. }: Visit, id: String, told: Told) -> Result<HttpResponse> {
     let (person, firm) = firm_of(&caller)?;
-    let (csrf, firm, days) = (browser::csrf_token(app, &person.session), firm.to_owned(), app.settings.duties);
+    let (csrf, firm, days) = (browser::csrf_token(&app, &person.session), firm.to_owned(), app.settings.duties);
     let issuer = app.issuer.clone();
     let used = app.metering.used(&app.db, &id).await?;
     let found = app.db.read(move |conn| {
@@ -142,15 +139,9 @@ async fn show(app: &App, w: Words, caller: Caller, id: String, told: Told) -> Re
 }
 
 #[get("/firm/grants/{id}")]
-pub async fn grant_page(
-    caller: Caller,
-    app: web::Data<App>,
-    path: web::Path<String>,
-    query: web::Query<DoneQuery>,
-    request: HttpRequest,
-) -> Result<HttpResponse> {
-    let w = words(&request, query.lang.as_deref());
-    show(&app, w, caller, path.into_inner(), Told::done(w, query.done.as_deref())).await
+pub async fn grant_page(visit: Visit, path: web::Path<String>) -> Result<HttpResponse> {
+    let told = visit.told();
+    show(visit, path.into_inner(), told).await
 }
 
 /// The report, as the API takes it. Lines in which nothing stands are left out.
@@ -176,8 +167,9 @@ fn report_of(filled: &Filled) -> Result<duties::NewUseReport> {
     body.checked()
 }
 
-/// What a form of the page says of the grant itself: that it is to last longer, or that its data is deleted.
-async fn act(app: &App, caller: Caller, id: String, step: &str, filled: &Filled) -> Result<Option<String>> {
+/// What a form of the page says of the grant itself: that it is to last longer, or that its data is deleted. Leads to the page that says what was done.
+async fn act(Sent { visit, filled }: &Sent, id: String, step: &str) -> Result<(String, &'static str)> {
+    let (app, caller) = (&visit.app, visit.caller.clone());
     match step {
         "renewal" => {
             let long = |name: &str| check_text(&format!("/{name}"), &filled.text(name), 10, 4000);
@@ -187,7 +179,7 @@ async fn act(app: &App, caller: Caller, id: String, step: &str, filled: &Filled)
             let (term_days, (purpose, safeguards)) = both(term_days, both(long("purpose"), long("safeguards")))?;
             let (new, terms) = (NewRenewal { term_days, purpose, safeguards }, app.terms.clone());
             let asked = app.db.write(move |conn| grants::ask_renewal(conn, &caller, &id, new, &terms)).await?;
-            Ok(Some(asked.id))
+            Ok((format!("/firm/applications/{}", asked.id), "submission"))
         }
         "deletion-proof" => {
             let deleted_on = filled.one("deleted_on").parse();
@@ -195,49 +187,31 @@ async fn act(app: &App, caller: Caller, id: String, step: &str, filled: &Filled)
             let long = |name: &str| check_text(&format!("/{name}"), &filled.text(name), 10, 4000);
             let (deleted_on, (method, copies)) = both(deleted_on, both(long("method"), long("copies")))?;
             let new = NewDeletionProof { deleted_on, method, copies };
+            let here = format!("/firm/grants/{id}");
             app.db.write(move |conn| grants::file_proof(conn, &caller, &id, new)).await?;
-            Ok(None)
+            Ok((here, "deletion-proof"))
         }
         other => Err(Error::not_found("page or operation at", format!("/firm/grants/{id}/steps/{other}"))),
     }
 }
 
 #[post("/firm/grants/{id}/steps/{step}")]
-pub async fn take_step(
-    caller: Caller,
-    app: web::Data<App>,
-    path: web::Path<(String, String)>,
-    query: web::Query<LanguageQuery>,
-    request: HttpRequest,
-    form: web::Form<GuardedForm>,
-) -> Result<HttpResponse> {
-    let (w, (id, step)) = (words(&request, query.lang.as_deref()), path.into_inner());
-    let filled = form.into_inner().open(&app, &caller)?;
-    let error = match act(&app, caller.clone(), id.clone(), &step, &filled).await {
-        Ok(Some(application)) => return Ok(onwards(w, &format!("/firm/applications/{application}"), "submission")),
-        Ok(None) => return Ok(onwards(w, &format!("/firm/grants/{id}"), "deletion-proof")),
-        Err(error) => error,
-    };
-    let form = if step == "renewal" { "renewal" } else { "deletion-proof" };
-    again(w, form, filled, error, async |told| show(&app, w, caller, id, told).await).await
+pub async fn take_step(sent: Sent, path: web::Path<(String, String)>) -> Result<HttpResponse> {
+    let (id, step) = path.into_inner();
+    match act(&sent, id.clone(), &step).await {
+        Ok((page, done)) => Ok(onwards(sent.visit.w, &page, done)),
+        Err(error) => sent.again(&step, error, async |visit, told| show(visit, id, told).await).await,
+    }
 }
 
 #[post("/firm/grants/{id}/use-reports")]
-pub async fn hand_in(
-    caller: Caller,
-    app: web::Data<App>,
-    path: web::Path<String>,
-    query: web::Query<LanguageQuery>,
-    request: HttpRequest,
-    form: web::Form<GuardedForm>,
-) -> Result<HttpResponse> {
-    let (w, id) = (words(&request, query.lang.as_deref()), path.into_inner());
-    let filled = form.into_inner().open(&app, &caller)?;
-    let (who, key) = (caller.clone(), id.clone());
-    let filed = match report_of(&filled) {
-        Ok(new) => app.db.write(move |conn| duties::file(conn, &who, &key, new)).await,
+pub async fn hand_in(sent: Sent, path: web::Path<String>) -> Result<HttpResponse> {
+    let id = path.into_inner();
+    let (who, key) = (sent.visit.caller.clone(), id.clone());
+    let filed = match report_of(&sent.filled) {
+        Ok(new) => sent.visit.app.db.write(move |conn| duties::file(conn, &who, &key, new)).await,
         Err(error) => Err(error),
     };
-    let Err(error) = filed else { return Ok(onwards(w, &format!("/firm/grants/{id}"), "use-report")) };
-    again(w, FORM, filled, error, async |told| show(&app, w, caller, id, told).await).await
+    let here = format!("/firm/grants/{id}");
+    sent.answer(filed, (&here, FORM), FORM, async |visit, told| show(visit, id, told).await).await
 }
