@@ -130,9 +130,30 @@ pub(super) fn give(conn: &mut Conn, agreement: &Agreement) -> Result<Grant> {
     }
 }
 
+/// Checks that a firm which asks in the sandbox has not asked about other fields of the dataset there. Rows that are left out to reach k are others
+/// with other fields, and each set of fields has its own noise: of two sets, one tells what the other keeps back.
+///
+/// # Errors
+/// When it has, with those that it had.
+pub(super) fn require_one_sandbox(conn: &mut Conn, firm: &str, dataset: &Dataset, modes: &[Mode], fields: &[String]) -> Result<()> {
+    if Mode::asks_in_sandbox(modes) {
+        let others = of_dataset(conn, dataset)?.into_iter().filter(|grant| grant.firm_id == firm && Mode::asks_in_sandbox(&grant.modes));
+        let names = |grant: Grant| grant.policy.fields.into_iter().map(|field| field.name).collect::<Vec<_>>();
+        let same = |had: &Vec<String>| had.len() == fields.len() && had.iter().all(|field| fields.contains(field));
+        if let Some(had) = others.map(names).find(|had| !same(had)) {
+            let had = had.join(", ");
+            return Err(Error::Conflict(format!(
+                "the firm has a grant for the sandbox over other fields of this dataset ({had}), and two sets of fields would tell more than each; grant the same ones"
+            )));
+        }
+    }
+    Ok(())
+}
+
 fn create(conn: &mut Conn, agreement: &Agreement, application: &Application) -> Result<Grant> {
     let granted = application.granted();
     let dataset = catalog::find(conn, &application.dataset)?;
+    require_one_sandbox(conn, &agreement.firm_id, &dataset, &granted.modes, &granted.fields)?;
     let starts_at = now_naive();
     let row = GrantRow {
         id: uuid::Uuid::now_v7().to_string(),

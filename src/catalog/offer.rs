@@ -104,6 +104,11 @@ impl Mode {
     /// Every mode.
     pub const ALL: [Mode; 3] = [Mode::Download, Mode::Api, Mode::Sandbox];
 
+    /// Whether queries under a grant with these are answered in the sandbox: where it gives rows by query, they are not.
+    pub fn asks_in_sandbox(modes: &[Mode]) -> bool {
+        modes.contains(&Mode::Sandbox) && !modes.contains(&Mode::Api)
+    }
+
     /// The mode as it is written everywhere.
     pub fn as_str(self) -> &'static str {
         match self {

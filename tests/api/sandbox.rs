@@ -76,7 +76,7 @@ async fn groups_come_out_as_they_are_but_for_a_little_noise() {
     let answer = answer.expect(200);
     assert!(answer.header("qingdan-sandbox").starts_with("min_units=10, unit=row, max_share=0.5"), "{}", answer.header("qingdan-sandbox"));
     let body = answer.json();
-    assert_eq!(body["sandbox"], json!({ "min_units": 10, "unit": "row", "max_share": 0.5, "count_noise": 2.0, "sum_noise": 1.0 }));
+    assert_eq!(body["sandbox"], json!({ "min_units": 10, "unit": "row", "max_share": 0.5, "count_noise": 2.0, "sum_noise": 2.0 }));
     // How much was looked at would tell of groups that are too small to be told.
     assert_eq!((&body["stats"]["rows_scanned"], &body["stats"]["scanned_bytes"]), (&json!(0), &json!(0)));
     let groups = body["rows"].as_array().unwrap();
@@ -84,11 +84,12 @@ async fn groups_come_out_as_they_are_but_for_a_little_noise() {
     assert_eq!(kinds, ["a", "b"], "c has 4 rows alone");
     let true_total: usize = (0..90).map(|at| 100 + at % 7).sum();
     assert!((number(&groups[0]["n"]) - 90.0).abs() <= 2.0, "{groups:?}");
-    assert!((number(&groups[0]["total"]) - true_total as f64).abs() <= 106.0, "{groups:?}");
+    assert!((number(&groups[0]["total"]) - true_total as f64).abs() <= 256.0, "{groups:?}");
     assert!(groups[0]["total"].is_i64() && groups[0]["n"].is_i64(), "{groups:?}");
     // The average is that of two numbers with noise, and does not tell the true count.
     let (mut moved, mut apart) = (0, 0);
-    let of_worths = "select kind, worth, count(*) as n, sum(worth) as total, avg(worth) as mean from people group by kind, worth";
+    let of_worths = "select kind, worth, count(*) as n, sum(worth) as total, avg(worth) as mean, sum(price) as prices, avg(price) as price \
+                     from people group by kind, worth";
     for row in answered(&app, &grant, of_worths).await {
         let members = (0..90).filter(|at| (100 + at % 7) as f64 == number(&row["worth"])).count();
         assert!(row["kind"] == "a" && (number(&row["n"]) - members as f64).abs() <= 2.0, "{row}");
@@ -97,6 +98,9 @@ async fn groups_come_out_as_they_are_but_for_a_little_noise() {
         let counted = number(&row["total"]) / number(&row["mean"]);
         assert!((counted - counted.round()).abs() < 0.01 && (counted - members as f64).abs() < 2.01, "{row}");
         apart += usize::from(counted.round() != number(&row["n"]));
+        // It is the same in the averages of all fields: the mean of many would tell how many rows there are.
+        let of_prices = number(&row["prices"]) / number(&row["price"]);
+        assert!((counted - of_prices).abs() < 0.01, "{row}");
     }
     assert!(apart > 0, "each average tells the count of all rows");
     assert!(moved > 0, "the counts of seven sets are all the true ones");
@@ -112,8 +116,8 @@ async fn groups_come_out_as_they_are_but_for_a_little_noise() {
     let decimal =
         answered(&app, &grant, "select kind, sum(price) as total, avg(price) as mean from people group by kind order by kind").await;
     let true_total: f64 = (0..90).map(|at| 10.25 + f64::from(at % 5)).sum();
-    assert!((number(&decimal[0]["total"]) - true_total).abs() <= 14.25, "{decimal:?}");
-    assert!((number(&decimal[0]["mean"]) - 12.25).abs() < 0.6, "{decimal:?}");
+    assert!((number(&decimal[0]["total"]) - true_total).abs() <= 32.0, "{decimal:?}");
+    assert!((number(&decimal[0]["mean"]) - 12.25).abs() < 0.8, "{decimal:?}");
     let entries = app.get_as("/api/v1/ledger/entries?limit=1000", &app.staff(&["auditor"], None).await.token).await.expect(200).json();
     let reads = entries["items"].as_array().unwrap().iter().filter(|entry| entry["kind"] == "read.allowed");
     let details: Vec<&str> = reads.map(|entry| entry["detail_json"].as_str().unwrap()).collect();
@@ -144,16 +148,64 @@ async fn noise_is_the_same_for_the_same_rows_in_whatever_words_and_another_for_o
         noises.insert(row["n"].as_i64().unwrap() - members);
     }
     assert!(noises.len() > 1, "{noises:?}");
-    // In another table a group that is the same has another noise: whether it is the same does not show.
-    let one = answered(&app, &grant, "select sum(price) as total from people group by kind having count(*) > 60").await;
-    let other = answered(&app, &grant, "select sum(price) as total from people group by kind, age having count(*) > 60").await;
-    assert_ne!(one, other);
+    // Tables that are cut in the same way are the same, by whatever fields: the age follows from the kind.
+    let of = async |groups: &str| {
+        let sql = format!("select kind, count(*) as n, sum(price) as total, avg(price) as mean from people group by {groups} order by n");
+        answered(&app, &grant, &sql).await
+    };
+    let by_kind = of("kind").await;
+    assert_eq!(of("kind, age").await, by_kind);
+    // In one that is cut in another way a group that is the same has another noise: of b nobody has a fine, and whether that is so does not show.
+    let by_fine = of("kind, fine").await;
+    let b = |rows: &[Value]| rows.iter().find(|row| row["kind"] == "b").unwrap()["total"].clone();
+    assert_ne!(b(&by_kind), b(&by_fine));
     // Another grant of the firm over the same rows and fields has the same noise, or the mean of many would have less; another firm has its own.
     let sql = "select kind, sum(worth) as total, sum(price) as price from people group by kind order by kind";
     let again = app.grant_for(&firm, &wanting(&["sandbox"], &ALL)).await;
     assert_eq!(answered(&app, &again, sql).await, answered(&app, &grant, sql).await);
     let foreign = app.grant_for(&app.firm().await, &wanting(&["sandbox"], &ALL)).await;
     assert_ne!(answered(&app, &foreign, sql).await, answered(&app, &grant, sql).await);
+}
+
+/// Of how many a group must be at the least is not known to the last one: what is told and what is not do not differ by a known number.
+#[tokio::test]
+async fn the_least_size_of_a_group_is_not_the_same_for_all() {
+    let sizes: Vec<usize> = (0..160).map(|at| 9 + at % 4).collect();
+    let group =
+        |(at, size): (usize, &usize)| (0..*size).map(|one| format!("r{at}-{one},k{at},30,2024-01-11,100,1.00,0\n")).collect::<String>();
+    let csv = "id,kind,age,day,worth,price,fine\n".to_owned() + &sizes.iter().enumerate().map(group).collect::<String>();
+    let (app, grant, _firm) = sandboxed(POLICY, &csv).await;
+    let found = answered(&app, &grant, "select kind, sum(price) as total from people group by kind").await;
+    let mut told = [0; 4];
+    for row in &found {
+        let at: usize = row["kind"].as_str().unwrap()[1..].parse().unwrap();
+        told[sizes[at] - 9] += 1;
+    }
+    assert_eq!((told[0], told[3]), (0, 40), "of 9 none is told, of 12 each one: {told:?}");
+    assert!((1..40).contains(&told[1]) && (1..40).contains(&told[2]), "of 10 and of 11 some are told: {told:?}");
+    // So it is with what adds to a sum: the groups are told, some with a sum and some without.
+    let row = |at: usize| format!("r{at},k{},30,2024-01-11,{},1.00,0\n", at % 40, u8::from(at / 40 < 11));
+    let csv = "id,kind,age,day,worth,price,fine\n".to_owned() + &(0..40 * 20).map(row).collect::<String>();
+    let (app, grant, _firm) = sandboxed(POLICY, &csv).await;
+    let found = answered(&app, &grant, "select kind, sum(worth) as total from people group by kind").await;
+    let told = found.iter().filter(|row| !row["total"].is_null()).count();
+    assert!(found.len() == 40 && (1..40).contains(&told), "{told} of {}", found.len());
+}
+
+/// Rows that are alike but for where a value is missing are not the same: neither are the noises of sets of them.
+#[tokio::test]
+async fn where_a_value_is_missing_tells_rows_apart() {
+    let row = |at: usize| if at < 40 { format!("r{at},30,,2024-01-11,100,1.25,0\n") } else { format!("r{at},,30,2024-01-11,100,1.25,0\n") };
+    let csv = "id,kind,age,day,worth,price,fine\n".to_owned() + &(0..80).map(row).collect::<String>();
+    let fields = FIELDS.map(|(name, kind, rest)| if name == "kind" { (name, "integer", rest) } else { (name, kind, rest) });
+    let folder = people(POLICY, &fields, &csv);
+    let text = std::fs::read_to_string(folder.file("people/dataset.toml")).unwrap();
+    folder.write("people/dataset.toml", text + "\n[offer]\nmodes = [\"sandbox\"]\n");
+    let app = TestApp::with_datasets(folder.path()).await;
+    let grant = app.grant_for(&app.firm().await, &wanting(&["sandbox"], &ALL)).await;
+    let found = answered(&app, &grant, "select kind, sum(price) as total from people group by kind order by kind").await;
+    assert_eq!(found.len(), 2, "{found:?}");
+    assert_ne!(found[0]["total"], found[1]["total"], "{found:?}");
 }
 
 /// What changed from one version to the next does not show: also groups that are the same have another noise.
@@ -239,9 +291,14 @@ const REFUSED: &[(&str, &str)] = &[
     ("select worth, fine, count(*) as n from people group by worth, fine", "one at a time"),
     ("select date_part('month', day) as m, worth, sum(price) as n from people group by m, worth", "one at a time"),
     ("select kind as a, kind as b, count(*) as n from people group by 1, 2", "the same"),
+    ("select kind, 1 as o, count(*) as n from people group by kind, o", "a constant"),
     ("select k, l, count(*) as n from (select kind as k, kind as l from people) group by k, l", "twice"),
     ("select date_part('month', day) as m, date_part('year', day) as y, count(*) as n from people group by m, y", "twice"),
     ("select count(distinct kind) as n from people", "DISTINCT"),
+    // The subjects of two sets that differ in whole groups may differ in one.
+    ("select count(distinct id) as n from people where kind = 'a'", "whole table"),
+    ("select count(distinct id) filter (where age > 30) as n from people", "whole table"),
+    ("select kind, count(case when age > 30 then 1 end) as o, count(distinct id) as n from people group by kind", "whole table"),
     ("select sum(distinct worth) as n from people", "DISTINCT"),
     ("select count(*) as n from people where kind ~ 'a'", "not allowed"),
     ("select count(*) as n from (select 1 as __unit, kind from people)", "in use"),
@@ -317,13 +374,17 @@ async fn where_a_policy_names_subjects_they_are_counted() {
     assert_eq!(groups.iter().map(|group| group["kind"].as_str().unwrap()).collect::<Vec<_>>(), ["a", "d"], "b are four people");
     let total = (0..120).map(|at| 100 + at % 3).sum::<usize>() as f64;
     for group in groups {
-        // Each has ten rows, and a count is moved by up to twice that.
-        assert!((number(&group["n"]) - 120.0).abs() <= 20.0 && number(&group["n"]) != 120.0, "{group}");
-        assert!((number(&group["total"]) - total).abs() <= 1_030.0, "{group}");
+        // Each has ten rows, and a count is moved by up to twice the next power of two.
+        assert!((number(&group["n"]) - 120.0).abs() <= 32.0 && number(&group["n"]) != 120.0, "{group}");
+        assert!((number(&group["total"]) - total).abs() <= 2_048.0, "{group}");
         assert!((number(&group["people"]) - 12.0).abs() <= 2.0, "{group}");
     }
     // The people of a, of d and of both are the same, and the rows are not: neither are the noises.
     assert_ne!(groups[0]["total"], groups[1]["total"]);
+    // A grant in which every field leaves keyed has nothing else to tell its rows apart by.
+    let keyed = app.grant_for(&app.firm().await, &wanting(&["sandbox"], &["id"])).await;
+    let [row] = answered(&app, &keyed, "select count(*) as n, count(distinct id) as people from people").await.try_into().unwrap();
+    assert!((number(&row["n"]) - 360.0).abs() <= 64.0 && (number(&row["people"]) - 16.0).abs() <= 2.0, "{row}");
     // Who leaves the field of the subjects out cannot have the sandbox; nor can anybody where groups may be of one or two.
     let problem = app.post_as("/api/v1/applications", &app.firm().await.token, &wanting(&["sandbox"], &["kind", "worth"])).await;
     let problem = problem.problem(400, "invalid-value");
@@ -339,6 +400,47 @@ async fn where_a_policy_names_subjects_they_are_counted() {
     body.as_object_mut().unwrap().extend(narrow.as_object().unwrap().clone());
     let problem = app.post_as("/api/v1/applications", &app.firm().await.token, &body).await.problem(400, "invalid-value");
     assert_eq!(problem["errors"][0]["pointer"], "/where", "{problem}");
+}
+
+#[tokio::test]
+async fn rows_that_name_no_subject_count_as_nobody() {
+    let row = |at: usize| match at {
+        0..60 => format!("p{at},a,30,2024-01-11,100,1.00,0\n"),
+        _ => format!(",{},30,2024-01-11,100,1.00,0\n", if at.is_multiple_of(2) { "a" } else { "e" }),
+    };
+    let csv = "id,kind,age,day,worth,price,fine\n".to_owned() + &(0..200).map(row).collect::<String>();
+    let (app, grant, _firm) = sandboxed("subject = \"id\", k = 3, max_suppressed_share = 1, leave_out_share = 0", &csv).await;
+    let [row] =
+        answered(&app, &grant, "select kind, count(*) as n, sum(worth) as total from people group by kind").await.try_into().unwrap();
+    assert_eq!(row["kind"], "a", "nobody is in e");
+    assert!((number(&row["n"]) - 60.0).abs() <= 2.0 && (number(&row["total"]) - 6_000.0).abs() <= 256.0, "{row}");
+}
+
+/// Rows that are left out to reach k are others with other fields: of two sets of fields, one tells what the other keeps back.
+#[tokio::test]
+async fn a_firm_has_the_sandbox_over_one_set_of_fields() {
+    let (app, _grant, firm) = sandboxed(POLICY, &rows()).await;
+    let fewer = ["id", "kind", "worth", "price"];
+    let ask = async |firm: &Firm, modes: &[&str]| {
+        let made = app.post_as("/api/v1/applications", &firm.token, &wanting(modes, &fewer)).await.expect(201).json();
+        let id = made["id"].as_str().unwrap().to_owned();
+        let reviewer = app.staff(&["reviewer"], None).await;
+        let approval = app.approval(&reviewer, &id).await;
+        (app.post_as(&format!("/api/v1/applications/{id}/decision"), &reviewer.token, &approval).await, id)
+    };
+    let (refused, _id) = ask(&firm, &["sandbox"]).await;
+    let problem = refused.problem(409, "conflict");
+    assert!(problem["detail"].as_str().unwrap().contains("id, kind, age, day, worth, price, fine"), "{problem}");
+    // Rows are another matter, and so is another firm. Of two that are approved together, the second is not signed.
+    ask(&firm, &["api", "sandbox"]).await.0.expect(200);
+    let other = app.firm().await;
+    let (approved, id) = ask(&other, &["sandbox"]).await;
+    approved.expect(200);
+    app.grant_for(&other, &wanting(&["sandbox"], &ALL)).await;
+    let application = app.get_as(&format!("/api/v1/applications/{id}"), &other.token).await.expect(200).json();
+    let agreement = format!("/api/v1/agreements/{}", application["agreement_id"].as_str().unwrap());
+    let agreement = app.get_as(&agreement, &other.token).await.expect(200).json();
+    app.sign(&other, &agreement).await.problem(409, "conflict");
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@
 //! - a group, and whatever is counted or summed in it, stands for a least number of units;
 //! - no unit makes up more than a set share of a sum (the rule of dominance, Hundepool and others, Handbook on Statistical Disclosure
 //!   Control, §4.2.1);
-//! - to each number is added a noise that depends on the set of rows and the table alone, so that it is the same however often it is asked
+//! - to each number is added a noise that depends on the set of rows and how the table is cut alone, so that it is the same however often it is asked
 //!   for, and another one for a set that differs in one row (the cell key method, Thompson and others, ABS 2013).
 //!
 //! A unit is a subject of the policy, or a row where it names none. What would let an answer depend on one row in another way is refused
@@ -37,15 +37,16 @@ use crate::error::{Error, Result};
 /// What the output check asks for.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct OutputCheck {
-    /// How many units a group, and what is counted in it, stands for at the least. Smaller groups are left out, smaller cells are null.
+    /// How many units a group, and what is counted in it, stands for at the least. Smaller groups are left out, smaller cells are null; so may be
+    /// those that have one more.
     pub min_units: u32,
     /// What a unit is: the field that names the subjects, or `row`.
     pub unit: String,
     /// Which share of a sum one unit makes up at the most. Where one makes up more, the cell is null.
     pub max_share: f64,
-    /// How far a count is from the true one at the most, in rows of the unit with the most rows.
+    /// How far a count is from the true one at the most, in rows of the unit with the most rows, taken up to the next power of two.
     pub count_noise: f64,
-    /// How far a sum is from the true one at the most, in parts of the largest amount of a unit.
+    /// How far a sum is from the true one at the most, in parts of the largest amount of a unit, taken up to the next power of two.
     pub sum_noise: f64,
 }
 

@@ -2,7 +2,7 @@
 
 use datafusion::arrow::datatypes::{DataType, FieldRef};
 use datafusion::common::{Column, DFSchema, TableReference};
-use datafusion::functions::math::expr_fn::{abs, round};
+use datafusion::functions::math::expr_fn::{abs, ceil, log2, power, round};
 use datafusion::functions_aggregate::expr_fn::{count, max, sum};
 use datafusion::logical_expr::expr::AggregateFunction;
 use datafusion::logical_expr::{Aggregate, Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, lit, try_cast, when};
@@ -26,7 +26,7 @@ enum Told {
     Units,
     /// The sum of a field.
     Sum(String),
-    /// Its average.
+    /// Its average over the rows that have a value.
     Average(String),
 }
 
@@ -47,8 +47,6 @@ struct Cell {
     value: Expr,
     /// Whether that is a whole number.
     is_whole: bool,
-    /// The fields of the table that it stands in.
-    table: String,
     /// As what the query knows it.
     name: (Option<TableReference>, FieldRef),
 }
@@ -63,35 +61,34 @@ pub(super) fn cells(aggregate: Aggregate, sandbox: &Sandbox) -> Result<LogicalPl
         return Err(refused(&format!("{} aggregates are too many for one query; the most is {MAX_CELLS}", aggr_expr.len())));
     }
     if schema.fields().len() != group_expr.len() + aggr_expr.len() {
-        return Err(refused("two groups are the same"));
+        return Err(refused("two groups are the same, or one is a constant; group by each field once"));
     }
     let source = input.as_ref().clone();
     let input = below(source.clone(), sandbox)?;
-    let table = table(&group_expr, &aggr_expr, &source, sandbox)?;
+    let is_table = is_table(&group_expr, &aggr_expr, &source, sandbox)?;
     let groups = group_expr.into_iter().map(|group| safe(group, input.schema())).collect::<Result<Vec<_>>>()?;
     let names: Vec<_> = schema.iter().map(|(qualifier, field)| (qualifier.cloned(), field.clone())).collect();
     let (group_names, cell_names) = names.split_at(groups.len());
-    let of = Of { schema: input.schema(), source: &source, sandbox, table };
+    let of = Of { schema: input.schema(), source: &source, sandbox, is_table };
     let cells = aggr_expr.into_iter().zip(cell_names).map(|(expr, name)| of.cell(expr, name.clone()));
     let cells = cells.collect::<Result<Vec<_>>>()?;
     let of_units = units(input, groups, &cells, sandbox)?;
     let counted = summed(of_units, group_names.len(), &cells)?;
-    checked(counted, group_names, &cells, sandbox)
+    checked(of_partition(counted, is_table, sandbox)?, group_names, &cells, sandbox)
 }
 
 /// What a query may do is one of two things. Either it chooses rows, by quasi-identifiers alone, and counts them: then whatever two queries differ
-/// in is a group of the release. Or it asks for the whole table by some of its fields, in words of which there are only so many: answers this table,
-/// whose noise is its own. Together they would choose single rows: those of a group that have a rare value.
-fn table(groups: &[Expr], aggregates: &[Expr], source: &LogicalPlan, sandbox: &Sandbox) -> Result<Option<String>> {
+/// in is a group of the release. Or it asks for the whole table by some of its fields, in words of which there are only so many. Together they
+/// would choose single rows: those of a group that have a rare value.
+fn is_table(groups: &[Expr], aggregates: &[Expr], source: &LogicalPlan, sandbox: &Sandbox) -> Result<bool> {
     let slices: Option<Vec<Slice>> = groups.iter().map(|group| slice(group, source, sandbox)).collect();
     let chosen = |aggregate: &Expr| {
         let Expr::AggregateFunction(AggregateFunction { func, params }) = aggregate.clone().unalias_nested().data else { return true };
         let counts = func.name() == "count" && !params.distinct;
         params.filter.is_some() || counts && !params.args.iter().all(|argument| matches!(argument, Expr::Literal(..)))
     };
-    if let Some(mut slices) = slices.filter(|_| !chooses(source) && !aggregates.iter().any(chosen)) {
-        slices.sort_by(|one, other| one.name.cmp(&other.name));
-        // The same groups once more would have another noise.
+    if let Some(slices) = slices.filter(|_| !chooses(source) && !aggregates.iter().any(chosen)) {
+        // Two parts of one date cut finer than each of them.
         if let Some(pair) = slices.iter().enumerate().find(|(at, one)| slices[..*at].iter().any(|other| other.field == one.field)) {
             return Err(refused(&format!("`{}` stands in the groups twice; a field stands there once, or one part of it", pair.1.field)));
         }
@@ -101,11 +98,10 @@ fn table(groups: &[Expr], aggregates: &[Expr], source: &LogicalPlan, sandbox: &S
         if others.len() > 1 {
             return Err(refused(&format!("of {} one at a time may be grouped by: they are no quasi-identifiers", others.join(", "))));
         }
-        let names: Vec<String> = slices.into_iter().map(|slice| slice.name).collect();
-        return Ok(Some(format!("by {}", names.join(", "))));
+        return Ok(true);
     }
     groups.iter().try_for_each(|group| require_condition(group, source, sandbox))?;
-    Ok(None)
+    Ok(false)
 }
 
 /// What the aggregates of a query are over.
@@ -113,8 +109,8 @@ struct Of<'p> {
     schema: &'p DFSchema,
     source: &'p LogicalPlan,
     sandbox: &'p Sandbox,
-    /// The whole table by these fields, where no rows are chosen.
-    table: Option<String>,
+    /// Whether no rows are chosen.
+    is_table: bool,
 }
 
 impl Of<'_> {
@@ -129,13 +125,17 @@ impl Of<'_> {
             return Err(refused("ORDER BY and IGNORE NULLS are not allowed inside an aggregate"));
         }
         let (told, value) = match (func.name(), params.distinct) {
+            // A subject may have rows in several groups: of two sets that differ in whole groups, the subjects may differ in one.
+            ("count", true) if !self.is_table => {
+                return Err(refused("the subjects are counted in the whole table, without conditions (WHERE, FILTER, CASE)"));
+            }
             ("count", true) => (Told::Units, self.subject(argument)?),
             (_, true) => return Err(refused("DISTINCT is allowed for counting the subjects alone")),
             ("count", false) => {
                 require_condition(argument, self.source, self.sandbox)?;
                 (Told::Count, argument.clone())
             }
-            ("sum" | "avg", false) if self.table.is_none() => {
+            ("sum" | "avg", false) if !self.is_table => {
                 return Err(refused(
                     "sum and avg are of the whole table, without conditions (WHERE, FILTER, CASE); group by the fields, and choose among the groups",
                 ));
@@ -152,13 +152,7 @@ impl Of<'_> {
             }
         };
         let is_whole = value.get_type(self.schema).is_ok_and(|kind| kind.is_integer());
-        Ok(Cell {
-            told,
-            value: safe(value, self.schema)?,
-            is_whole,
-            table: self.table.clone().unwrap_or_else(|| "chosen".to_owned()),
-            name,
-        })
+        Ok(Cell { told, value: safe(value, self.schema)?, is_whole, name })
     }
 
     /// The field that names the subjects, which alone is counted by its different values.
@@ -225,7 +219,8 @@ fn units(input: LogicalPlan, groups: Vec<Expr>, cells: &[Cell], sandbox: &Sandbo
     let columns: Vec<Expr> = groups.chain([unit?, row?]).chain(values).collect();
     let builder = LogicalPlanBuilder::from(input).project(columns).map_err(refusal::refuse)?;
     let mut names: Vec<Expr> = (0..count).map(|at| own(group(at))).collect();
-    let mut added = Vec::new();
+    // What tells a group from others, also where none of its rows has a value.
+    let mut added = vec![(try_cast(own(ROW), MARKS), "marks".to_owned())];
     for (at, cell) in cells.iter().enumerate() {
         let there = own(of("value", at)).is_not_null();
         let amount = if cell.told.is_amount() { float(own(of("value", at))) } else { lit(1.0) };
@@ -250,7 +245,7 @@ fn units(input: LogicalPlan, groups: Vec<Expr>, cells: &[Cell], sandbox: &Sandbo
 /// A row for each group: what its cells come to, of how many units and of which rows, and what the largest of these units adds.
 fn summed(units: LogicalPlan, groups: usize, cells: &[Cell]) -> Result<LogicalPlan> {
     let names: Vec<Expr> = (0..groups).map(|at| own(group(at))).collect();
-    let mut sums = vec![count(lit(1_i64)).alias("units")];
+    let mut sums = vec![count(lit(1_i64)).alias("units"), sum(own("marks")).alias("marks")];
     for (at, cell) in cells.iter().enumerate() {
         let (values, marks, amount) = (own(of("values", at)), own(of("marks", at)), own(of("amount", at)));
         sums.push(count(values.clone()).alias(of("counted", at)));
@@ -270,6 +265,20 @@ fn summed(units: LogicalPlan, groups: usize, cells: &[Cell]) -> Result<LogicalPl
     built(LogicalPlanBuilder::from(units).aggregate(names, sums))
 }
 
+/// The same with how the whole table is cut, as a number. Two tables that cut it in the same way, by whatever fields, have the same noise: where one
+/// field follows from another, each group would stand in many tables, and the mean of many tells the true number. Tables that cut it in another
+/// way have another noise, also for a group that stands in both: that it does would tell that nobody else is in it.
+fn of_partition(summed: LogicalPlan, is_table: bool, sandbox: &Sandbox) -> Result<LogicalPlan> {
+    let columns: Vec<Expr> = summed.schema().columns().into_iter().map(Expr::Column).collect();
+    let builder = LogicalPlanBuilder::from(summed);
+    if !is_table {
+        return built(builder.project(columns.into_iter().chain([lit(0_i64).alias("partition")])));
+    }
+    let group = try_cast(noise::mark(sandbox.seed).call(vec![own("marks"), own("units")]), MARKS);
+    let all = built(builder.clone().aggregate(Vec::<Expr>::new(), [sum(group).alias("partition")]))?;
+    built(builder.cross_join(all))
+}
+
 /// The groups that are large enough, each cell moved, or missing where it would tell too much.
 fn checked(summed: LogicalPlan, groups: &[(Option<TableReference>, FieldRef)], cells: &[Cell], sandbox: &Sandbox) -> Result<LogicalPlan> {
     let group_columns = groups.iter().enumerate().map(|(at, (qualifier, field))| {
@@ -282,43 +291,63 @@ fn checked(summed: LogicalPlan, groups: &[(Option<TableReference>, FieldRef)], c
         let (qualifier, field) = &cell.name;
         columns.push(try_cast(told, field.data_type().clone()).alias_qualified(qualifier.clone(), field.name()));
     }
-    let large = own("units").gt_eq(lit(i64::from(sandbox.check.min_units)));
+    let large = enough("units", "marks", sandbox);
     built(LogicalPlanBuilder::from(summed).filter(large).and_then(|builder| builder.project(columns)))
+}
+
+/// Whether there are units enough: up to [`noise::LEAST`] more than the least, by the set of rows, so that a set that is told and one that is not do
+/// not differ by a number that is known.
+fn enough(units: &str, marks: &str, sandbox: &Sandbox) -> Expr {
+    let more = moving("least", marks, sandbox) + lit(1.0);
+    let least = lit(f64::from(sandbox.check.min_units)) + round(vec![more * lit(noise::LEAST / 2.0), lit(0_i64)]);
+    float(own(units)).gt_eq(least)
 }
 
 /// Whether enough units add to a cell, and none too much.
 fn may_tell(at: usize, cell: &Cell, sandbox: &Sandbox) -> Expr {
-    let enough = |what: &str| own(of(what, at)).gt_eq(lit(i64::from(sandbox.check.min_units)));
+    let enough = |what: &str, marks: &str| enough(&of(what, at), &of(marks, at), sandbox);
     let spread = |most: &str, all: &str| own(of(most, at)).lt_eq(own(of(all, at)) * lit(sandbox.check.max_share));
     match cell.told {
-        Told::Units => enough("counted"),
-        Told::Count => enough("counted").and(spread("most_rows", "rows")),
-        Told::Sum(_) => enough("adding").and(spread("most", "all")),
-        Told::Average(_) => enough("adding").and(spread("most", "all")).and(spread("most_rows", "rows")),
+        Told::Units => enough("counted", "marks"),
+        Told::Count => enough("counted", "marks").and(spread("most_rows", "rows")),
+        Told::Sum(_) => enough("adding", "adding_marks").and(spread("most", "all")),
+        Told::Average(_) => enough("adding", "adding_marks").and(spread("most", "all")).and(spread("most_rows", "rows")),
     }
+}
+
+/// A number between -1 and 1 that follows from a set of rows, how the table is cut, and what it is for.
+fn moving(label: &str, marks: &str, sandbox: &Sandbox) -> Expr {
+    noise::noise(sandbox.seed, label.to_owned()).call(vec![own(marks), own("partition")])
+}
+
+/// The next power of two: how far a number is moved tells of the largest one no more than that.
+fn rounded_up(expr: Expr) -> Expr {
+    power(lit(2.0), ceil(log2(expr)))
 }
 
 /// The number of a cell with its noise.
 fn moved(at: usize, cell: &Cell, sandbox: &Sandbox) -> Result<Expr> {
     let whole = |expr: Expr| round(vec![expr, lit(0_i64)]);
-    let noise = |label: &str, marks: &str, size: Expr| {
-        noise::noise(sandbox.seed, format!("{label} {}", cell.table)).call(vec![own(of(marks, at))]) * size
-    };
+    let noise = |label: &str, marks: &str| moving(label, &of(marks, at), sandbox);
     // A multiple of what the unit with the most rows has, so that whether that unit is there does not show.
-    // That of an average is not that of all rows, which would tell whether a value is missing.
-    let label = match &cell.told {
-        Told::Count | Told::Units | Told::Sum(_) => "count".to_owned(),
-        Told::Average(field) => format!("count of {field}"),
+    let rows = |label: &str| {
+        let size = rounded_up(own(of("most_rows", at))) * lit(noise::COUNT);
+        own(of("rows", at)) + whole(noise(label, "marks") * size)
     };
-    let count = || own(of("rows", at)) + whole(noise(&label, "marks", own(of("most_rows", at)) * lit(noise::COUNT)));
-    let sum = |field: &str| own(of("total", at)) + noise(&format!("sum {field}"), "adding_marks", own(of("most", at)) * lit(noise::SUM));
-    // Whole numbers stay whole, and are not cut off towards zero.
-    let sum = |field: &str| if cell.is_whole { whole(sum(field)) } else { sum(field) };
+    let sum = |field: &str| {
+        let size = rounded_up(own(of("most", at))) * lit(noise::SUM);
+        let sum = own(of("total", at)) + noise(&format!("sum {field}"), "adding_marks") * size;
+        // Whole numbers stay whole, and are not cut off towards zero.
+        if cell.is_whole { whole(sum) } else { sum }
+    };
+    // The count in an average is not the one of all rows, or it would tell whether a value is missing; nor is there one for each field, or the mean
+    // of those of many fields would tell how many rows there are.
+    let values = || rows("values");
     Ok(match &cell.told {
-        Told::Count => count(),
-        Told::Units => float(own(of("counted", at))) + whole(noise("units", "marks", lit(noise::COUNT))),
+        Told::Count => rows("count"),
+        Told::Units => float(own(of("counted", at))) + whole(noise("units", "marks") * lit(noise::COUNT)),
         Told::Sum(field) => sum(field),
         // Of the same two numbers that are told, or the quotient would tell the true count.
-        Told::Average(field) => if_then(count().gt(lit(0.0)), sum(field) / count())?,
+        Told::Average(field) => if_then(values().gt(lit(0.0)), sum(field) / values())?,
     })
 }

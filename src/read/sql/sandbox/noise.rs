@@ -5,26 +5,30 @@ use std::sync::Arc;
 use datafusion::arrow::array::{ArrayRef, AsArray, Float64Array, Int64Array};
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::DataType;
-use datafusion::common::Result;
 use datafusion::common::hash_utils::{QualityRandomState, create_hashes};
+use datafusion::common::{Result, exec_err};
 use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
 
 use crate::crypto::sha256;
 
-/// How far a count is moved at the most, in rows of the unit with the most rows.
+/// How far a count is moved at the most, in rows of the unit with the most rows (up to the next power of two).
 pub const COUNT: f64 = 2.0;
 
-/// How far a sum is moved at the most, in parts of the largest amount of a unit.
-pub const SUM: f64 = 1.0;
+/// How many units above the least a set may have and still not be told.
+pub const LEAST: f64 = 2.0;
+
+/// How far a sum is moved at the most, in parts of the largest amount of a unit (up to the next power of two). Not less than a count: the sum of a
+/// field that is 1 or 0 is one.
+pub const SUM: f64 = 2.0;
 
 /// A number that is the same for the same values and tells nothing of them.
 pub(super) fn mark(seed: [u8; 32]) -> ScalarUDF {
     ScalarUDF::new_from_impl(Mark { seed, signature: Signature::variadic_any(Volatility::Immutable) })
 }
 
-/// From the sum of the marks of a cell's rows to a number between -1 and 1, another one for each label.
+/// From the sum of the marks of a cell's rows, and how the table is cut, to a number between -1 and 1, another one for each label.
 pub(super) fn noise(seed: [u8; 32], label: String) -> ScalarUDF {
-    ScalarUDF::new_from_impl(Noise { seed, label, signature: Signature::any(1, Volatility::Immutable) })
+    ScalarUDF::new_from_impl(Noise { seed, label, signature: Signature::any(2, Volatility::Immutable) })
 }
 
 #[derive(PartialEq, Eq, Hash)]
@@ -105,8 +109,9 @@ impl ScalarUDFImpl for Noise {
     fn invoke_with_args(&self, arguments: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let keys = ColumnarValue::values_to_arrays(&arguments.args)?;
         let keys = keys.iter().map(|keys| Ok(cast(keys, &DataType::Utf8)?)).collect::<Result<Vec<ArrayRef>>>()?;
-        let keys = keys.iter().flat_map(|keys| keys.as_string::<i32>().iter());
-        let moved: Float64Array = keys.map(|key| key.map(|key| self.of(key))).collect();
+        let [rows, cut] = keys.as_slice() else { return exec_err!("the noise of a cell follows from two numbers") };
+        let pairs = rows.as_string::<i32>().iter().zip(cut.as_string::<i32>().iter());
+        let moved: Float64Array = pairs.map(|(rows, cut)| Some(self.of(&format!("{} {}", rows?, cut?)))).collect();
         Ok(ColumnarValue::Array(Arc::new(moved)))
     }
 }
@@ -125,6 +130,8 @@ mod tests {
         assert_ne!(one.of("7"), noise([1; 32], "sum amount").of("7"));
         let many: Vec<f64> = (0..10_000).map(|key: i32| one.of(&key.to_string())).collect();
         assert!(many.iter().all(|number| (-1.0..=1.0).contains(number)));
+        // Few digits would let a true amount be told from what was added to it.
+        assert!(many.iter().filter(|number| (**number * f64::from(u32::MAX)).fract() != 0.0).count() > 9_990);
         let mean = many.iter().sum::<f64>() / 10_000.0;
         assert!(mean.abs() < 0.02, "{mean}");
     }

@@ -158,8 +158,8 @@ pub(super) fn chooses(plan: &LogicalPlan) -> bool {
 pub(super) struct Slice {
     /// The field.
     pub(super) field: String,
-    /// It, or its part, in the same words however it is written.
-    pub(super) name: String,
+    /// Whether it is a part of it.
+    is_part: bool,
 }
 
 /// The field, or the part of one, as it stands, by which rows are grouped; nothing where it is something else. Pseudonyms are none: they stand
@@ -173,16 +173,16 @@ pub(super) fn slice(expr: &Expr, plan: &LogicalPlan, sandbox: &Sandbox) -> Optio
         }
         Expr::Column(column) => match origin(column, plan) {
             Origin::Field(field) if sandbox.pseudonyms.contains(&field) => None,
-            Origin::Field(field) => Some(Slice { name: field.clone(), field }),
+            Origin::Field(field) => Some(Slice { field, is_part: false }),
             Origin::Computed(inner, below) => slice(inner, below, sandbox),
             Origin::Unknown => None,
         },
         Expr::ScalarFunction(call) if call.func.name() == "date_part" => {
             let [told, value] = call.args.as_slice() else { return None };
             let has_hours = matches!(value.get_type(plan.schema()), Ok(DataType::Timestamp(..)));
-            let part = part(told).filter(|part| DAY_PARTS.contains(part) || *part == "hour" && has_hours)?;
-            let Slice { field, name } = slice(value, plan, sandbox)?;
-            (field == name).then(|| Slice { name: format!("{part} of {field}"), field })
+            part(told).filter(|part| DAY_PARTS.contains(part) || *part == "hour" && has_hours)?;
+            let Slice { field, is_part } = slice(value, plan, sandbox)?;
+            (!is_part).then_some(Slice { field, is_part: true })
         }
         _other => None,
     }
