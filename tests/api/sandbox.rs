@@ -183,6 +183,13 @@ async fn the_least_size_of_a_group_is_not_the_same_for_all() {
     }
     assert_eq!((told[0], told[3]), (0, 40), "of 9 none is told, of 12 each one: {told:?}");
     assert!((1..40).contains(&told[1]) && (1..40).contains(&told[2]), "of 10 and of 11 some are told: {told:?}");
+    // How far a sum is moved tells of the largest amount in which power of two it is, and no more: here it is 65, and for 65 to 128 the most is 256.
+    let row = |at: usize| format!("r{at},k{},30,2024-01-11,65,1.00,0\n", at % 40);
+    let csv = "id,kind,age,day,worth,price,fine\n".to_owned() + &(0..40 * 12).map(row).collect::<String>();
+    let (app, grant, _firm) = sandboxed(POLICY, &csv).await;
+    let found = answered(&app, &grant, "select kind, sum(worth) as total from people group by kind").await;
+    let furthest = found.iter().map(|row| (number(&row["total"]) - 780.0).abs()).fold(0.0, f64::max);
+    assert!(found.len() == 40 && furthest > 130.0 && furthest <= 256.0, "{furthest}");
     // So it is with what adds to a sum: the groups are told, some with a sum and some without.
     let row = |at: usize| format!("r{at},k{},30,2024-01-11,{},1.00,0\n", at % 40, u8::from(at / 40 < 11));
     let csv = "id,kind,age,day,worth,price,fine\n".to_owned() + &(0..40 * 20).map(row).collect::<String>();

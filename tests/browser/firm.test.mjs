@@ -139,6 +139,42 @@ for (const language of LANGUAGES) {
   }
 }
 
+for (const [language, size, viewport] of [['zh', 'phone', PHONE], ['en', 'desktop', DESKTOP]]) {
+  test(`${language}, ${size}: a reviewer gives the sandbox for rows`, async () => {
+    const [ours, theirs] = [await browser.newContext({ viewport }), await browser.newContext({ viewport })];
+    const [firm, reviewer] = [await newFirm(), await newStaff(['reviewer'])];
+    const look = looker(language, size);
+    const { token } = await api('POST', '/api/v1/sessions', null, { username: firm.username, password: firm.password, code: firm.recovery[1] });
+    const safeguards_met = ['encryption_at_rest', 'encryption_in_transit', 'access_log', 'least_privilege', 'isolated_environment', 'named_officer'];
+    const { id } = await api('POST', '/api/v1/applications', token, {
+      dataset: SLUG, purpose: 'To count visits by month and sex.', purposes: ['analytics'], modes: ['api'], term_days: 30,
+      fields: ['resident_id', 'sex', 'birth_date', 'diagnosis_group', 'cost_cny'], safeguards: 'Two people reach it.', safeguards_met,
+    });
+
+    const console = await enter(theirs, `/console/applications/${id}`, language, reviewer);
+    await press(console, '/reports');
+    await console.locator('.decide summary').click();
+    const approval = form(console, '/steps/approval');
+    assert.ok(await approval.locator('input[value=api]').isChecked());
+    assert.ok(!(await approval.locator('input[value=sandbox]').isChecked()));
+    await look(console, 'console-sandbox');
+    await approval.locator('input[value=api]').uncheck();
+    await approval.locator('input[value=sandbox]').check();
+    await approval.locator('textarea[name=reason]').fill('汇总结果已足够。Groups are enough for this.');
+    await press(console, '/steps/approval');
+    assert.equal(await console.locator('.type.approved').count(), 1);
+
+    const page = await enter(ours, `/firm/applications/${id}`, language, { ...firm, code: firm.recovery[0] });
+    await page.locator('input[name=code]').fill(codeOf(firm.secret));
+    await press(page, '/confirmation');
+    const commands = await page.locator('pre').allInnerTexts();
+    assert.ok(commands.some((text) => text.includes('/api/v1/sql')), commands.join('\n'));
+    assert.ok(!commands.some((text) => text.includes('/rows')), commands.join('\n'));
+    await look(page, 'firm-sandbox');
+    await Promise.all([ours.close(), theirs.close()]);
+  });
+}
+
 test('pages fit a view of 320 px, and do their work without script', async () => {
   const context = await browser.newContext({ viewport: { width: 320, height: 640 }, javaScriptEnabled: false });
   const firm = await newFirm();

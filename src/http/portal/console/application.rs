@@ -10,7 +10,7 @@ use serde::Deserialize;
 use super::super::sheet::{self, Leaving, SheetRow};
 use super::super::told::Told;
 use super::super::visit::{Sent, Visit};
-use super::super::wording::Side;
+use super::super::wording::{Side, capital};
 use super::super::{Words, private_page, see};
 use super::report::ReportView;
 use super::{ANY, OVER_GRANTS, staff_of};
@@ -97,6 +97,16 @@ impl ReviewPage {
     /// Whether an approval gives the mode: as typed, or else as asked for.
     fn gives(&self, mode: &Mode) -> bool {
         self.told.ticked("approval", "modes", mode.as_str()) && (self.told.is("approval") || self.application.modes.contains(mode))
+    }
+
+    /// A mode as it stands beside its box.
+    fn label(&self, mode: &Mode) -> String {
+        capital(self.w.mode(mode))
+    }
+
+    /// Whether one of the modes is not asked for, and may stand for one that is.
+    fn has_stand_in(&self) -> bool {
+        self.modes.len() > self.application.modes.len()
     }
 
     /// The days of the term that are granted, as typed.
