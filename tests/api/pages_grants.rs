@@ -123,7 +123,7 @@ async fn the_sandbox_is_offered_asked_for_and_explained() {
     app.report(&app.staff(&["reviewer"], None).await, made["id"].as_str().unwrap()).await.expect(201);
     let reviewer = app.staff_browser(&["reviewer"], None).await;
     let page = reviewer.page(&format!("/console/applications/{}?lang=en", made["id"].as_str().unwrap())).await;
-    assert!(page.contains("name=\"modes\" value=\"sandbox\"><span>sandbox"), "it may stand for the API, and is not given unasked: {page}");
+    assert!(page.contains("name=\"modes\" value=\"sandbox\"><span>Sandbox"), "it may stand for the API, and is not given unasked: {page}");
     let mut application = app.application();
     application["modes"] = json!(["sandbox"]);
     let grant = app.grant_for(&firm, &application).await;

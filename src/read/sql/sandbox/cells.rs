@@ -274,8 +274,9 @@ fn of_partition(summed: LogicalPlan, is_table: bool, sandbox: &Sandbox) -> Resul
     if !is_table {
         return built(builder.project(columns.into_iter().chain([lit(0_i64).alias("partition")])));
     }
-    let group = try_cast(noise::mark(sandbox.seed).call(vec![own("marks"), own("units")]), MARKS);
-    let all = built(builder.clone().aggregate(Vec::<Expr>::new(), [sum(group).alias("partition")]))?;
+    // Groups that are left out are no part of it: whether there are any would show.
+    let group = if_then(enough("units", "marks", sandbox)?, noise::mark(sandbox.seed).call(vec![own("marks"), own("units")]))?;
+    let all = built(builder.clone().aggregate(Vec::<Expr>::new(), [sum(try_cast(group, MARKS)).alias("partition")]))?;
     built(builder.cross_join(all))
 }
 
@@ -287,32 +288,32 @@ fn checked(summed: LogicalPlan, groups: &[(Option<TableReference>, FieldRef)], c
     });
     let mut columns: Vec<Expr> = group_columns.collect();
     for (at, cell) in cells.iter().enumerate() {
-        let told = if_then(may_tell(at, cell, sandbox), moved(at, cell, sandbox)?)?;
+        let told = if_then(may_tell(at, cell, sandbox)?, moved(at, cell, sandbox)?)?;
         let (qualifier, field) = &cell.name;
         columns.push(try_cast(told, field.data_type().clone()).alias_qualified(qualifier.clone(), field.name()));
     }
-    let large = enough("units", "marks", sandbox);
+    let large = enough("units", "marks", sandbox)?;
     built(LogicalPlanBuilder::from(summed).filter(large).and_then(|builder| builder.project(columns)))
 }
 
-/// Whether there are units enough: up to [`noise::LEAST`] more than the least, by the set of rows, so that a set that is told and one that is not do
-/// not differ by a number that is known.
-fn enough(units: &str, marks: &str, sandbox: &Sandbox) -> Expr {
-    let more = moving("least", marks, sandbox) + lit(1.0);
-    let least = lit(f64::from(sandbox.check.min_units)) + round(vec![more * lit(noise::LEAST / 2.0), lit(0_i64)]);
-    float(own(units)).gt_eq(least)
+/// Whether there are units enough: the least, or up to two more, by the set of rows alone, so that a set that is told and one that is not do not
+/// differ by a number that is known.
+fn enough(units: &str, marks: &str, sandbox: &Sandbox) -> Result<Expr> {
+    let by = || noise::noise(sandbox.seed, "least".to_owned()).call(vec![own(marks), lit(0_i64)]);
+    let more = when(by().lt(lit(-noise::THIRD)), lit(0.0)).when(by().lt(lit(noise::THIRD)), lit(1.0)).otherwise(lit(2.0));
+    Ok(float(own(units)).gt_eq(more.map_err(refusal::refuse)? + lit(f64::from(sandbox.check.min_units))))
 }
 
 /// Whether enough units add to a cell, and none too much.
-fn may_tell(at: usize, cell: &Cell, sandbox: &Sandbox) -> Expr {
+fn may_tell(at: usize, cell: &Cell, sandbox: &Sandbox) -> Result<Expr> {
     let enough = |what: &str, marks: &str| enough(&of(what, at), &of(marks, at), sandbox);
     let spread = |most: &str, all: &str| own(of(most, at)).lt_eq(own(of(all, at)) * lit(sandbox.check.max_share));
-    match cell.told {
-        Told::Units => enough("counted", "marks"),
-        Told::Count => enough("counted", "marks").and(spread("most_rows", "rows")),
-        Told::Sum(_) => enough("adding", "adding_marks").and(spread("most", "all")),
-        Told::Average(_) => enough("adding", "adding_marks").and(spread("most", "all")).and(spread("most_rows", "rows")),
-    }
+    Ok(match cell.told {
+        Told::Units => enough("counted", "marks")?,
+        Told::Count => enough("counted", "marks")?.and(spread("most_rows", "rows")),
+        Told::Sum(_) => enough("adding", "adding_marks")?.and(spread("most", "all")),
+        Told::Average(_) => enough("adding", "adding_marks")?.and(spread("most", "all")).and(spread("most_rows", "rows")),
+    })
 }
 
 /// A number between -1 and 1 that follows from a set of rows, how the table is cut, and what it is for.
@@ -340,14 +341,18 @@ fn moved(at: usize, cell: &Cell, sandbox: &Sandbox) -> Result<Expr> {
         // Whole numbers stay whole, and are not cut off towards zero.
         if cell.is_whole { whole(sum) } else { sum }
     };
-    // The count in an average is not the one of all rows, or it would tell whether a value is missing; nor is there one for each field, or the mean
-    // of those of many fields would tell how many rows there are.
-    let values = || rows("values");
+    // What a double does not hold is no number.
+    let finite = |expr: Expr| if_then(abs(expr.clone()).lt_eq(lit(f64::MAX)), expr);
     Ok(match &cell.told {
         Told::Count => rows("count"),
-        Told::Units => float(own(of("counted", at))) + whole(noise("units", "marks") * lit(noise::COUNT)),
-        Told::Sum(field) => sum(field),
-        // Of the same two numbers that are told, or the quotient would tell the true count.
-        Told::Average(field) => if_then(values().gt(lit(0.0)), sum(field) / values())?,
+        // Where each has one row they are as many as the rows, and the same number: two draws would tell more than one.
+        Told::Units => {
+            let moved = when(own(of("most_rows", at)).lt_eq(lit(1.0)), noise("count", "marks")).otherwise(noise("units", "marks"));
+            float(own(of("counted", at))) + whole(moved.map_err(refusal::refuse)? * lit(noise::COUNT))
+        }
+        Told::Sum(field) => finite(sum(field))?,
+        // Of the same numbers that are told, or the quotient would tell the true count; and of the count of the rows that have a value, not one for
+        // each field, or the mean of those of many fields would.
+        Told::Average(field) => finite(if_then(rows("count").gt(lit(0.0)), sum(field) / rows("count"))?)?,
     })
 }

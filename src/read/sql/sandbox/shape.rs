@@ -205,9 +205,7 @@ fn scan(plan: LogicalPlan, sandbox: &Sandbox) -> Result<LogicalPlan> {
     if told.is_empty() {
         told.clone_from(&columns);
     }
-    // A value that is missing is told apart by where it is missing.
-    let missing: Vec<Expr> = told.iter().map(|column| column.clone().is_null()).collect();
-    let row = marked(told.into_iter().chain(missing).collect(), ROW);
+    let row = marked(told, ROW);
     let builder = LogicalPlanBuilder::from(plan);
     // A row that names no subject stands for nobody.
     let builder = match subject {
