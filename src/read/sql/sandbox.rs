@@ -38,7 +38,7 @@ use crate::error::{Error, Result};
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct OutputCheck {
     /// How many units a group, and what is counted in it, stands for at the least. Smaller groups are left out, smaller cells are null; so may be
-    /// those that have one more.
+    /// those that have just as many, or one more.
     pub min_units: u32,
     /// What a unit is: the field that names the subjects, or `row`.
     pub unit: String,
