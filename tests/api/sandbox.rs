@@ -217,7 +217,7 @@ async fn that_few_lack_a_value_does_not_show() {
     // Of a one person of forty lacks a price in one of three rows, of b half of them have none.
     let row = |at: usize| {
         let (kind, person) = (["a", "b"][at % 2], at / 2 % 40);
-        let lacks = if at % 2 == 0 { at == 0 } else { person % 2 == 0 };
+        let lacks = if at.is_multiple_of(2) { at == 0 } else { person.is_multiple_of(2) };
         format!("{kind}{person},{kind},30,2024-01-11,100,{},0\n", if lacks { "" } else { "8.00" })
     };
     let csv = "id,kind,age,day,worth,price,fine\n".to_owned() + &(0..240).map(row).collect::<String>();
