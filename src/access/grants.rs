@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 
 use super::Mode;
 use super::agreements::Agreement;
-use super::applications::{self, Application, Reach};
+use super::applications::{self, Application, Granted, Reach};
 use crate::catalog::{self, Dataset, Policy};
 use crate::clock::now_naive;
 use crate::db::Conn;
@@ -124,36 +124,43 @@ fn view((row, dataset): (GrantRow, String)) -> Result<Grant> {
 /// When the database does not take it, or the grant cannot be renewed any more.
 pub(super) fn give(conn: &mut Conn, agreement: &Agreement) -> Result<Grant> {
     let application = applications::find(conn, &agreement.application_id)?;
+    let dataset = catalog::find(conn, &application.dataset)?;
+    require_one_sandbox(conn, &application, &application.granted(), &dataset)?;
     match &application.renews_id {
         Some(id) => renewal::renew(conn, id, agreement, &application),
-        None => create(conn, agreement, &application),
+        None => create(conn, agreement, &application, dataset),
     }
 }
 
-/// Checks that a firm which asks in the sandbox has not asked about other fields of the dataset there. Rows that are left out to reach k are others
-/// with other fields, and each set of fields has its own noise: of two sets, one tells what the other keeps back.
+/// Checks that a firm which asks in the sandbox has no other grant for that over the dataset, and had none over other fields. Rows that are left out
+/// to reach k are others with other fields, and those of the fingerprint with another grant: of two, one tells what the other keeps back.
 ///
 /// # Errors
-/// When it has, with those that it had.
-pub(super) fn require_one_sandbox(conn: &mut Conn, firm: &str, dataset: &Dataset, modes: &[Mode], fields: &[String]) -> Result<()> {
-    if Mode::asks_in_sandbox(modes) {
-        let others = of_dataset(conn, dataset)?.into_iter().filter(|grant| grant.firm_id == firm && Mode::asks_in_sandbox(&grant.modes));
-        let names = |grant: Grant| grant.policy.fields.into_iter().map(|field| field.name).collect::<Vec<_>>();
-        let same = |had: &Vec<String>| had.len() == fields.len() && had.iter().all(|field| fields.contains(field));
-        if let Some(had) = others.map(names).find(|had| !same(had)) {
-            let had = had.join(", ");
+/// When it has, or had.
+pub(super) fn require_one_sandbox(conn: &mut Conn, application: &Application, granted: &Granted, dataset: &Dataset) -> Result<()> {
+    if !Mode::asks_in_sandbox(&granted.modes) {
+        return Ok(());
+    }
+    let of_firm = |grant: &Grant| grant.firm_id == application.firm_id && application.renews_id.as_ref() != Some(&grant.id);
+    let asking = |grant: &Grant| of_firm(grant) && Mode::asks_in_sandbox(&grant.modes);
+    for grant in of_dataset(conn, dataset)?.into_iter().filter(asking) {
+        if grant.status != "revoked" && grant.expires_at > now_naive() {
+            let text = format!("the firm has a grant for the sandbox over this dataset in force, {}: renew it, or end it first", grant.id);
+            return Err(Error::Conflict(text));
+        }
+        let fields: Vec<String> = grant.policy.fields.into_iter().map(|field| field.name).collect();
+        if fields.len() != granted.fields.len() || !fields.iter().all(|field| granted.fields.contains(field)) {
             return Err(Error::Conflict(format!(
-                "the firm has a grant for the sandbox over other fields of this dataset ({had}), and two sets of fields would tell more than each; grant the same ones"
+                "the firm had the sandbox over other fields of this dataset ({}), and two sets of fields would tell more than each",
+                fields.join(", ")
             )));
         }
     }
     Ok(())
 }
 
-fn create(conn: &mut Conn, agreement: &Agreement, application: &Application) -> Result<Grant> {
+fn create(conn: &mut Conn, agreement: &Agreement, application: &Application, dataset: Dataset) -> Result<Grant> {
     let granted = application.granted();
-    let dataset = catalog::find(conn, &application.dataset)?;
-    require_one_sandbox(conn, &agreement.firm_id, &dataset, &granted.modes, &granted.fields)?;
     let starts_at = now_naive();
     let row = GrantRow {
         id: uuid::Uuid::now_v7().to_string(),

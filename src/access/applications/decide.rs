@@ -128,7 +128,7 @@ pub fn decide(conn: &mut Conn, caller: &Caller, id: &str, new: &NewDecision, ter
     if let Some(fault) = policy.sandbox_fault().filter(|_| granted.modes.contains(&Mode::Sandbox)) {
         return Err(Error::invalid("/conditions/modes", fault));
     }
-    grants::require_one_sandbox(conn, &turn.application.firm_id, &dataset, &granted.modes, &granted.fields)?;
+    grants::require_one_sandbox(conn, &turn.application, &granted, &dataset)?;
     let renewed = grants::renewed_by(conn, &turn.application, &policy)?;
     reports::require_seen(conn, &turn.application, &dataset, &policy, new.report_sha256.as_deref())?;
     detail["report_sha256"] = json!(new.report_sha256);

@@ -63,7 +63,7 @@ pub struct Sandbox {
     marked: Vec<String>,
     /// The fields that name one each.
     pseudonyms: Vec<String>,
-    /// What the noise comes from; another one for each grant.
+    /// What the noise comes from; another one for each firm, dataset and version.
     seed: [u8; 32],
 }
 

@@ -220,14 +220,13 @@ fn units(input: LogicalPlan, groups: Vec<Expr>, cells: &[Cell], sandbox: &Sandbo
     let builder = LogicalPlanBuilder::from(input).project(columns).map_err(refusal::refuse)?;
     let mut names: Vec<Expr> = (0..count).map(|at| own(group(at))).collect();
     // What tells a group from others, also where none of its rows has a value.
-    let mut added = vec![(try_cast(own(ROW), MARKS), "marks".to_owned()), (lit(1.0), "size".to_owned())];
+    let mut added = vec![(try_cast(own(ROW), MARKS), "marks".to_owned())];
     for (at, cell) in cells.iter().enumerate() {
         let there = own(of("value", at)).is_not_null();
         let amount = if cell.told.is_amount() { float(own(of("value", at))) } else { lit(1.0) };
         added.push((if_then(there.clone(), lit(1.0))?, of("values", at)));
         added.push((if_then(there.clone(), amount)?, of("amount", at)));
-        added.push((if_then(there.clone(), try_cast(own(ROW), MARKS))?, of("marks", at)));
-        added.push((if_then(Expr::Not(Box::new(there)), lit(1.0))?, of("lack", at)));
+        added.push((if_then(there, try_cast(own(ROW), MARKS))?, of("marks", at)));
     }
     match sandbox.subject {
         None => {
@@ -247,7 +246,6 @@ fn units(input: LogicalPlan, groups: Vec<Expr>, cells: &[Cell], sandbox: &Sandbo
 fn summed(units: LogicalPlan, groups: usize, cells: &[Cell]) -> Result<LogicalPlan> {
     let names: Vec<Expr> = (0..groups).map(|at| own(group(at))).collect();
     let mut sums = vec![count(lit(1_i64)).alias("units"), sum(own("marks")).alias("marks")];
-    sums.extend([sum(own("size")).alias("size"), max(own("size")).alias("most_size")]);
     for (at, cell) in cells.iter().enumerate() {
         let (values, marks, amount) = (own(of("values", at)), own(of("marks", at)), own(of("amount", at)));
         sums.push(count(values.clone()).alias(of("counted", at)));
@@ -259,7 +257,6 @@ fn summed(units: LogicalPlan, groups: usize, cells: &[Cell]) -> Result<LogicalPl
             let adds = amount.clone().not_eq(lit(0.0));
             sums.push(count(if_then(adds.clone(), lit(1_i64))?).alias(of("adding", at)));
             sums.push(sum(if_then(adds, marks)?).alias(of("adding_marks", at)));
-            sums.push(count(own(of("lack", at))).alias(of("lacking", at)));
             sums.push(sum(amount.clone()).alias(of("total", at)));
             sums.push(sum(abs(amount.clone())).alias(of("all", at)));
             sums.push(max(abs(amount)).alias(of("most", at)));
@@ -303,7 +300,7 @@ fn checked(summed: LogicalPlan, groups: &[(Option<TableReference>, FieldRef)], c
 /// differ by a number that is known.
 fn enough(units: &str, marks: &str, sandbox: &Sandbox) -> Result<Expr> {
     let by = || noise::noise(sandbox.seed, "least".to_owned()).call(vec![own(marks), lit(0_i64)]);
-    let more = when(by().lt(lit(-noise::THIRD)), lit(0.0)).when(by().lt(lit(noise::THIRD)), lit(1.0)).otherwise(lit(2.0));
+    let more = when(by().lt(lit(-noise::MIDDLE)), lit(0.0)).when(by().lt(lit(noise::MIDDLE)), lit(1.0)).otherwise(lit(2.0));
     Ok(float(own(units)).gt_eq(more.map_err(refusal::refuse)? + lit(f64::from(sandbox.check.min_units))))
 }
 
@@ -333,31 +330,24 @@ fn rounded_up(expr: Expr) -> Expr {
 fn moved(at: usize, cell: &Cell, sandbox: &Sandbox) -> Result<Expr> {
     let whole = |expr: Expr| round(vec![expr, lit(0_i64)]);
     let noise = |label: &str, marks: &str| moving(label, &of(marks, at), sandbox);
-    // A multiple of what the unit with the most rows has, so that whether that unit is there does not show.
-    let rows = |rows: &str, most: &str, marks: &str| {
-        let size = rounded_up(own(most)) * lit(noise::COUNT);
-        own(rows) + whole(moving("count", marks, sandbox) * size)
-    };
-    let with_value = || rows(&of("rows", at), &of("most_rows", at), &of("marks", at));
-    let sum = |field: &str| {
-        let size = rounded_up(own(of("most", at))) * lit(noise::SUM);
-        let sum = own(of("total", at)) + noise(&format!("sum {field}"), "adding_marks") * size;
-        // Whole numbers stay whole, and are not cut off towards zero.
-        if cell.is_whole { whole(sum) } else { sum }
-    };
     // What a double does not hold is no number.
     let finite = |expr: Expr| if_then(abs(expr.clone()).lt_eq(lit(f64::MAX)), expr);
+    // Multiples of what the largest unit has, so that whether that unit is there does not show.
+    let of_rows = rounded_up(own(of("most_rows", at))) * lit(noise::COUNT);
+    let of_amounts = || rounded_up(own(of("most", at))) * lit(noise::SUM);
     Ok(match &cell.told {
-        Told::Count => with_value(),
+        Told::Count => own(of("rows", at)) + whole(noise("count", "marks") * of_rows),
         Told::Units => float(own(of("counted", at))) + whole(noise("units", "marks") * lit(noise::COUNT)),
-        Told::Sum(field) => finite(sum(field))?,
-        // Of the same numbers that are told, or the quotient would tell the true count. Where few lack a value it is the count of all rows: one of
-        // its own would differ from that, and tell that somebody lacks one.
+        Told::Sum(field) => {
+            let sum = own(of("total", at)) + noise(&format!("sum {field}"), "adding_marks") * of_amounts();
+            // Whole numbers stay whole, and are not cut off towards zero.
+            finite(if cell.is_whole { whole(sum) } else { sum })?
+        }
+        // With a noise of its own: made of the sum and a count as told, it would tell whether these are of the same rows, and so whether a value is
+        // missing; of the true count, it would tell that.
         Told::Average(field) => {
-            let many_lack = enough(&of("lacking", at), &of("marks", at), sandbox)?;
-            let all = rows("size", "most_size", "marks");
-            let told = || when(many_lack.clone(), with_value()).otherwise(all.clone()).map_err(refusal::refuse);
-            finite(if_then(told()?.gt(lit(0.0)), sum(field) / told()?)?)?
+            let sum = own(of("total", at)) + noise(&format!("average {field}"), "marks") * of_amounts();
+            finite(sum / own(of("rows", at)))?
         }
     })
 }

@@ -11,12 +11,12 @@ use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, Sca
 
 use crate::crypto::sha256;
 
-/// How far a count is moved at the most, in rows of the unit with the most rows (up to the next power of two). Two times in three it is less than
-/// a third of that.
+/// How far a count is moved at the most, in rows of the unit with the most rows (up to the next power of two). Three times in four it is less
+/// than a third of that.
 pub const COUNT: f64 = 6.0;
 
 /// Between minus and plus this a noise is about two times in five, and above and below about three times in ten.
-pub const THIRD: f64 = 1.0 / 6.0;
+pub const MIDDLE: f64 = 1.0 / 6.0;
 
 /// How far a sum is moved at the most, in parts of the largest amount of a unit (up to the next power of two). Not less than a count: the sum of a
 /// field that is 1 or 0 is one.
