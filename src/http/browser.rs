@@ -168,8 +168,8 @@ impl OpenForm {
     }
 }
 
-/// What somebody filled in.
-#[derive(Debug, Default, Clone)]
+/// What somebody filled in. It may be a password, and is not written anywhere.
+#[derive(Default, Clone)]
 pub struct Filled(Vec<(String, String)>);
 
 impl Filled {

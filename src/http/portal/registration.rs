@@ -74,8 +74,8 @@ fn check(registration: &Registration, filled: &Filled) -> Result<()> {
 
 #[post("/register-firm")]
 pub async fn register(visit: Visit, request: HttpRequest, form: web::Form<OpenForm>) -> Result<HttpResponse> {
-    // Another site must not register anything with the browser of somebody either.
     let Visit { caller, app, w, .. } = visit;
+    // Another site must not register anything with the browser of somebody either.
     let filled = form.into_inner().open(&app, request.headers())?;
     let registration = typed(&filled);
     let registered = match check(&registration, &filled) {

@@ -1,4 +1,4 @@
-//! What a page for people who are logged in is made from: who looks at it, and what they sent with a form of it.
+//! What a page is made from: who looks at it, and what they sent with a form of it.
 
 use std::future::{Ready, ready};
 
@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::http::browser::{Filled, GuardedForm};
 use crate::identity::Caller;
 
-/// Somebody looks at a page.
+/// Somebody looks at a page. Whether they may is for the page to ask: by `firm_of`, `staff_of` or `signed_in`.
 #[derive(Clone)]
 pub struct Visit {
     pub(super) caller: Caller,
@@ -86,7 +86,7 @@ impl Sent {
         show: impl AsyncFnOnce(Visit, Told) -> Result<HttpResponse>,
     ) -> Result<HttpResponse> {
         match outcome {
-            Ok(_done) => Ok(onwards(self.visit.w, page, done)),
+            Ok(_taken) => Ok(onwards(self.visit.w, page, done)),
             Err(error) => self.again(form, error, show).await,
         }
     }

@@ -293,7 +293,18 @@ impl Numbers {
         } else {
             // With halves, since what lies between two large numbers of unlike sign is more than a double holds.
             let (half, step) = (low / 2.0, (high / 2.0 - low / 2.0) / BINS as f64);
-            (0..=BINS).map(|at| if at == BINS { high } else { (half + step * at as f64) * 2.0 }).collect()
+            let between = |at: usize| (half + step * at as f64) * 2.0;
+            (0..=BINS)
+                .map(|at| {
+                    if at == 0 {
+                        low
+                    } else if at == BINS {
+                        high
+                    } else {
+                        between(at)
+                    }
+                })
+                .collect()
         };
         let counts = self.sketch.histogram(&edges, self.finite);
         let position = |edge: f64| self.kind.position(edge);

@@ -263,13 +263,13 @@ fn require_open(dataset: &Dataset, saved: Option<&Application>) -> Result<()> {
 
 #[get("/datasets/{slug}/apply")]
 pub async fn apply_page(visit: Visit, path: web::Path<String>) -> Result<HttpResponse> {
-    let told = visit.told();
+    let told = Told::done(visit.w, None);
     show(visit, About::Dataset(path.into_inner()), None, told).await
 }
 
 #[get("/firm/applications/{id}/edit")]
 pub async fn edit_page(visit: Visit, path: web::Path<String>) -> Result<HttpResponse> {
-    let told = visit.told();
+    let told = Told::done(visit.w, None);
     show(visit, About::Application(path.into_inner()), None, told).await
 }
 
