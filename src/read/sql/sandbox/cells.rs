@@ -2,7 +2,7 @@
 
 use datafusion::arrow::datatypes::{DataType, FieldRef};
 use datafusion::common::{Column, DFSchema, TableReference};
-use datafusion::functions::math::expr_fn::{abs, ceil, log2, power, round};
+use datafusion::functions::math::expr_fn::{abs, ceil, floor, log2, log10, power, round};
 use datafusion::functions_aggregate::expr_fn::{count, max, sum};
 use datafusion::logical_expr::expr::AggregateFunction;
 use datafusion::logical_expr::{Aggregate, Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, lit, try_cast, when};
@@ -14,6 +14,10 @@ use crate::read::sql::refusal;
 
 /// The most aggregates of a query: planning takes longer with the square of their number.
 const MAX_CELLS: usize = 16;
+
+/// How many digits a sum or an average is told with where it is not whole. All that a double has would tell by which whole numbers it may have been
+/// divided, and so of how many rows it is.
+const DIGITS: i32 = 9;
 
 /// In what the marks of rows are added: more than there are rows.
 const MARKS: DataType = DataType::Decimal128(20, 0);
@@ -326,6 +330,13 @@ fn rounded_up(expr: Expr) -> Expr {
     power(lit(2.0), ceil(log2(expr)))
 }
 
+/// A number with as many digits as are told.
+fn rounded(expr: Expr) -> Result<Expr> {
+    let step = power(lit(10.0), floor(log10(abs(expr.clone()))) - lit(f64::from(DIGITS - 1)));
+    let rounded = round(vec![expr.clone() / step.clone(), lit(0_i64)]) * step;
+    when(expr.clone().eq(lit(0.0)), expr).otherwise(rounded).map_err(refusal::refuse)
+}
+
 /// The number of a cell with its noise.
 fn moved(at: usize, cell: &Cell, sandbox: &Sandbox) -> Result<Expr> {
     let whole = |expr: Expr| round(vec![expr, lit(0_i64)]);
@@ -341,13 +352,13 @@ fn moved(at: usize, cell: &Cell, sandbox: &Sandbox) -> Result<Expr> {
         Told::Sum(field) => {
             let sum = own(of("total", at)) + noise(&format!("sum {field}"), "adding_marks") * of_amounts();
             // Whole numbers stay whole, and are not cut off towards zero.
-            finite(if cell.is_whole { whole(sum) } else { sum })?
+            finite(if cell.is_whole { whole(sum) } else { rounded(sum)? })?
         }
         // With a noise of its own: made of the sum and a count as told, it would tell whether these are of the same rows, and so whether a value is
         // missing; of the true count, it would tell that.
         Told::Average(field) => {
             let sum = own(of("total", at)) + noise(&format!("average {field}"), "marks") * of_amounts();
-            finite(sum / own(of("rows", at)))?
+            finite(rounded(sum / own(of("rows", at)))?)?
         }
     })
 }
