@@ -11,6 +11,7 @@ mod kept;
 mod rows;
 mod select;
 pub mod sql;
+mod target;
 mod terms;
 
 pub use archive::Archive;
@@ -20,3 +21,4 @@ pub use encode::Encoding;
 pub use export::{Coding, Export, Exports, Format, Opened, Wanted};
 pub use kept::is_export;
 pub use rows::{MAX_LIMIT, Rows, RowsQuery, query};
+pub use target::{Target, TargetFile};

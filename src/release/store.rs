@@ -72,6 +72,17 @@ impl Release {
         &self.parts
     }
 
+    /// Checks that it is one of a collection of files.
+    ///
+    /// # Errors
+    /// When it is not.
+    pub fn require_collection(&self) -> Result<()> {
+        if self.parts.iter().any(|part| part.members.is_some()) {
+            return Ok(());
+        }
+        Err(Error::not_found("collection of files", &self.dataset.slug))
+    }
+
     /// How many rows it has.
     pub fn row_count(&self) -> i64 {
         self.row_count

@@ -3,29 +3,26 @@
 mod coding;
 mod conditions;
 mod sending;
+mod serving;
 
-use actix_web::http::header::{
-    HeaderName, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, LAST_MODIFIED, LINK, RANGE,
-};
-use actix_web::http::{Method, Version};
+use actix_web::http::header::{HeaderName, LAST_MODIFIED, LINK};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, route, web};
 use chrono::NaiveDateTime;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-pub use self::sending::{Look, Sending, disposition};
+pub use self::sending::disposition;
+pub use self::serving::serve;
 use super::datasets::DatasetPath;
 use super::versions::which_version;
-use crate::access::{Files, Mode, Read};
-use crate::app::{App, Watch};
+use crate::app::App;
 use crate::catalog::Citation;
 use crate::clock::{now_naive, shanghai};
 use crate::error::{Error, Result};
-use crate::http::caller::{asked_method, limit_key};
 use crate::http::problem::Problem;
 use crate::identity::Caller;
-use crate::read::{Export, Format, Opened, Wanted};
+use crate::read::{Format, TargetFile};
 use crate::release::Release;
 
 /// What a citation writes in percent form: everything that is not plain ASCII text.
@@ -78,63 +75,9 @@ pub async fn download_dataset(
     query: web::Query<DownloadQuery>,
     request: HttpRequest,
 ) -> Result<HttpResponse> {
-    let key = limit_key(&caller);
-    app.usage.check(&app.db, &key, app.limits.of(key.tier).bytes_per_day).await?;
     let version = which_version(&app, &path.slug, "version", query.version.as_deref()).await?;
-    let read = Read { version, mode: Mode::Download, files: Files::None };
-    let allowed = app.release(&caller, &path.slug, read.clone()).await?;
-    let watch = Watch::over(&app, &caller, &allowed, read);
-    let release = allowed.release;
-    let plain = Export { spreadsheet: query.spreadsheet.unwrap_or_default(), ..Export::plain(query.format.unwrap_or_default()) };
-    let wanted = wanted(&app, &release, plain, &request).await?;
-    let opened = app.exports.open(&release, wanted).await?;
-    let format = plain.format;
-    let look = Look {
-        file_name: format!("{}-v{}.{}", release.dataset().slug, release.version(), format.ending()),
-        media_type: format.media_type().to_owned(),
-        varies: format.is_text(),
-        is_foreign: false,
-    };
-    let sending = Sending { app, release, look, key, watch };
-    match opened {
-        Opened::File(object, coding) => sending.file(&request, &object, coding),
-        Opened::Growing(pieces, coding) => {
-            let mut response = HttpResponse::Ok();
-            sending.describe_body(&mut response, coding);
-            let rows = sending.release.row_count().unsigned_abs();
-            if let Some(watch) = &sending.watch {
-                watch.require(rows, 0)?;
-            }
-            Ok(response.streaming(sending.counted(pieces, rows)))
-        }
-    }
-}
-
-/// What the headers ask for.
-async fn wanted(app: &App, release: &Release, plain: Export, request: &HttpRequest) -> Result<Wanted> {
-    let headers = request.headers();
-    let accepted = coding::accepted(headers);
-    let mut wanted = Wanted { plain, coding: accepted.coding, plain_will_do: accepted.plain, may_grow: false };
-    let is_get = asked_method(request) == Method::GET;
-    if is_get && headers.contains_key(RANGE) {
-        // A part belongs to the file that the caller names. Who names none may have bytes that were decoded for it, as many libraries
-        // do without being asked: the rest of those is a part of the plain file.
-        let tag = [IF_RANGE, IF_MATCH].into_iter().find_map(|name| headers.get(name)).and_then(|tag| tag.to_str().ok());
-        let named = match tag {
-            Some(tag) => app.exports.coding_of(release, plain, tag.trim().trim_matches('"')).await?,
-            None => None,
-        };
-        if named.is_some() || accepted.plain {
-            wanted.coding = named;
-        }
-        if named.is_some() {
-            wanted.plain_will_do = false;
-        }
-    }
-    let conditions = [RANGE, IF_MATCH, IF_NONE_MATCH, IF_MODIFIED_SINCE, IF_UNMODIFIED_SINCE];
-    // Without chunks, a body that breaks off would look like a short one.
-    wanted.may_grow = is_get && request.version() >= Version::HTTP_11 && !conditions.iter().any(|name| headers.contains_key(name));
-    Ok(wanted)
+    let file = TargetFile::Release { format: query.format.unwrap_or_default(), spreadsheet: query.spreadsheet.unwrap_or_default() };
+    serve(app, &caller, (&path.slug, version), file, &request).await
 }
 
 /// A version's number.

@@ -5,16 +5,13 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::datasets::DatasetPath;
-use super::download::{Look, Sending};
+use super::download::serve;
 use super::versions::which_version;
-use crate::access::{Files, Mode, Read};
-use crate::app::{App, Watch};
-use crate::catalog;
-use crate::error::{Error, Result};
-use crate::http::caller::limit_key;
+use crate::app::App;
+use crate::error::Result;
 use crate::http::problem::Problem;
 use crate::identity::Caller;
-use crate::read::Archive;
+use crate::read::TargetFile;
 
 /// Which file of which collection.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -65,19 +62,9 @@ pub async fn download_file(
     query: web::Query<FileQuery>,
     request: HttpRequest,
 ) -> Result<HttpResponse> {
-    let key = limit_key(&caller);
-    app.usage.check(&app.db, &key, app.limits.of(key.tier).bytes_per_day).await?;
     let FilePath { slug, path } = path.into_inner();
     let version = which_version(&app, &slug, "version", query.version.as_deref()).await?;
-    let read = Read { version, mode: Mode::Download, files: Files::One(path.clone()) };
-    let allowed = app.release(&caller, &slug, read.clone()).await?;
-    let watch = Watch::over(&app, &caller, &allowed, read);
-    let release = allowed.release;
-    let parts = release.parts().to_vec();
-    let member = app.db.read(move |conn| catalog::find_member(conn, &parts, &path)).await?;
-    let file_name = member.path.rsplit('/').next().unwrap_or(&member.path).to_owned();
-    let look = Look { file_name, media_type: member.media_type, varies: false, is_foreign: true };
-    Sending { app, release, look, key, watch }.file(&request, &member.object, None)
+    serve(app, &caller, (&slug, version), TargetFile::File { path }, &request).await
 }
 
 /// Download all files of a collection
@@ -105,18 +92,6 @@ pub async fn download_archive(
     query: web::Query<FileQuery>,
     request: HttpRequest,
 ) -> Result<HttpResponse> {
-    let key = limit_key(&caller);
-    app.usage.check(&app.db, &key, app.limits.of(key.tier).bytes_per_day).await?;
     let version = which_version(&app, &path.slug, "version", query.version.as_deref()).await?;
-    let read = Read { version, mode: Mode::Download, files: Files::All };
-    let allowed = app.release(&caller, &path.slug, read.clone()).await?;
-    let watch = Watch::over(&app, &caller, &allowed, read);
-    let release = allowed.release;
-    if release.parts().iter().all(|part| part.members.is_none()) {
-        return Err(Error::not_found("collection of files", &path.slug));
-    }
-    let archive = Archive::of(&app.db, &app.storage, &release).await?;
-    let file_name = format!("{}-v{}.tar", path.slug, release.version());
-    let look = Look { file_name, media_type: "application/x-tar".to_owned(), varies: false, is_foreign: true };
-    Sending { app, release, look, key, watch }.archive(&request, archive)
+    serve(app, &caller, (&path.slug, version), TargetFile::Archive {}, &request).await
 }

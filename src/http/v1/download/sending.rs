@@ -11,6 +11,7 @@ use actix_web::http::header::{
 };
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, web};
 use bytes::Bytes;
+use futures::stream::BoxStream;
 use futures::{Stream, StreamExt};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
@@ -75,6 +76,20 @@ impl Sending {
         Ok(response.body(SizedStream::new(length, self.counted(pieces, rows))))
     }
 
+    /// The same for a file that is being made, whose length nobody knows yet.
+    ///
+    /// # Errors
+    /// When the grant's quota has not as many rows left.
+    pub fn growing(self, pieces: BoxStream<'static, Result<Bytes>>, coding: Option<Coding>) -> Result<HttpResponse> {
+        let mut response = HttpResponse::Ok();
+        self.describe_body(&mut response, coding);
+        let rows = self.release.row_count().unsigned_abs();
+        if let Some(watch) = &self.watch {
+            watch.require(rows, 0)?;
+        }
+        Ok(response.streaming(self.counted(pieces, rows)))
+    }
+
     /// The same for all files of a collection as one archive.
     ///
     /// # Errors
@@ -124,7 +139,7 @@ impl Sending {
     }
 
     /// The headers of an answer with bytes.
-    pub fn describe_body(&self, response: &mut HttpResponseBuilder, coding: Option<Coding>) {
+    fn describe_body(&self, response: &mut HttpResponseBuilder, coding: Option<Coding>) {
         self.describe(response);
         response.insert_header((CONTENT_DISPOSITION, disposition(&self.look.file_name)));
         response.content_type(self.look.media_type.as_str());
@@ -148,11 +163,7 @@ impl Sending {
     }
 
     /// The pieces, whose bytes are counted while they stream; `rows` count when the first of them leaves.
-    pub fn counted(
-        mut self,
-        pieces: impl Stream<Item = Result<Bytes>> + Send + 'static,
-        mut rows: u64,
-    ) -> impl Stream<Item = Result<Bytes>> {
+    fn counted(mut self, pieces: impl Stream<Item = Result<Bytes>> + Send + 'static, mut rows: u64) -> impl Stream<Item = Result<Bytes>> {
         let pieces = match self.watch.take() {
             Some(watch) => watched(vec![watch], pieces, move || std::mem::take(&mut rows)).boxed(),
             None => pieces.boxed(),
