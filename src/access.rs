@@ -12,6 +12,7 @@ pub mod grants;
 pub mod register;
 pub mod reports;
 pub mod sanctions;
+mod signing;
 mod terms;
 
 use serde_json::{Value, json};
@@ -25,6 +26,7 @@ use crate::ledger::{self, Draft, Kind, Marks};
 use grants::Grant;
 
 pub use crate::catalog::Mode;
+pub use signing::{check_signable, record_signed};
 pub use terms::{Days, Terms};
 
 /// For whom a release was made.
@@ -130,7 +132,8 @@ impl Pass {
         // The only thing that changes without an entry is the time.
         grants::require_in_force(grant).ok()?;
         require_covered(grant, &self.dataset, read).ok()?;
-        let detail = detail(Some(&grant.id), (read, self.way(read)), read.version.or(self.version()), None);
+        let mut detail = detail(Some(&grant.id), (read, self.way(read)), read.version.or(self.version()), None);
+        add_signed_url(&mut detail, caller);
         let subject = format!("dataset:{}", self.dataset.slug);
         Some(Draft { kind: Kind::ReadAllowed, actor: caller.actor(), subject, detail, marks })
     }
@@ -179,16 +182,14 @@ pub fn check_recorded(conn: &mut Conn, caller: &Caller, slug: &str, read: &Read)
         // Nobody in particular was refused, or somebody whom nobody has approved: the request log has it, and a stranger
         // cannot fill the ledger.
         Err(_) if is_stranger(caller) => return Ok(outcome),
-        Err(_) => match &caller.identity {
-            Identity::Client(client) => client.grant_id.clone(),
-            Identity::Anonymous | Identity::Person(_) => None,
-        },
+        Err(_) => caller.grant().map(str::to_owned),
     };
     let kind = if outcome.is_ok() { Kind::ReadAllowed } else { Kind::ReadRefused };
     let version = read.version.or(outcome.as_ref().ok().and_then(Pass::version));
     let reason = outcome.as_ref().err().map(ToString::to_string);
     let way = outcome.as_ref().map_or_else(|_refused| read.way(None), |pass| pass.way(read));
-    let detail = detail(grant.as_deref(), (read, way), version, reason.as_deref());
+    let mut detail = detail(grant.as_deref(), (read, way), version, reason.as_deref());
+    add_signed_url(&mut detail, caller);
     ledger::append(conn, kind, &caller.actor(), &format!("dataset:{slug}"), &detail)?;
     Ok(outcome)
 }
@@ -217,14 +218,18 @@ pub fn check_running(conn: &mut Conn, caller: &Caller, slug: &str, read: &Read) 
         Err(error @ (Error::Internal(_) | Error::Unavailable(_))) => return Err(error),
         Err(refused) => refused,
     };
-    let grant = match &caller.identity {
-        Identity::Client(client) => client.grant_id.clone(),
-        Identity::Anonymous | Identity::Person(_) => None,
-    };
-    let mut detail = detail(grant.as_deref(), (read, read.way(None)), read.version, Some(&refused.to_string()));
+    let mut detail = detail(caller.grant(), (read, read.way(None)), read.version, Some(&refused.to_string()));
     detail["running"] = true.into();
+    add_signed_url(&mut detail, caller);
     ledger::append(conn, Kind::ReadRefused, &caller.actor(), &format!("dataset:{slug}"), &detail)?;
     Ok(Err(refused))
+}
+
+/// Says of a read which signed URL it came by.
+fn add_signed_url(detail: &mut Value, caller: &Caller) {
+    if let Identity::Client(ClientIdentity { signed_url: Some(url), .. }) = &caller.identity {
+        detail["signed_url"] = url.as_str().into();
+    }
 }
 
 fn is_stranger(caller: &Caller) -> bool {

@@ -6,6 +6,7 @@ mod client_keys;
 mod collect;
 mod reading;
 mod receiving;
+mod signing;
 mod signing_in;
 mod watching;
 mod work;
@@ -29,6 +30,7 @@ use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::identity::keys::agreements::AgreementKey;
 use crate::identity::keys::{self, KeyRing, Keys};
+use crate::identity::signed_urls::UrlKey;
 use crate::identity::{KnownTokens, password, people};
 use crate::jobs::{self, Job, JobKind};
 use crate::ledger::note::LogKey;
@@ -47,6 +49,7 @@ pub use attaching::Announced;
 pub use beside::PartsBeside;
 pub use reading::Allowed;
 pub use receiving::{Receiving, UploadTurn};
+pub use signing::Signed;
 pub use signing_in::Credentials;
 pub use watching::{Watch, watched};
 pub use work::{IntakeOrder, ReleaseOrder};
@@ -80,6 +83,8 @@ pub struct App {
     pub keys: Keys,
     /// Access tokens that were found valid.
     pub tokens: KnownTokens,
+    /// Signs URLs.
+    pub url_key: UrlKey,
     /// Whose turn it is to look for the keys that a client publishes.
     key_turns: KeyTurns,
     /// Asks addresses that others name.
@@ -191,6 +196,7 @@ impl App {
             engine: Arc::clone(&parts.engine),
             keys,
             tokens: KnownTokens::default(),
+            url_key: UrlKey::of(&parts.master),
             key_turns: KeyTurns::default(),
             outbound: Outbound::new(&settings.outbound)?,
             master: parts.master.clone(),

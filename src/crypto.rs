@@ -201,7 +201,12 @@ impl HmacKey {
 
     /// Whether `given` is [`HmacKey::hex`] of `text`, compared in constant time.
     pub fn verifies(&self, text: &[u8], given: &str) -> bool {
-        unhex(given).is_some_and(|tag| hmac::verify(&self.0, text, &tag).is_ok())
+        unhex(given).is_some_and(|tag| self.verifies_tag(text, &tag))
+    }
+
+    /// Whether `given` is [`HmacKey::tag`] of `text`, compared in constant time.
+    pub fn verifies_tag(&self, text: &[u8], given: &[u8]) -> bool {
+        hmac::verify(&self.0, text, given).is_ok()
     }
 }
 

@@ -56,6 +56,8 @@ fn routes(config: &mut ServiceConfig<'_>) {
                 .service(v1::download::download_dataset)
                 .service(v1::files::download_archive)
                 .service(v1::files::download_file)
+                .service(v1::signed_urls::create_signed_url)
+                .service(v1::signed_urls::download_signed)
                 .service(v1::rows::list_rows)
                 .service(v1::sql::run_query)
                 .service(v1::sessions::create_session)

@@ -11,6 +11,7 @@ mod once;
 pub mod password;
 pub mod people;
 pub mod second_factor;
+pub mod signed_urls;
 pub mod tokens;
 pub mod uscc;
 
@@ -58,6 +59,8 @@ pub struct ClientIdentity {
     pub issued_at: i64,
     /// The key that signed it.
     pub kid: String,
+    /// The signed URL that came in place of the token, by its own name.
+    pub signed_url: Option<String>,
     /// Whether its firm's requests are held to a part of what firms may ask.
     pub throttled: bool,
 }
@@ -97,9 +100,12 @@ impl Caller {
         }
     }
 
-    /// Whether the caller comes with a token that is for one grant.
-    pub fn is_for_grant(&self) -> bool {
-        matches!(&self.identity, Identity::Client(client) if client.grant_id.is_some())
+    /// The grant that the caller's token is for.
+    pub fn grant(&self) -> Option<&str> {
+        match &self.identity {
+            Identity::Client(client) => client.grant_id.as_deref(),
+            Identity::Anonymous | Identity::Person(_) => None,
+        }
     }
 
     /// The person, whatever is still to be done before they may do more.

@@ -81,6 +81,7 @@ pub enum Kind {
     TokenIssued,
     TokenRefused,
     TokenRevoked,
+    UrlSigned,
     KeysRotated,
     ApplicationSubmitted,
     ApplicationApproved,
@@ -184,6 +185,7 @@ impl Kind {
         Kind::TokenIssued,
         Kind::TokenRefused,
         Kind::TokenRevoked,
+        Kind::UrlSigned,
         Kind::KeysRotated,
         Kind::ApplicationSubmitted,
         Kind::ApplicationApproved,
@@ -288,6 +290,7 @@ impl Kind {
             | Kind::ClientKeysChanged
             | Kind::TokenIssued
             | Kind::TokenRefused
+            | Kind::UrlSigned
             | Kind::ReleaseTried
             | Kind::GrantEnding
             | Kind::DeletionProved
@@ -365,6 +368,7 @@ impl Kind {
             Kind::TokenIssued => "token.issued",
             Kind::TokenRefused => "token.refused",
             Kind::TokenRevoked => "token.revoked",
+            Kind::UrlSigned => "url.signed",
             Kind::KeysRotated => "keys.rotated",
             Kind::ApplicationSubmitted => "application.submitted",
             Kind::ApplicationApproved => "application.approved",

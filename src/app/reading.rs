@@ -47,10 +47,19 @@ pub struct Allowed {
 /// Who reads what.
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct Reading {
-    /// The token, by its own name, with its client and its grant; nobody for what everybody may read.
-    holder: Option<(String, String, String)>,
+    /// Nobody for what everybody may read.
+    holder: Option<ReadHolder>,
     slug: String,
     version: Option<i32>,
+}
+
+/// A token by its own name, with its client and its grant; and whether a signed URL came in its place, which is worth less where tokens have to be bound.
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct ReadHolder {
+    jti: String,
+    client: String,
+    grant: String,
+    by_url: bool,
 }
 
 #[derive(Clone)]
@@ -88,11 +97,16 @@ impl App {
     /// When the caller may not, or there is no such version; whether a collection has the files that are asked for is not looked at.
     pub async fn release(&self, caller: &Caller, slug: &str, read: Read) -> Result<Allowed> {
         let holder = match &caller.identity {
-            Identity::Client(client) => client.grant_id.clone().map(|grant| (client.jti.clone(), client.client_id.clone(), grant)),
+            Identity::Client(client) => client.grant_id.clone().map(|grant| ReadHolder {
+                jti: client.jti.clone(),
+                client: client.client_id.clone(),
+                grant,
+                by_url: client.signed_url.is_some(),
+            }),
             Identity::Anonymous | Identity::Person(_) => None,
         };
         let mut meter = None;
-        let for_grant = holder.as_ref().map(|(_, _, grant)| grant.clone());
+        let for_grant = caller.grant().map(str::to_owned);
         let reading = Reading { holder, slug: slug.to_owned(), version: read.version };
         // Read before anything else is: what changes in between shows at the next request, by its mark.
         let marks = self.follower.marks(&self.db).await?;
@@ -148,7 +162,7 @@ impl App {
 
     async fn pass(&self, caller: &Caller, slug: &str, read: &Read) -> Result<Pass> {
         // Whoever comes with the token of a grant comes for what it gives: that is looked up where it is written down.
-        if !caller.is_for_grant() {
+        if caller.grant().is_none() {
             let name = slug.to_owned();
             if let Some(pass) = self.db.read(move |conn| access::check_open(conn, &name)).await? {
                 return Ok(pass);
@@ -160,7 +174,7 @@ impl App {
     }
 
     /// The release that a pass opens, and whether it had to be made.
-    async fn release_of(&self, pass: Pass, version: Option<i32>) -> Result<(Release, bool)> {
+    pub(super) async fn release_of(&self, pass: Pass, version: Option<i32>) -> Result<(Release, bool)> {
         let find = |pass: Pass| self.db.read(move |conn| release::find_for(conn, &pass, version));
         match find(pass.clone()).await? {
             Found::Release(release) => Ok((*release, false)),

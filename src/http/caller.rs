@@ -41,6 +41,9 @@ const DPOP: HeaderName = HeaderName::from_static("dpop");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
+/// What stands before the signature of a URL that opens one file.
+const SIGNED: &str = "/api/v1/signed/";
+
 /// What stands before the path of a collection's file.
 const FILES: &str = "/files/";
 
@@ -62,6 +65,26 @@ impl FromRequest for Caller {
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let caller = request.extensions().get::<Caller>().cloned();
         ready(caller.ok_or_else(|| Error::internal(anyhow::anyhow!("a route outside of caller::resolve"))))
+    }
+}
+
+/// What a signed URL opens, and the file name that stands at its end.
+#[derive(Clone)]
+pub struct SignedPath {
+    pub opens: serde_json::Value,
+    pub file_name: String,
+}
+
+impl FromRequest for SignedPath {
+    type Error = Error;
+    type Future = Ready<Result<Self>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        // An address that is written in another way than it was answered was not taken for one with a signature.
+        let signed = request.extensions().get::<SignedPath>().cloned();
+        ready(
+            signed.ok_or_else(|| Error::Unauthenticated("the signed URL is not valid here: take it exactly as it was answered".to_owned())),
+        )
     }
 }
 
@@ -121,9 +144,12 @@ pub async fn resolve(mut request: ServiceRequest, next: Next<impl MessageBody + 
     Ok(response)
 }
 
-/// The path as the log has it: that of a collection's file may name a person, and is left out.
+/// The path as the log has it: that of a collection's file may name a person, and is left out; a signature is as good as a token.
 fn logged(path: &str) -> Cow<'_, str> {
     let plain = percent_decode_str(path).decode_utf8_lossy();
+    if let Some((before, _)) = plain.split_once(SIGNED) {
+        return Cow::Owned(format!("{before}{SIGNED}…"));
+    }
     match plain.split_once(FILES) {
         Some((dataset, _)) if dataset.contains("/datasets/") => Cow::Owned(format!("{dataset}{FILES}…")),
         Some(_) | None => Cow::Borrowed(path),
@@ -262,6 +288,9 @@ async fn admit(app: &Arc<App>, resolved: Resolved) -> Result<Caller> {
 }
 
 async fn identify(app: &Arc<App>, request: &ServiceRequest, address: IpAddr) -> Resolved {
+    if let Some(signed) = request.path().strip_prefix(SIGNED) {
+        return by_signature(app, request, signed, address).await;
+    }
     let headers = request.headers();
     let Some(value) = headers.get(AUTHORIZATION) else {
         let identity = from_cookie(app, request).await?.map_or(Identity::Anonymous, Identity::Person);
@@ -292,6 +321,15 @@ async fn identify(app: &Arc<App>, request: &ServiceRequest, address: IpAddr) -> 
         (Some(jkt), true) => Some(prove(app, request, &token, jkt)?),
     };
     Ok((Caller { address, identity: Identity::Client(client) }, proof))
+}
+
+/// The client that signed the address. What else the request says of its sender is not looked at.
+async fn by_signature(app: &Arc<App>, request: &ServiceRequest, signed: &str, address: IpAddr) -> Resolved {
+    let (sealed, file_name) = signed.split_once('/').unwrap_or((signed, ""));
+    let url = app.url_key.open(sealed)?;
+    let client = app.tokens.maker(&app.db, &app.follower, &app.keys, sealed, &url).await?;
+    request.extensions_mut().insert(SignedPath { opens: url.opens, file_name: file_name.to_owned() });
+    Ok((Caller { address, identity: Identity::Client(client) }, None))
 }
 
 /// The person whose session a browser keeps in a cookie. A session that is over leaves nobody: the same browser still reads what everybody may.

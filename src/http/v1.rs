@@ -23,6 +23,7 @@ pub mod rows;
 pub mod sanctions;
 pub mod second_factor;
 pub mod sessions;
+pub mod signed_urls;
 pub mod sql;
 pub mod uploads;
 pub mod use_reports;

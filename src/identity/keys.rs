@@ -14,6 +14,7 @@ use serde::Serialize;
 use serde_json::json;
 use utoipa::ToSchema;
 
+use super::signed_urls::LONGEST_SECONDS;
 use super::tokens::ACCESS_TOKEN_SECONDS;
 use crate::clock::now_naive;
 use crate::crypto::{MasterKey, unbase64url};
@@ -177,14 +178,14 @@ pub struct Rotation {
     #[schema(value_type = String, format = DateTime)]
     #[serde(serialize_with = "crate::clock::serialize")]
     pub signs_from: NaiveDateTime,
-    /// Until when tokens of the keys before it are taken.
+    /// Until when tokens of the keys before it are taken, and signed URLs that were made with them.
     #[schema(value_type = String, format = DateTime)]
     #[serde(serialize_with = "crate::clock::serialize")]
     pub others_until: NaiveDateTime,
 }
 
 /// Makes a new key for tokens. It is published at once, signs when whoever keeps the published keys knows it, and the keys before it verify until the last
-/// token that they signed has ended. In an emergency, when a private key may have leaked, it signs at once and every token of the others is over.
+/// token that they signed has ended, and the last signed URL that was made with one. In an emergency, when a private key may have leaked, it signs at once and every token of the others is over.
 ///
 /// # Errors
 /// When the database does not take it.
@@ -199,7 +200,7 @@ pub fn rotate(conn: &mut Conn, master: &MasterKey, actor: &str, emergency: bool)
     } else {
         // With a minute for clocks, and for what was read just before.
         let signs_from = now + Duration::seconds(PUBLISHED_SECONDS + 60);
-        (signs_from, signs_from + Duration::seconds(ACCESS_TOKEN_SECONDS + 60))
+        (signs_from, signs_from + Duration::seconds(ACCESS_TOKEN_SECONDS + LONGEST_SECONDS + 60))
     };
     let others = signing_keys::table.filter(signing_keys::purpose.eq(TOKENS));
     diesel::update(others.filter(signing_keys::retired_at.is_null().or(signing_keys::retired_at.gt(others_until))))

@@ -1,10 +1,11 @@
-//! Access tokens that were found valid: a token is verified once, and again when the ledger says that something has become of firms, clients,
+//! Access tokens, and signed URLs, that were found valid: one is verified once, and again when the ledger says that something has become of firms, clients,
 //! tokens or keys since.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-use super::keys::Keys;
+use super::keys::{KeyRing, Keys};
+use super::signed_urls::SignedUrl;
 use super::{ClientIdentity, clients, firms, tokens};
 use crate::clock::now;
 use crate::crypto::sha256;
@@ -15,10 +16,20 @@ use crate::ledger::Follower;
 /// How many tokens are kept.
 const MOST: usize = 10_000;
 
-/// The tokens of this process, by digest: what is kept is no token.
+/// What a credential is: one is never taken for the other, whatever their texts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Credential {
+    Token,
+    SignedUrl,
+}
+
+/// A credential, by digest: what is kept is none.
+type Name = (Credential, [u8; 32]);
+
+/// The tokens and signed URLs of this process.
 #[derive(Default)]
 pub struct KnownTokens {
-    known: Mutex<HashMap<[u8; 32], Known>>,
+    known: Mutex<HashMap<Name, Known>>,
 }
 
 #[derive(Clone)]
@@ -30,24 +41,85 @@ struct Known {
     marks: (i64, i64),
 }
 
+/// What a credential says by itself.
+struct Token {
+    client_id: String,
+    grant_id: Option<String>,
+    jkt: Option<String>,
+    jti: String,
+    issued_at: i64,
+    kid: String,
+    /// In seconds since 1970.
+    expires_at: i64,
+    signed_url: Option<String>,
+}
+
 impl KnownTokens {
     /// The client whose access token it is, when it and its firm may act at this moment.
     ///
     /// # Errors
     /// When the token does not hold, or one of the two may not act.
     pub async fn client(&self, db: &Db, follower: &Follower, keys: &Keys, issuer: &str, token: &str) -> Result<ClientIdentity> {
+        let verify = |ring: &KeyRing| {
+            let claims = tokens::verify_access(ring, issuer, token)?;
+            Ok(Token {
+                grant_id: claims.grant().map(str::to_owned),
+                jkt: claims.jkt().map(str::to_owned),
+                issued_at: claims.issued_at(),
+                expires_at: claims.exp,
+                client_id: claims.client_id,
+                jti: claims.jti,
+                kid: claims.kid,
+                signed_url: None,
+            })
+        };
+        self.holder(db, follower, keys, (Credential::Token, sha256(token.as_bytes())), verify).await
+    }
+
+    /// The client that made a signed URL, when it and its firm may act at this moment and the token with which it was made was not ended.
+    ///
+    /// # Errors
+    /// When one of these is not so.
+    pub async fn maker(&self, db: &Db, follower: &Follower, keys: &Keys, sealed: &str, url: &SignedUrl) -> Result<ClientIdentity> {
+        let verify = |ring: &KeyRing| {
+            if ring.verifying(&url.kid).is_none() {
+                return Err(Error::Unauthenticated("the key of the token with which the URL was signed is out of use".to_owned()));
+            }
+            Ok(Token {
+                client_id: url.client_id.clone(),
+                grant_id: Some(url.grant_id.clone()),
+                // Who has the URL needs no key: where the grant asks for one, the check says no.
+                jkt: None,
+                jti: url.jti.clone(),
+                issued_at: url.issued_at,
+                kid: url.kid.clone(),
+                expires_at: url.until.timestamp(),
+                signed_url: Some(url.id.clone()),
+            })
+        };
+        self.holder(db, follower, keys, (Credential::SignedUrl, sha256(sealed.as_bytes())), verify).await
+    }
+
+    /// Whose credential it is: known of it, or verified and looked up now.
+    async fn holder(
+        &self,
+        db: &Db,
+        follower: &Follower,
+        keys: &Keys,
+        name: Name,
+        verify: impl FnOnce(&KeyRing) -> Result<Token>,
+    ) -> Result<ClientIdentity> {
         // Read before the client is: a revocation in between shows at the next request, by its mark.
         let marks = follower.marks(db).await?;
         let marks = (marks.firms, marks.keys);
-        let digest = sha256(token.as_bytes());
-        let known = self.known(&digest);
+        let known = self.known(&name);
         if let Some(Known { identity, .. }) = known.as_ref().filter(|known| known.marks == marks) {
             return Ok(identity.clone());
         }
         // Whatever was known of it: a key may have been taken out of use.
         let ring = keys.ring(db, follower).await?;
-        let claims = tokens::verify_access(&ring, issuer, token)?;
-        let (client_id, jti, issued_at) = (claims.client_id.clone(), claims.jti.clone(), claims.issued_at());
+        let token = verify(&ring)?;
+        let (client_id, jti, issued_at) = (token.client_id.clone(), token.jti.clone(), token.issued_at);
         let (client, throttled) = db
             .read(move |conn| {
                 let client = clients::require_active(conn, &client_id)?;
@@ -58,22 +130,20 @@ impl KnownTokens {
                 Ok((client, throttled))
             })
             .await?;
-        let (grant_id, jkt) = (claims.grant().map(str::to_owned), claims.jkt().map(str::to_owned));
-        let (jti, issued_at) = (claims.jti.clone(), claims.issued_at());
-        let kid = claims.kid.clone();
-        let identity = ClientIdentity { client_id: client.id, firm_id: client.firm_id, grant_id, jkt, jti, issued_at, kid, throttled };
-        let expires_at = ring.until(&claims.kid).map_or(claims.exp, |until| until.min(claims.exp));
-        self.keep(digest, Known { identity: identity.clone(), expires_at, marks });
+        let expires_at = ring.until(&token.kid).map_or(token.expires_at, |until| until.min(token.expires_at));
+        let Token { client_id, grant_id, jkt, jti, issued_at, kid, signed_url, .. } = token;
+        let identity = ClientIdentity { client_id, firm_id: client.firm_id, grant_id, jkt, jti, issued_at, kid, signed_url, throttled };
+        self.keep(name, Known { identity: identity.clone(), expires_at, marks });
         Ok(identity)
     }
 
-    fn known(&self, digest: &[u8; 32]) -> Option<Known> {
+    fn known(&self, name: &Name) -> Option<Known> {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         // At its very end a token is verified again, which knows how far clocks may differ.
-        known.get(digest).filter(|known| now().timestamp() < known.expires_at).cloned()
+        known.get(name).filter(|known| now().timestamp() < known.expires_at).cloned()
     }
 
-    fn keep(&self, digest: [u8; 32], new: Known) {
+    fn keep(&self, name: Name, new: Known) {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if known.len() >= MOST {
             let now = now().timestamp();
@@ -82,7 +152,7 @@ impl KnownTokens {
         if known.len() >= MOST {
             known.clear();
         }
-        known.insert(digest, new);
+        known.insert(name, new);
     }
 }
 
@@ -99,6 +169,7 @@ mod tests {
             jti: "a".to_owned(),
             issued_at: 0,
             kid: "a".to_owned(),
+            signed_url: None,
             throttled: false,
         };
         Known { identity, expires_at, marks: (1, 1) }
@@ -107,10 +178,12 @@ mod tests {
     #[test]
     fn a_token_is_known_until_it_ends() {
         let (tokens, now) = (KnownTokens::default(), now().timestamp());
-        tokens.keep([1; 32], token(now + 100));
-        tokens.keep([2; 32], token(now));
-        assert!(tokens.known(&[1; 32]).is_some());
-        assert!(tokens.known(&[2; 32]).is_none());
-        assert!(tokens.known(&[3; 32]).is_none());
+        let name = |byte: u8| (Credential::Token, [byte; 32]);
+        tokens.keep(name(1), token(now + 100));
+        tokens.keep(name(2), token(now));
+        assert!(tokens.known(&name(1)).is_some());
+        assert!(tokens.known(&name(2)).is_none());
+        assert!(tokens.known(&name(3)).is_none());
+        assert!(tokens.known(&(Credential::SignedUrl, [1; 32])).is_none());
     }
 }

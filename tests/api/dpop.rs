@@ -153,8 +153,32 @@ async fn a_client_that_asked_for_bound_tokens_gets_no_others() {
     bound(&app, &firm, &KeyPair::p256(), None).await;
 }
 
+#[tokio::test]
+async fn where_tokens_have_to_be_bound_no_url_is_signed() {
+    let app = TestApp::spawn().await;
+    let firm = app.firm().await;
+    let key = KeyPair::ed25519();
+    let path = "/api/v1/datasets/community-health-visits/signed-urls";
+    let sign = async |grant: &str| {
+        let token = bound(&app, &firm, &key, Some(grant)).await;
+        let proof = plain(&key, "POST", &format!("{}{path}", app.url), Some(&token));
+        let value = format!("DPoP {token}");
+        app.send(Method::POST, path, None, Some(&json!({})), &[("authorization", &value), ("dpop", &proof)]).await
+    };
+    let mut application = app.application();
+    application["sender_constrained"] = json!(true);
+    let agreement = app.drawn_agreement_for(&firm, &application).await;
+    let constrained = app.sign(&firm, &agreement).await.expect(200).json()["grant"]["id"].as_str().unwrap().to_owned();
+    let refused = sign(&constrained).await.problem(403, "forbidden");
+    assert!(refused["detail"].as_str().unwrap().contains("bound to none"), "{refused}");
+    // Where the firm alone chose to bind its token, it may also choose this.
+    let free = app.grant(&firm).await;
+    let url = sign(&free.id).await.expect(201).json()["url"].as_str().unwrap().to_owned();
+    app.get(url.strip_prefix(&app.url).unwrap()).await.expect(200);
+}
+
 /// A form of a client about a token.
-async fn about(app: &TestApp, firm: &Firm, path: &str, token: &str) -> Answer {
+pub async fn about(app: &TestApp, firm: &Firm, path: &str, token: &str) -> Answer {
     let assertion = firm.key.sign(&assertion_claims(app, &firm.client_id));
     let kind = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
     app.form(path, &[("token", token), ("client_assertion_type", kind), ("client_assertion", &assertion)], &[]).await

@@ -50,6 +50,7 @@ mod sandbox;
 mod scan;
 mod second_factor;
 mod sign_in;
+mod signed_urls;
 mod sql;
 mod support;
 mod tpch;

@@ -42,6 +42,10 @@ const EXPECTED: &[Line] = &[
     ("head_download_file", [401, 403, 404, 403, 403, 403, 403, 403, 403]),
     ("download_archive", [401, 403, 404, 403, 403, 403, 403, 403, 403]),
     ("head_download_archive", [401, 403, 404, 403, 403, 403, 403, 403, 403]),
+    ("create_signed_url", [401, 403, 201, 403, 403, 403, 403, 403, 403]),
+    // Whoever has it reads, and without it nobody does.
+    ("download_signed", [200; 9]),
+    ("head_download_signed", [200; 9]),
     ("list_rows", [401, 403, 200, 403, 403, 403, 403, 403, 403]),
     ("run_query", [401, 403, 200, 403, 403, 403, 403, 403, 403]),
     ("create_token", [401; 9]),
@@ -290,6 +294,12 @@ impl World {
                 _ => (path, None),
             };
         }
+        if template.contains("{signature}") {
+            let signing = "/api/v1/datasets/community-health-visits/signed-urls";
+            let grant = self.tokens[2].as_deref().unwrap();
+            let url = app.post_as(signing, grant, &json!({})).await.expect(201).json()["url"].as_str().unwrap().to_owned();
+            return (url.strip_prefix(&app.url).unwrap().to_owned(), None);
+        }
         let mut path = template
             .replace("{slug}", "community-health-visits")
             .replace("{version}", "1")
@@ -307,6 +317,7 @@ impl World {
         }
         assert!(!path.contains('{'), "{path}");
         let body = match operation {
+            "create_signed_url" => Some(json!({})),
             "run_query" => Some(json!({ "sql": "select count(*) from \"community-health-visits\"" })),
             "create_session" => Some(json!({ "username": "operator", "password": OPERATOR_PASSWORD })),
             "set_my_password" => Some(json!({ "current": "this is not it", "new": "a long new password" })),

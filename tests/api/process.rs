@@ -187,6 +187,9 @@ async fn the_log_has_each_request_by_its_id_and_nothing_that_it_should_not() {
         let path = format!("/api/v1/datasets/shanghai-districts/{files}/wang-xiaoming/%77ang.jpg");
         process.service.get(&path).await.problem(404, "not-found");
     }
+    for signed in ["signed", "%73igned"] {
+        process.service.get(&format!("/api/v1/{signed}/c2VjcmV0/as-good-as-a-token.csv")).await.problem(401, "unauthenticated");
+    }
     process.service.login("operator", "a wrong password of mine").await.problem(401, "unauthenticated");
     process.signal("TERM");
     assert!(process.child.wait().unwrap().success());
@@ -196,9 +199,18 @@ async fn the_log_has_each_request_by_its_id_and_nothing_that_it_should_not() {
     assert_eq!(entry["http.path"], "/api/v1/datasets/shanghai-districts/rows");
     assert_eq!(entry["http.status"], 200);
     assert_eq!(entry["caller"], format!("client:{}", firm.client_id));
-    for secret in
-        ["secret-words", "wang", "%77ang", &firm.token, &firm.person, "a wrong password", OPERATOR_PASSWORD, "contact@example.org"]
-    {
+    for secret in [
+        "secret-words",
+        "wang",
+        "%77ang",
+        "c2VjcmV0",
+        "as-good-as",
+        &firm.token,
+        &firm.person,
+        "a wrong password",
+        OPERATOR_PASSWORD,
+        "contact@example.org",
+    ] {
         assert!(!log.contains(secret), "{secret}");
     }
 }

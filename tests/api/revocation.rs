@@ -38,10 +38,17 @@ async fn a_running_download_breaks_off_when_what_allowed_it_ends() {
     let app = app_with_a_large_file().await;
     let operator = app.operator().await.token;
     let path = "/api/v1/datasets/recordings/files/long.bin";
-    for what in ["grant", "client", "firm", "suspended", "tokens", "keys", "nothing"] {
+    let whats = ["grant", "client", "firm", "suspended", "tokens", "keys", "nothing"];
+    for (what, by_url) in whats.into_iter().flat_map(|what| [(what, false), (what, true)]) {
         let firm = app.firm().await;
         let grant = grant(&app, &firm).await;
-        let answer = app.open_as(path, &grant.token).await;
+        let answer = if by_url {
+            let body = json!({ "path": "long.bin" });
+            let signed = app.post_as("/api/v1/datasets/recordings/signed-urls", &grant.token, &body).await.expect(201).json();
+            app.open(signed["url"].as_str().unwrap().strip_prefix(&app.url).unwrap()).await
+        } else {
+            app.open_as(path, &grant.token).await
+        };
         assert_eq!(answer.status(), 200);
         let mut body = Box::pin(answer.bytes_stream());
         let first = body.next().await.unwrap().unwrap().len();
@@ -66,6 +73,7 @@ async fn a_running_download_breaks_off_when_what_allowed_it_ends() {
             let last = entries["items"].as_array().unwrap().iter().rfind(|entry| entry["kind"] == "read.refused").unwrap().clone();
             let detail = last["detail_json"].as_str().unwrap();
             assert!(detail.contains("\"running\":true") && detail.contains(&grant.id), "{detail}");
+            assert_eq!(detail.contains("\"signed_url\""), by_url, "{detail}");
         }
     }
 }

@@ -145,6 +145,8 @@ struct Story {
     report: Option<Value>,
     /// A report of what the application was before it changed.
     unread: Option<Value>,
+    /// URLs that were signed while the firm could read.
+    urls: Vec<String>,
     done: Vec<Call>,
 }
 
@@ -343,11 +345,19 @@ impl World {
     }
 
     /// Looks who reads what: the firm by its grant, if every step was made, and nobody else by anything.
-    async fn look(&self, story: &Story) -> Result<bool, TestCaseError> {
+    async fn look(&self, story: &mut Story) -> Result<bool, TestCaseError> {
         for actor in ACTORS {
             let answer = self.app.send(reqwest::Method::GET, ROWS, self.token(actor), None, &[]).await;
             if !matches!(answer.status.as_u16(), 401 | 403) {
                 return Err(TestCaseError::fail(format!("{actor:?} reads without a grant: {}", answer.text())));
+            }
+        }
+        let around = self.around.get();
+        let may_read = !around.firm_suspended && !around.field_closed && is_complete(&story.done);
+        for url in &story.urls {
+            let status = self.app.get(url).await.status.as_u16();
+            if !matches!(status, 200 | 401 | 403) || (status == 200 && !may_read) {
+                return Err(TestCaseError::fail(format!("{status} by a signed URL after {:?}, {around:?}", story.done)));
             }
         }
         let Some(grant) = &story.grant else { return Ok(false) };
@@ -361,9 +371,13 @@ impl World {
         }
         let token = answer.json()["access_token"].as_str().unwrap().to_owned();
         let reads = self.app.get_as(ROWS, &token).await.status.is_success();
-        let around = self.around.get();
-        if reads && (around.firm_suspended || around.field_closed || !is_complete(&story.done)) {
+        let signed = self.app.post_as("/api/v1/datasets/people/signed-urls", &token, &json!({})).await;
+        if (reads || signed.status.is_success()) && !may_read {
             return Err(TestCaseError::fail(format!("data after {:?}, {around:?}", story.done)));
+        }
+        if reads {
+            let url = signed.expect(201).json()["url"].as_str().unwrap().to_owned();
+            story.urls.push(url.strip_prefix(&self.app.url).unwrap().to_owned());
         }
         Ok(reads)
     }
@@ -415,9 +429,9 @@ fn no_way_leads_to_data_past_a_step() {
                 if let Some(last) = story.done.last() {
                     met.borrow_mut().insert(format!("{last:?}"));
                 }
-                read |= story.grant.is_some() && world.look(&story).await?;
+                read |= story.grant.is_some() && world.look(&mut story).await?;
             }
-            world.look(&story).await?;
+            world.look(&mut story).await?;
             let (calls, reads) = reached.get();
             reached.set((calls + steps.len(), reads + usize::from(read)));
             Ok(())
