@@ -89,10 +89,16 @@ def revocation(run):
         # Made before it is measured.
         requests.get(f"{base}/download", headers={**token, "Range": "bytes=0-0"}, timeout=900).raise_for_status()
         switch = Switch(service.url, prepared.grant_id(service, prepared.BIG_GRANTED), staff)
+        wish = {"format": "parquet", "expires_in": 3600}
+        signed = requests.post(f"{base}/signed-urls", json=wish, headers=token, timeout=60)
+        signed.raise_for_status()
+        signed = signed.json()["url"]
         ways = [
             ("token: the first byte of a file, again and again", lambda stop: asking(f"{base}/download", {**token, "Range": "bytes=0-0"}, stop)),
+            ("signed URL: the first byte of a file, again and again", lambda stop: asking(signed, {"Range": "bytes=0-0"}, stop)),
             ("cursor: page after page of rows", lambda stop: paging(f"{base}/rows?limit=10", token, stop)),
             ("running download of a file", lambda stop: downloading(f"{base}/download", token, stop)),
+            ("running download by a signed URL", lambda stop: downloading(signed, {}, stop)),
         ]
         with wrk_beside(f"{service.url}/api/v1/datasets"):
             for what, reading in ways:

@@ -2,11 +2,16 @@
 
 import io
 import re
+import subprocess
 from dataclasses import dataclass
 
+import duckdb
+import fsspec
 import pandas
+import polars
 import pyarrow.parquet
 import pytest
+import requests
 
 import api
 import duck
@@ -200,6 +205,59 @@ def test_duckdb_reads_a_release_from_its_address(service, holder, frame):
     found = connection.execute(query, [f"{service.url}/api/v1/datasets/{api.CONDITIONAL}/download"]).fetchall()
     groups = frame.groupby("sex")["resident_id"]
     assert found == [(sex, len(group), group.nunique()) for sex, group in groups]
+
+
+@pytest.fixture
+def signed(service, holder):
+    """A URL that opens the release without any header."""
+    wish = {"format": "parquet", "expires_in": 600}
+    return holder.reader(service.url).post(f"/api/v1/datasets/{api.CONDITIONAL}/signed-urls", wish, 201)["url"]
+
+
+def test_duckdb_and_pandas_and_polars_read_a_signed_url(signed, frame):
+    assert duck.connect().execute(f"select count(*), count(distinct resident_id) from '{signed}'").fetchone() == (
+        len(frame),
+        frame["resident_id"].nunique(),
+    )
+    expected = frame["resident_id"].tolist()
+    assert pandas.read_parquet(signed)["resident_id"].tolist() == expected
+    assert polars.read_parquet(signed)["resident_id"].to_list() == expected
+
+
+def test_a_signed_url_opens_as_a_file_of_one_column(signed, frame):
+    # As the client of Delta Sharing does: HEAD, and ranges of what is read.
+    with fsspec.filesystem("http").open(signed) as file:
+        table = pyarrow.parquet.read_table(file, columns=["sex"])
+    assert table["sex"].to_pylist() == frame["sex"].tolist()
+
+
+def test_curl_saves_a_signed_url_and_goes_on(signed, tmp_path):
+    def curl(*arguments):
+        subprocess.run(["curl", "--fail", "--silent", "--show-error", "-O", *arguments, signed], cwd=tmp_path, check=True)
+
+    curl()
+    (saved,) = tmp_path.iterdir()
+    assert saved.name == f"{api.CONDITIONAL}-v1.parquet"
+    whole = saved.read_bytes()
+    saved.write_bytes(whole[:1000])
+    curl("-C", "-")
+    assert saved.read_bytes() == whole
+
+
+def test_a_signed_url_ends_with_its_grant(service, firm, reviewer):
+    doomed = hold(firm, "EdDSA", reviewer)
+    reader = doomed.reader(service.url)
+    url = reader.post(f"/api/v1/datasets/{api.CONDITIONAL}/signed-urls", {}, 201)["url"]
+    assert requests.get(url, timeout=60).status_code == 200
+    reviewer.post(f"/api/v1/grants/{doomed.grant['id']}/suspension", {"reason": "The test rests it."}, 200)
+    assert requests.get(url, timeout=60).status_code == 403
+    reviewer.post(f"/api/v1/grants/{doomed.grant['id']}/resumption", {"reason": "The test goes on."}, 200)
+    assert requests.get(url, timeout=60).status_code == 200
+    assert requests.get(url, timeout=60).status_code == 403
+    # Also for a tool that asks again and again.
+    reviewer.post(f"/api/v1/grants/{doomed.grant['id']}/revocation", {"reason": "The test ends it."}, 200)
+    with pytest.raises(duckdb.HTTPException):
+        duck.connect().execute(f"select count(*) from '{url}'")
 
 
 def test_rows_by_query_are_those_of_the_release(service, holder, frame):
