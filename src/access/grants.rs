@@ -223,6 +223,19 @@ pub fn of_dataset(conn: &mut Conn, dataset: &Dataset) -> Result<Vec<Grant>> {
     rows.into_iter().map(view).collect()
 }
 
+/// What the firm of an application has had of the dataset besides: its other grants, newest first, but for one that the application renews. For those
+/// who decide; whether they may see it is another question.
+///
+/// # Errors
+/// When the database does not answer.
+pub fn besides(conn: &mut Conn, application: &Application, dataset: &Dataset) -> Result<Vec<Grant>> {
+    let mut grants = of_dataset(conn, dataset)?;
+    let own = |grant: &Grant| grant.application_id == application.id || application.renews_id.as_ref() == Some(&grant.id);
+    grants.retain(|grant| grant.firm_id == application.firm_id && !own(grant));
+    grants.reverse();
+    Ok(grants)
+}
+
 /// The grant, when the caller may see it.
 ///
 /// # Errors

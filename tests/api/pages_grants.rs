@@ -130,3 +130,31 @@ async fn the_sandbox_is_offered_asked_for_and_explained() {
     let page = browser.page(&format!("/firm/grants/{}?lang=en", grant.id)).await;
     assert!(page.contains("groups of too few are left out") && page.contains("/api/v1/sql") && !page.contains("/rows?limit"), "{page}");
 }
+
+#[tokio::test]
+async fn a_review_says_what_else_the_firm_has_of_the_dataset() {
+    let app = TestApp::spawn().await;
+    let firm = app.firm().await;
+    let reviewer = app.staff_browser(&["reviewer"], None).await;
+    let first = app.grant(&firm).await;
+    let page = async |application: &serde_json::Value| {
+        let asked = app.post_as("/api/v1/applications", &firm.token, application).await.expect(201).json();
+        reviewer.page(&format!("/console/applications/{}?lang=en", asked["id"].as_str().unwrap())).await
+    };
+    let again = page(&app.application()).await;
+    assert!(again.contains("Other grants of the firm") && again.contains(&first.id) && again.contains("in force"), "{again}");
+    assert!(!again.contains("held against each other"), "the same rows and fields: {again}");
+    let mut fewer = app.application();
+    fewer["fields"] = json!(["sex", "diagnosis_group"]);
+    let mut part = app.application();
+    part["where"] = json!("diagnosis_group = '呼吸系统'");
+    for wish in [fewer, part] {
+        let page = page(&wish).await;
+        assert!(page.contains("held against each other"), "{page}");
+    }
+    // Another firm's grants are none of it, nor is the grant that an application has become.
+    let other = app.firm().await;
+    let asked = app.post_as("/api/v1/applications", &other.token, &app.application()).await.expect(201).json();
+    let page = reviewer.page(&format!("/console/applications/{}?lang=en", asked["id"].as_str().unwrap())).await;
+    assert!(!page.contains("Other grants of the firm"), "{page}");
+}

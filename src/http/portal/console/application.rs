@@ -17,6 +17,7 @@ use super::{ANY, OVER_GRANTS, staff_of};
 use crate::access::agreements::{self, Agreement};
 use crate::access::applications::{self, Application, Conditions, NewDecision, State, Step};
 use crate::access::desk::{self, Happened};
+use crate::access::grants::{self, Grant};
 use crate::access::reports::{self, FiledReport};
 use crate::catalog::{self, Dataset, Mode, Versions};
 use crate::db::Conn;
@@ -44,6 +45,8 @@ struct ReviewPage {
     rows: Vec<SheetRow>,
     fields: Vec<Leaving>,
     granted: Option<Vec<(&'static str, String)>>,
+    /// What else the firm has or had of the dataset.
+    besides: Vec<Grant>,
     agreement: Option<Agreement>,
     history: Vec<Happened>,
     /// The report that is looked at.
@@ -109,6 +112,29 @@ impl ReviewPage {
         self.modes.len() > self.application.modes.len()
     }
 
+    /// Whether a grant stands at this moment.
+    fn stands(&self, grant: &Grant) -> &'static str {
+        if grant.status == "revoked" {
+            self.w.t("已撤销", "revoked")
+        } else if grants::require_in_force(grant).is_ok() {
+            self.w.t("有效", "in force")
+        } else if grant.status == "suspended" {
+            self.w.t("已暂停", "suspended")
+        } else {
+            self.w.t("已到期", "ended")
+        }
+    }
+
+    /// Whether what is asked for and what the firm has or had can be held against each other: rows of other fields, or of a part of the rows.
+    fn compares(&self) -> bool {
+        let asked = &self.application;
+        self.besides.iter().any(|grant| {
+            let fields = &grant.policy.fields;
+            let same = fields.len() == asked.fields.len() && fields.iter().all(|field| asked.fields.contains(&field.name));
+            !same || grant.policy.rows.receiver_condition != asked.wish.condition
+        })
+    }
+
     /// The days of the term that are granted, as typed.
     fn days(&self) -> String {
         let asked = self.application.term_days.to_string();
@@ -151,6 +177,7 @@ fn page_of(conn: &mut Conn, caller: &Caller, id: &str, asked: Asked) -> Result<R
         publisher: w.text(&dataset.publisher_name).to_owned(),
         rows: sheet::rows(w, &application, &dataset),
         fields: sheet::fields(w, &dataset.entry, &application.fields),
+        besides: grants::besides(conn, &application, &dataset)?,
         granted: application.granted.as_ref().map(|granted| sheet::granted(w, granted)),
         reviews: person.roles.contains(&Role::Reviewer),
         own: person.roles.contains(&Role::Steward) && person.publisher.as_deref() == Some(dataset.entry.publisher.as_str()),
