@@ -12,7 +12,7 @@ pub mod grants;
 pub mod register;
 pub mod reports;
 pub mod sanctions;
-mod signing;
+mod signed_urls;
 mod terms;
 
 use serde_json::{Value, json};
@@ -26,7 +26,7 @@ use crate::ledger::{self, Draft, Kind, Marks};
 use grants::Grant;
 
 pub use crate::catalog::Mode;
-pub use signing::{check_signable, record_signed};
+pub use signed_urls::{check_signable, record_signed};
 pub use terms::{Days, Terms};
 
 /// For whom a release was made.

@@ -6,7 +6,7 @@ mod client_keys;
 mod collect;
 mod reading;
 mod receiving;
-mod signing;
+mod signed_urls;
 mod signing_in;
 mod watching;
 mod work;
@@ -31,7 +31,7 @@ use crate::error::{Error, Result};
 use crate::identity::keys::agreements::AgreementKey;
 use crate::identity::keys::{self, KeyRing, Keys};
 use crate::identity::signed_urls::UrlKey;
-use crate::identity::{KnownTokens, password, people};
+use crate::identity::{KnownCredentials, password, people};
 use crate::jobs::{self, Job, JobKind};
 use crate::ledger::note::LogKey;
 use crate::ledger::{Follower, Recorder};
@@ -49,7 +49,7 @@ pub use attaching::Announced;
 pub use beside::PartsBeside;
 pub use reading::Allowed;
 pub use receiving::{Receiving, UploadTurn};
-pub use signing::Signed;
+pub use signed_urls::Signed;
 pub use signing_in::Credentials;
 pub use watching::{Watch, watched};
 pub use work::{IntakeOrder, ReleaseOrder};
@@ -81,8 +81,8 @@ pub struct App {
     pub engine: Arc<Engine>,
     /// The signing keys.
     pub keys: Keys,
-    /// Access tokens that were found valid.
-    pub tokens: KnownTokens,
+    /// Access tokens and signed URLs that were found valid.
+    pub known: KnownCredentials,
     /// Signs URLs.
     pub url_key: UrlKey,
     /// Whose turn it is to look for the keys that a client publishes.
@@ -195,7 +195,7 @@ impl App {
             exports: Exports::new(parts.db.clone(), parts.storage.clone(), Arc::clone(&parts.engine)),
             engine: Arc::clone(&parts.engine),
             keys,
-            tokens: KnownTokens::default(),
+            known: KnownCredentials::default(),
             url_key: UrlKey::of(&parts.master),
             key_turns: KeyTurns::default(),
             outbound: Outbound::new(&settings.outbound)?,

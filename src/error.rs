@@ -88,6 +88,16 @@ impl Error {
         Error::Invalid(vec![Fault { pointer: pointer.into(), detail: detail.into() }])
     }
 
+    /// The same, where the faults are named as parameters and the values came in a JSON body: by pointer.
+    #[must_use]
+    pub fn in_body(self) -> Self {
+        if let Error::Invalid(faults) = self {
+            let pointed = |fault: Fault| Fault { pointer: format!("/{}", fault.pointer.trim_start_matches('/')), ..fault };
+            return Error::Invalid(faults.into_iter().map(pointed).collect());
+        }
+        self
+    }
+
     /// The named thing does not exist.
     pub fn not_found(what: &'static str, name: impl Into<String>) -> Self {
         Error::NotFound { what, name: name.into() }

@@ -19,7 +19,7 @@ use std::net::IpAddr;
 
 use crate::error::{Error, Result};
 
-pub use known::KnownTokens;
+pub use known::KnownCredentials;
 pub use people::Role;
 
 /// Who makes a request, and from where. 调用方

@@ -13,12 +13,12 @@ use crate::settings::Settings;
 pub(super) fn command() -> Command {
     Command::new("keys").about("Look after the keys that sign, while the service is stopped").subcommand_required(true).subcommand(
         Command::new("rotate")
-            .about("Make a new key; it signs six minutes later, and the keys before it verify until their last token has ended")
+            .about("Make a new key; it signs six minutes later, and the keys before it verify until their last token, and the last URL signed with one, has ended")
             .arg(
                 Arg::new("emergency")
                     .long("emergency")
                     .action(ArgAction::SetTrue)
-                    .help("a private key may have leaked: the new key signs at once, and every token of the others is over"),
+                    .help("a private key may have leaked: the new key signs at once, and every token of the others, and URL signed with one, is over"),
             )
             .arg(
                 Arg::new("agreements")

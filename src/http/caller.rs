@@ -27,6 +27,7 @@ use crate::error::{Error, Result};
 use crate::identity::dpop::{self, Demand, Possession};
 use crate::identity::jwk::ALGORITHMS;
 use crate::identity::people::sessions::{self, Resumed};
+use crate::identity::signed_urls;
 use crate::identity::{Caller, Identity, PersonIdentity};
 use crate::limits::{LimitKey, Standing, Tier};
 use crate::settings::{ForwardedHeader, Settings};
@@ -43,6 +44,9 @@ const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// What stands before the signature of a URL that opens one file.
 const SIGNED: &str = "/api/v1/signed/";
+
+/// How long a part of a path is at most in the log. Ids and slugs are shorter, signatures longer.
+const LONGEST_PART: usize = 128;
 
 /// What stands before the path of a collection's file.
 const FILES: &str = "/files/";
@@ -70,21 +74,21 @@ impl FromRequest for Caller {
 
 /// What a signed URL opens, and the file name that stands at its end.
 #[derive(Clone)]
-pub struct SignedPath {
+pub struct SignedTarget {
+    /// What the URL opens, as it says.
     pub opens: serde_json::Value,
+    /// The name at its end, as it came.
     pub file_name: String,
 }
 
-impl FromRequest for SignedPath {
+impl FromRequest for SignedTarget {
     type Error = Error;
     type Future = Ready<Result<Self>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         // An address that is written in another way than it was answered was not taken for one with a signature.
-        let signed = request.extensions().get::<SignedPath>().cloned();
-        ready(
-            signed.ok_or_else(|| Error::Unauthenticated("the signed URL is not valid here: take it exactly as it was answered".to_owned())),
-        )
+        let signed = request.extensions().get::<SignedTarget>().cloned();
+        ready(signed.ok_or_else(signed_urls::not_valid))
     }
 }
 
@@ -144,7 +148,8 @@ pub async fn resolve(mut request: ServiceRequest, next: Next<impl MessageBody + 
     Ok(response)
 }
 
-/// The path as the log has it: that of a collection's file may name a person, and is left out; a signature is as good as a token.
+/// The path as the log has it: that of a collection's file may name a person, and is left out. So is whatever is as long as a signature, which is as
+/// good as a token at another address too.
 fn logged(path: &str) -> Cow<'_, str> {
     let plain = percent_decode_str(path).decode_utf8_lossy();
     if let Some((before, _)) = plain.split_once(SIGNED) {
@@ -152,6 +157,10 @@ fn logged(path: &str) -> Cow<'_, str> {
     }
     match plain.split_once(FILES) {
         Some((dataset, _)) if dataset.contains("/datasets/") => Cow::Owned(format!("{dataset}{FILES}…")),
+        Some(_) | None if path.split('/').any(|part| part.len() > LONGEST_PART) => {
+            let parts = path.split('/').map(|part| if part.len() > LONGEST_PART { "…" } else { part });
+            Cow::Owned(parts.collect::<Vec<_>>().join("/"))
+        }
         Some(_) | None => Cow::Borrowed(path),
     }
 }
@@ -309,7 +318,7 @@ async fn identify(app: &Arc<App>, request: &ServiceRequest, address: IpAddr) -> 
         let person = resume(app, token, false).await?;
         return Ok((Caller { address, identity: Identity::Person(person) }, None));
     }
-    let client = app.tokens.client(&app.db, &app.follower, &app.keys, &app.issuer, &token).await?;
+    let client = app.known.client(&app.db, &app.follower, &app.keys, &app.issuer, &token).await?;
     let proof = match (&client.jkt, bound) {
         (None, false) => None,
         (Some(_), false) => {
@@ -325,10 +334,10 @@ async fn identify(app: &Arc<App>, request: &ServiceRequest, address: IpAddr) -> 
 
 /// The client that signed the address. What else the request says of its sender is not looked at.
 async fn by_signature(app: &Arc<App>, request: &ServiceRequest, signed: &str, address: IpAddr) -> Resolved {
-    let (sealed, file_name) = signed.split_once('/').unwrap_or((signed, ""));
-    let url = app.url_key.open(sealed)?;
-    let client = app.tokens.maker(&app.db, &app.follower, &app.keys, sealed, &url).await?;
-    request.extensions_mut().insert(SignedPath { opens: url.opens, file_name: file_name.to_owned() });
+    let (signature, file_name) = signed.split_once('/').unwrap_or((signed, ""));
+    let url = app.url_key.verify(signature)?;
+    let client = app.known.maker(&app.db, &app.follower, &app.keys, signature, &url).await?;
+    request.extensions_mut().insert(SignedTarget { opens: url.opens, file_name: file_name.to_owned() });
     Ok((Caller { address, identity: Identity::Client(client) }, None))
 }
 

@@ -358,8 +358,9 @@ impl TokenForm {
 
 /// Revoke an access token
 ///
-/// RFC 7009, by the client to which it was issued: the token is refused from the next request on, and a download that runs with it breaks off. A token that is not valid,
-/// or another client's, is left alone, and the answer is the same.
+/// RFC 7009, by the client to which it was issued: the token is refused from the next request on, a download that runs with it breaks off, and the signed URLs that
+/// were made with it are over; these may outlast it, so that a token counts for an hour after it has expired. A token that is not valid, or another
+/// client's, is left alone, and the answer is the same.
 #[utoipa::path(
     tag = "oauth2",
     request_body(content = TokenForm, content_type = "application/x-www-form-urlencoded"),

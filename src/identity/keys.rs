@@ -184,8 +184,8 @@ pub struct Rotation {
     pub others_until: NaiveDateTime,
 }
 
-/// Makes a new key for tokens. It is published at once, signs when whoever keeps the published keys knows it, and the keys before it verify until the last
-/// token that they signed has ended, and the last signed URL that was made with one. In an emergency, when a private key may have leaked, it signs at once and every token of the others is over.
+/// Makes a new key for tokens. It is published at once, signs when whoever keeps the published keys knows it, and the keys before it verify
+/// until the last token that they signed has ended, and the last signed URL that was made with one. In an emergency, when a private key may have leaked, it signs at once and every token of the others is over.
 ///
 /// # Errors
 /// When the database does not take it.

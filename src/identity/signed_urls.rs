@@ -1,14 +1,14 @@
 //! URLs that stand for a client's token: for one thing, for a short time, for tools that send no header. 签名链接
 //!
-//! A URL says who made it, with which token, what it opens and until when, under a keyed hash of the service. Nothing of it is stored. At each
-//! use it is worth what the token is worth at that moment, but for the token's own end: whoever ends the token, its client, its firm or its
-//! grant ends the URLs that were made with it.
+//! A URL says who made it, with which token, what it opens and until when, under a keyed hash of the service. It is not stored, and not
+//! encrypted. At each use it is worth what the token is worth at that moment, but for the token's own expiry: whoever ends the token, its
+//! client, its firm or its grant ends the URLs that were made with it.
 
 use chrono::{DateTime, Duration, SubsecRound, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::ClientIdentity;
+use super::{Caller, Identity};
 use crate::clock::now;
 use crate::crypto::{HmacKey, MasterKey, base64url, unbase64url};
 use crate::error::{Error, Result};
@@ -63,12 +63,23 @@ pub struct SignedUrl {
 }
 
 impl SignedUrl {
+    /// What is said of one whose token was ended.
+    pub(super) fn ended() -> Error {
+        Error::Unauthenticated("what the URL was signed with was ended; ask for a new URL with a new token".to_owned())
+    }
+
     /// A new one of a client that comes with the token of a grant. It ends after that time.
     ///
     /// # Errors
-    /// When the token is for no grant.
-    pub fn new(client: &ClientIdentity, opens: Value, lifetime: Lifetime) -> Result<Self> {
-        let no_grant = || Error::Forbidden("a signed URL is made with the token of a grant".to_owned());
+    /// When the caller is no client with such a token.
+    pub fn new(caller: &Caller, opens: Value, lifetime: Lifetime) -> Result<Self> {
+        let client = match &caller.identity {
+            Identity::Client(client) => Some(client),
+            Identity::Anonymous | Identity::Person(_) => None,
+        };
+        let no_grant =
+            || Error::Forbidden("a signed URL is made with the token of a grant: take one with authorization_details".to_owned());
+        let client = client.ok_or_else(no_grant)?;
         Ok(SignedUrl {
             id: uuid::Uuid::now_v7().to_string(),
             client_id: client.client_id.clone(),
@@ -76,7 +87,8 @@ impl SignedUrl {
             jti: client.jti.clone(),
             issued_at: client.issued_at,
             kid: client.kid.clone(),
-            until: now().trunc_subsecs(0) + lifetime.0,
+            // Whole seconds, and not fewer than were asked for.
+            until: now().trunc_subsecs(0) + Duration::seconds(1) + lifetime.0,
             opens,
         })
     }
@@ -95,7 +107,7 @@ impl UrlKey {
     ///
     /// # Errors
     /// When what it opens cannot be written.
-    pub fn seal(&self, url: &SignedUrl) -> Result<String> {
+    pub fn sign(&self, url: &SignedUrl) -> Result<String> {
         let claims = serde_json::to_vec(url)?;
         Ok(base64url(&[self.0.tag(&claims).as_slice(), &claims].concat()))
     }
@@ -104,19 +116,23 @@ impl UrlKey {
     ///
     /// # Errors
     /// When it was not made here, was changed, or is over.
-    pub fn open(&self, sealed: &str) -> Result<SignedUrl> {
-        let refused = || Error::Unauthenticated("the signed URL is not valid here: take it exactly as it was answered".to_owned());
-        let bytes = unbase64url(sealed).ok_or_else(refused)?;
-        let (tag, claims) = bytes.split_at_checked(TAG_BYTES).ok_or_else(refused)?;
+    pub fn verify(&self, signature: &str) -> Result<SignedUrl> {
+        let bytes = unbase64url(signature).ok_or_else(not_valid)?;
+        let (tag, claims) = bytes.split_at_checked(TAG_BYTES).ok_or_else(not_valid)?;
         if !self.0.verifies_tag(claims, tag) {
-            return Err(refused());
+            return Err(not_valid());
         }
-        let url: SignedUrl = serde_json::from_slice(claims).map_err(|_of_another_release| refused())?;
+        let url: SignedUrl = serde_json::from_slice(claims).map_err(|_of_another_release| not_valid())?;
         if url.until <= now() {
             return Err(Error::Unauthenticated("the signed URL has expired; ask for a new one".to_owned()));
         }
         Ok(url)
     }
+}
+
+/// What is said of one that was not made here, or was changed since.
+pub fn not_valid() -> Error {
+    Error::Unauthenticated("the signed URL is not valid here: take it exactly as it was answered".to_owned())
 }
 
 #[cfg(test)]
@@ -137,24 +153,24 @@ mod tests {
 
     #[test]
     fn a_url_opens_under_its_key_alone_and_until_it_ends() {
-        let sealed = key("07").seal(&url(60)).unwrap();
-        assert_eq!(key("07").open(&sealed).unwrap(), url(60));
-        assert!(key("08").open(&sealed).is_err());
-        let over = key("07").seal(&url(0)).unwrap();
-        assert!(key("07").open(&over).unwrap_err().to_string().contains("expired"));
+        let signature = key("07").sign(&url(60)).unwrap();
+        assert_eq!(key("07").verify(&signature).unwrap(), url(60));
+        assert!(key("08").verify(&signature).is_err());
+        let over = key("07").sign(&url(0)).unwrap();
+        assert!(key("07").verify(&over).unwrap_err().to_string().contains("expired"));
     }
 
     #[test]
     fn no_letter_of_a_url_can_be_another() {
-        let (key, sealed) = (key("07"), key("07").seal(&url(60)).unwrap());
-        for at in 0..sealed.len() {
-            let mut changed = sealed.clone().into_bytes();
+        let (key, signature) = (key("07"), key("07").sign(&url(60)).unwrap());
+        for at in 0..signature.len() {
+            let mut changed = signature.clone().into_bytes();
             changed[at] = if changed[at] == b'A' { b'B' } else { b'A' };
-            assert!(key.open(&String::from_utf8(changed).unwrap()).is_err(), "letter {at}");
-            assert!(key.open(&sealed[..at]).is_err(), "the first {at} letters");
+            assert!(key.verify(&String::from_utf8(changed).unwrap()).is_err(), "letter {at}");
+            assert!(key.verify(&signature[..at]).is_err(), "the first {at} letters");
         }
-        assert!(key.open(&format!("{sealed}A")).is_err());
-        assert!(key.open(&format!("{sealed}=")).is_err());
-        assert!(key.open("é").is_err());
+        assert!(key.verify(&format!("{signature}A")).is_err());
+        assert!(key.verify(&format!("{signature}=")).is_err());
+        assert!(key.verify("é").is_err());
     }
 }

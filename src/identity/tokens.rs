@@ -13,6 +13,7 @@ use super::ClientIdentity;
 use super::clients::Client;
 use super::keys::{self, KeyRing};
 use super::once;
+use super::signed_urls::{LONGEST_SECONDS, SignedUrl};
 use crate::clock::now;
 use crate::db::schema::ended_tokens;
 use crate::db::{Conn, lock_ledger};
@@ -141,8 +142,13 @@ pub fn issue(
 ///
 /// # Errors
 /// When anything about it is wrong; the answer never says what, beyond "expired".
-#[expect(clippy::wildcard_enum_match_arm, reason = "the library may name more kinds of errors")]
 pub fn verify_access(keys: &KeyRing, issuer: &str, token: &str) -> Result<AccessClaims> {
+    verify_until(keys, issuer, token, 0)
+}
+
+/// The same, also for a token that expired up to `expired` seconds ago.
+#[expect(clippy::wildcard_enum_match_arm, reason = "the library may name more kinds of errors")]
+fn verify_until(keys: &KeyRing, issuer: &str, token: &str, expired: i64) -> Result<AccessClaims> {
     let refused = || Error::Unauthenticated("the access token is not valid here".to_owned());
     let header = decode_header(token).map_err(|_malformed| refused())?;
     let typed =
@@ -153,7 +159,7 @@ pub fn verify_access(keys: &KeyRing, issuer: &str, token: &str) -> Result<Access
     let kid = header.kid.ok_or_else(refused)?;
     let key = keys.verifying(&kid).ok_or_else(refused)?;
     let mut validation = Validation::new(Algorithm::EdDSA);
-    validation.leeway = LEEWAY_SECONDS;
+    validation.leeway = LEEWAY_SECONDS + expired.unsigned_abs();
     validation.validate_nbf = true;
     validation.set_issuer(&[issuer]);
     validation.set_audience(&[issuer]);
@@ -180,9 +186,14 @@ pub fn verify_access(keys: &KeyRing, issuer: &str, token: &str) -> Result<Access
 /// When it is over.
 pub fn require_held(conn: &mut Conn, client: &Client, token: &ClientIdentity) -> Result<()> {
     if is_ended(conn, client, &token.jti, token.issued_at)? || !keys::is_in_use(conn, &token.kid)? {
-        return Err(Error::Unauthenticated("the access token was ended before its time; take a new one".to_owned()));
+        return Err(if token.signed_url.is_some() { SignedUrl::ended() } else { ended() });
     }
     Ok(())
+}
+
+/// What is said of a token that was ended before its time.
+pub(super) fn ended() -> Error {
+    Error::Unauthenticated("the access token was ended before its time; take a new one".to_owned())
 }
 
 /// Whether a token that is valid by itself was ended before its time, with its own name or with all of its client's.
@@ -197,13 +208,14 @@ pub fn is_ended(conn: &mut Conn, client: &Client, jti: &str, issued_at: i64) -> 
     Ok(ended > 0)
 }
 
-/// Ends a token of the client's own before its time (RFC 7009). One that is not valid, or another's, is left alone without a word.
+/// Ends a token of the client's own before its time (RFC 7009), and the signed URLs that were made with it. These may outlast it, so that
+/// one which has expired is ended too for as long as they may. One that is not valid, or another's, is left alone without a word.
 ///
 /// # Errors
 /// When the database does not answer.
 pub fn end(conn: &mut Conn, keys: &KeyRing, issuer: &str, client: &Client, token: &str) -> Result<()> {
     lock_ledger(conn)?;
-    let Ok(claims) = verify_access(keys, issuer, token) else { return Ok(()) };
+    let Ok(claims) = verify_until(keys, issuer, token, LONGEST_SECONDS) else { return Ok(()) };
     if claims.client_id != client.id || is_ended(conn, client, &claims.jti, claims.iat)? {
         return Ok(());
     }

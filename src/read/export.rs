@@ -145,10 +145,7 @@ impl Export {
     /// When it cannot; the text says what to take instead.
     pub fn check(self, release: &Release) -> Result<()> {
         if self.spreadsheet && self.format != Format::Csv {
-            return Err(Error::invalid(
-                "spreadsheet",
-                "this is for format=csv only; in the other formats no text can be taken for a formula",
-            ));
+            return Err(Error::invalid("spreadsheet", "this is for csv alone; in the other formats no text can be taken for a formula"));
         }
         match self.format {
             Format::Xlsx => workbook::check(release),

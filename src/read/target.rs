@@ -38,6 +38,16 @@ pub enum TargetFile {
 }
 
 impl TargetFile {
+    /// In which form a release leaves, in one word for the ledger: `csv`, `csv+spreadsheet`.
+    pub fn form(&self) -> Option<String> {
+        match self {
+            TargetFile::Release { format, spreadsheet } => {
+                Some(format!("{}{}", format.as_str(), if *spreadsheet { "+spreadsheet" } else { "" }))
+            }
+            TargetFile::File { .. } | TargetFile::Archive {} => None,
+        }
+    }
+
     /// The read by which it is had.
     pub fn read(&self, version: Option<i32>) -> Read {
         let files = match self {

