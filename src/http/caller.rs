@@ -3,13 +3,12 @@
 //! Whether a client, its firm or a session may still act is known at every request as of the last transaction, so that a
 //! revocation works at once, whatever a token still says.
 
-use std::borrow::Cow;
 use std::future::{Ready, ready};
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Instant;
 
-use actix_web::body::{BoxBody, MessageBody};
+use actix_web::body::{BodySize, BodyStream, BoxBody, MessageBody, SizedStream};
 use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
 use actix_web::http::header::{
     AUTHORIZATION, CONTENT_SECURITY_POLICY, FORWARDED, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE,
@@ -18,6 +17,8 @@ use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
 use actix_web::{FromRequest, HttpMessage, HttpRequest, HttpResponse, web};
 
+use bytes::Bytes;
+use futures::stream;
 use percent_encoding::percent_decode_str;
 
 use super::problem::{Language, respond};
@@ -130,7 +131,7 @@ pub async fn resolve(mut request: ServiceRequest, next: Next<impl MessageBody + 
         request.head_mut().method = Method::GET;
     }
     let (response, who, standing) = answer(request, next, language, &id).await?;
-    let mut response = response;
+    let mut response = if method == Method::HEAD { without_bytes(response) } else { response };
     let refused = response.status() == StatusCode::TOO_MANY_REQUESTS;
     decorate(response.headers_mut(), refused, &id, standing);
     if path.starts_with("/docs/") {
@@ -139,7 +140,7 @@ pub async fn resolve(mut request: ServiceRequest, next: Next<impl MessageBody + 
     tracing::info!(
         request.id = %id,
         http.method = %method,
-        http.path = %logged(&path),
+        http.path = %told_path(&path),
         http.status = response.status().as_u16(),
         caller = %who,
         duration_ms = started.elapsed().as_secs_f64() * 1000.0,
@@ -148,21 +149,28 @@ pub async fn resolve(mut request: ServiceRequest, next: Next<impl MessageBody + 
     Ok(response)
 }
 
-/// The path as the log has it: that of a collection's file may name a person, and is left out. So is whatever is as long as a signature, which is as
-/// good as a token at another address too.
-fn logged(path: &str) -> Cow<'_, str> {
+/// The path as the log and problems have it: that of a collection's file may name a person, and is left out. So is whatever is as long as a
+/// signature, which is as good as a token at another address too.
+pub fn told_path(path: &str) -> String {
     let plain = percent_decode_str(path).decode_utf8_lossy();
-    if let Some((before, _)) = plain.split_once(SIGNED) {
-        return Cow::Owned(format!("{before}{SIGNED}…"));
+    let told = match (plain.split_once(SIGNED), plain.split_once(FILES)) {
+        (Some((before, _)), _) => format!("{before}{SIGNED}…"),
+        (None, Some((dataset, _))) if dataset.contains("/datasets/") => format!("{dataset}{FILES}…"),
+        (None, Some(_) | None) => path.to_owned(),
+    };
+    if told.split('/').all(|part| part.len() <= LONGEST_PART) {
+        return told;
     }
-    match plain.split_once(FILES) {
-        Some((dataset, _)) if dataset.contains("/datasets/") => Cow::Owned(format!("{dataset}{FILES}…")),
-        Some(_) | None if path.split('/').any(|part| part.len() > LONGEST_PART) => {
-            let parts = path.split('/').map(|part| if part.len() > LONGEST_PART { "…" } else { part });
-            Cow::Owned(parts.collect::<Vec<_>>().join("/"))
-        }
-        Some(_) | None => Cow::Borrowed(path),
-    }
+    told.split('/').map(|part| if part.len() > LONGEST_PART { "…" } else { part }).collect::<Vec<_>>().join("/")
+}
+
+/// The same answer without its bytes, which nobody asked for: they are not read, and count for nobody.
+fn without_bytes(response: ServiceResponse<BoxBody>) -> ServiceResponse<BoxBody> {
+    response.map_body(|_, body| match body.size() {
+        BodySize::None | BodySize::Sized(0) => body,
+        BodySize::Sized(length) => BoxBody::new(SizedStream::new(length, stream::empty::<Result<Bytes>>())),
+        BodySize::Stream => BoxBody::new(BodyStream::new(stream::empty::<Result<Bytes>>())),
+    })
 }
 
 type Answered = (ServiceResponse<BoxBody>, String, Option<Standing>);

@@ -316,5 +316,5 @@ pub async fn no_route(request: HttpRequest, index: web::Data<RouteIndex>) -> Res
         }
         return Ok(response);
     }
-    Err(Error::not_found("page or operation at", request.path()))
+    Err(Error::not_found("page or operation at", super::caller::told_path(request.path())))
 }

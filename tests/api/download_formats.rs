@@ -131,7 +131,7 @@ async fn a_release_too_long_for_excel_is_refused_with_a_way_out() {
     folder.open("long", &["a:integer"], format!("a\n{}", "1\n".repeat(1_048_576)));
     let app = TestApp::start(Some(folder.path()), &[]).await;
     let problem = app.get("/api/v1/datasets/long/download?format=xlsx").await.problem(413, "too-large");
-    assert!(problem["detail"].as_str().unwrap().contains("format=csv"), "{problem}");
+    assert!(problem["detail"].as_str().unwrap().contains("format csv"), "{problem}");
     let detail = app.get("/api/v1/datasets/long").await.expect(200).json();
     assert!(detail["downloads"].as_array().unwrap().iter().all(|one| one["format"] != "xlsx"));
 }

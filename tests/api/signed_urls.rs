@@ -77,6 +77,14 @@ async fn a_signed_url_gives_what_the_token_gives_and_is_in_the_ledger() {
     assert_eq!(read.iter().filter(|entry| entry["signed_url"].is_null()).count(), 3, "by the token");
     let used = app.get_as(&format!("/api/v1/grants/{}", grant.id), &firm.token).await.expect(200).json()["used"].clone();
     assert_eq!(used["today"]["calls"], 21, "{used}");
+    // Of a HEAD nothing is sent, and it counts as a call alone.
+    let url = signed(&app, &grant.token, SLUG, &json!({})).await;
+    let head = app.send(Method::HEAD, &url, None, None, &[]).await.expect(200);
+    assert!(head.header("content-length").parse::<u64>().unwrap() > 100_000);
+    let after = app.get_as(&format!("/api/v1/grants/{}", grant.id), &firm.token).await.expect(200).json()["used"].clone();
+    let counted = |used: &Value, what: &str| used["today"][what].as_u64().unwrap();
+    assert_eq!(counted(&after, "calls"), 22);
+    assert_eq!((counted(&after, "bytes"), counted(&after, "rows")), (counted(&used, "bytes"), counted(&used, "rows")));
 }
 
 #[tokio::test]
