@@ -24,6 +24,7 @@ use tokio::sync::{Notify, Semaphore};
 use crate::access::calendar::Calendar;
 use crate::access::grants::Grant;
 use crate::access::{Days, Terms, agreements};
+use crate::catalog::Scheme;
 use crate::crypto::{MasterKey, hex, random_bytes};
 use crate::db::Db;
 use crate::engine::Engine;
@@ -79,6 +80,8 @@ pub struct App {
     pub storage: Storage,
     /// The query engine.
     pub engine: Arc<Engine>,
+    /// The active scheme of grades.
+    pub grades: Arc<Scheme>,
     /// The signing keys.
     pub keys: Keys,
     /// Access tokens and signed URLs that were found valid.
@@ -129,6 +132,8 @@ pub struct Parts {
     pub storage: Storage,
     /// The query engine.
     pub engine: Arc<Engine>,
+    /// The active scheme of grades.
+    pub grades: Arc<Scheme>,
 }
 
 impl Parts {
@@ -146,13 +151,27 @@ impl Parts {
         let db = Db::open(settings.database_url.expose()).context("cannot open the database")?;
         let storage = Storage::open(&settings.store_dir, &folder.scratch(), &folder.incoming())?;
         let engine = Arc::new(Engine::start(&storage, settings.query_memory_bytes, &folder.scratch())?);
-        Ok(Parts { folder, master, db, storage, engine })
+        let grades = Arc::new(grades(settings)?);
+        Ok(Parts { folder, master, db, storage, engine, grades })
     }
 
     /// What publishing works with.
     pub fn tools(&self) -> Tools {
-        Tools { db: self.db.clone(), storage: self.storage.clone(), engine: Arc::clone(&self.engine) }
+        Tools { db: self.db.clone(), storage: self.storage.clone(), engine: Arc::clone(&self.engine), grades: Arc::clone(&self.grades) }
     }
+}
+
+/// The scheme of grades that the settings name: one that comes with the service, or a file.
+fn grades(settings: &Settings) -> anyhow::Result<Scheme> {
+    let name = settings.grading.as_str();
+    let text = match Scheme::shipped(name) {
+        Some(text) => text.to_owned(),
+        None => crate::storage::read_text(std::path::Path::new(name)).with_context(|| {
+            let shipped: Vec<&str> = Scheme::names().collect();
+            format!("grading `{name}` is neither a scheme that comes with the service ({}) nor a file that can be read", shipped.join(", "))
+        })?,
+    };
+    Scheme::read(&text).with_context(|| format!("grading {name}"))
 }
 
 fn terms(settings: &Settings) -> anyhow::Result<Terms> {
@@ -194,6 +213,7 @@ impl App {
             storage: parts.storage.clone(),
             exports: Exports::new(parts.db.clone(), parts.storage.clone(), Arc::clone(&parts.engine)),
             engine: Arc::clone(&parts.engine),
+            grades: Arc::clone(&parts.grades),
             keys,
             known: KnownCredentials::default(),
             url_key: UrlKey::of(&parts.master),
@@ -217,7 +237,7 @@ impl App {
 
     /// What publishing works with.
     pub fn tools(&self) -> Tools {
-        Tools { db: self.db.clone(), storage: self.storage.clone(), engine: Arc::clone(&self.engine) }
+        Tools { db: self.db.clone(), storage: self.storage.clone(), engine: Arc::clone(&self.engine), grades: Arc::clone(&self.grades) }
     }
 
     /// Puts a job into the queue and says so.

@@ -46,6 +46,7 @@ fn routes(config: &mut ServiceConfig<'_>) {
             scope::scope("/api/v1")
                 .service(v1::datasets::list_datasets)
                 .service(v1::datasets::find_dataset)
+                .service(v1::datasets::find_grading)
                 .service(v1::datasets::list_versions)
                 .service(v1::versions::find_version)
                 .service(v1::versions::find_profile)

@@ -126,6 +126,8 @@ pub struct Settings {
     pub application_days: [u32; 6],
     /// Which days are worked, where that is not the calendar that comes with the service.
     pub working_calendar: Option<PathBuf>,
+    /// The scheme of grades: its name, or a file.
+    pub grading: String,
     /// The share of rows that a grant's release leaves out.
     pub fingerprint_share: f64,
     /// The most bytes of one uploaded file.
@@ -213,6 +215,7 @@ impl Settings {
             query_memory_bytes: values.size("query_memory_bytes")?,
             application_days: application_days(values)?,
             working_calendar: values.text("working_calendar").map(PathBuf::from),
+            grading: values.text("grading").unwrap_or("shanghai-2019").to_owned(),
             fingerprint_share: values.share("fingerprint_share")?,
             upload_max_bytes: values.number("upload_max_bytes")?,
             upload_quota_bytes: values.number("upload_quota_bytes")?,

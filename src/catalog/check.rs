@@ -3,12 +3,13 @@
 mod policy;
 
 use super::entry::{Entry, Field, FieldType, OpenType, Text};
+use super::grading::Scheme;
 use super::store::{Publisher, Theme};
 
 type Faults = Vec<(String, String)>;
 
 /// Every rule that the entry breaks: the key, and what is wrong with it.
-pub fn check_entry(entry: &Entry, publishers: &[Publisher], themes: &[Theme]) -> Faults {
+pub fn check_entry(entry: &Entry, publishers: &[Publisher], themes: &[Theme], scheme: &Scheme) -> Faults {
     let mut faults = Faults::new();
     check_texts(entry, &mut faults);
     if !publishers.iter().any(|publisher| publisher.slug == entry.publisher) {
@@ -25,6 +26,7 @@ pub fn check_entry(entry: &Entry, publishers: &[Publisher], themes: &[Theme]) ->
     for (at, field) in entry.fields.iter().enumerate() {
         check_field(entry, at, field, &mut faults);
     }
+    faults.extend(scheme.faults(entry));
     faults
 }
 

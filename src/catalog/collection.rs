@@ -51,6 +51,7 @@ fn standard_field(standard: &(&str, FieldType, &str, &str, bool), open_type: Ope
         sensitivity: Sensitivity::None,
         release: if kept { ReleaseRule::default() } else { ReleaseRule::DROP },
         coarser: Vec::new(),
+        grade: None,
         cleared: None,
     }
 }

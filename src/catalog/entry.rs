@@ -38,6 +38,24 @@ impl OpenType {
             OpenType::Closed => "closed",
         }
     }
+
+    fn strictness(self) -> u8 {
+        match self {
+            OpenType::Unconditional => 0,
+            OpenType::Conditional => 1,
+            OpenType::Closed => 2,
+        }
+    }
+
+    /// Whether it opens more than another.
+    pub fn is_wider(self, other: OpenType) -> bool {
+        self.strictness() < other.strictness()
+    }
+
+    /// The one of two that opens less.
+    pub fn narrower(self, other: OpenType) -> Self {
+        if other.is_wider(self) { self } else { other }
+    }
 }
 
 /// How often the publisher promises new data. 更新频率
@@ -112,6 +130,9 @@ pub struct Field {
     /// What may happen to it instead where groups of people would be too small, from the mildest rule to the coarsest; `drop` may be the last.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub coarser: Vec<ReleaseRule>,
+    /// Its grade, by its code in the active scheme of grades. 分级
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grade: Option<String>,
     /// Why what the scan finds in this column is no personal data, in a curator's words. Without it, a finding holds an unconditional
     /// dataset's version back.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 use super::check::check_entry;
 use super::collection::complete;
 use super::entry::{Entry, Text};
+use super::grading::Scheme;
 use super::store::{Publisher, PublisherContact, Theme};
 use crate::identity::uscc;
 use crate::storage::{list_folders, read_text};
@@ -82,8 +83,8 @@ struct ThemeText {
     name: Text,
 }
 
-/// Reads the folder. Mistakes do not stop it: what is right is answered beside them.
-pub fn read_folder(dir: &Path) -> Folder {
+/// Reads the folder, whose fields are graded by that scheme. Mistakes do not stop it: what is right is answered beside them.
+pub fn read_folder(dir: &Path, scheme: &Scheme) -> Folder {
     let mut folder = Folder::default();
     read_publishers(&dir.join("publishers.toml"), &mut folder);
     read_themes(&dir.join("themes.toml"), &mut folder);
@@ -95,7 +96,7 @@ pub fn read_folder(dir: &Path) -> Folder {
         }
     };
     for slug in slugs {
-        read_entry(dir, &slug, &mut folder);
+        read_entry(dir, &slug, scheme, &mut folder);
     }
     folder
 }
@@ -131,7 +132,7 @@ fn read_themes(file: &Path, folder: &mut Folder) {
     folder.themes = themes;
 }
 
-fn read_entry(dir: &Path, slug: &str, folder: &mut Folder) {
+fn read_entry(dir: &Path, slug: &str, scheme: &Scheme, folder: &mut Folder) {
     let file = dir.join(slug).join("dataset.toml");
     if !is_slug(slug) {
         folder.mistakes.push(Mistake { file, line: None, key: None, detail: format!("the folder's name is the slug: {SLUG_RULE}") });
@@ -140,7 +141,7 @@ fn read_entry(dir: &Path, slug: &str, folder: &mut Folder) {
     let Some((text, mut entry)) = read_toml::<Entry>(&file, &mut folder.mistakes) else { return };
     let before = folder.mistakes.len();
     let added = complete(&mut entry);
-    for (key, detail) in check_entry(&entry, &folder.publishers, &folder.themes) {
+    for (key, detail) in check_entry(&entry, &folder.publishers, &folder.themes, scheme) {
         let key = as_written(key, added);
         let line = line_of_key(&text, &key);
         folder.mistakes.push(Mistake { file: file.clone(), line, key: Some(key), detail });

@@ -31,7 +31,9 @@ use super::problem::{KINDS, Language};
 use super::v1::datasets::{DatasetDetail, detail};
 use crate::access::Read;
 use crate::app::App;
-use crate::catalog::{self, Dataset, DatasetFilter, Field, OpenType, Publisher, ReleaseRule, Sensitivity, Text, Theme, UpdateFrequency};
+use crate::catalog::{
+    self, Dataset, DatasetFilter, Field, Grading, OpenType, Publisher, ReleaseRule, Sensitivity, Text, Theme, UpdateFrequency,
+};
 use crate::clock::shanghai;
 use crate::error::{Error, Result};
 use crate::identity::Caller;
@@ -177,6 +179,7 @@ struct DatasetPage {
     today: String,
     /// On what terms a firm may have it: a label and a text for each point.
     offer: Vec<(String, String)>,
+    grading: Grading,
 }
 
 struct Preview {
@@ -384,6 +387,7 @@ async fn dataset_of(app: &App, caller: &Caller, w: Words, slug: String, today: S
         issuer: app.issuer.clone(),
         today,
         offer: if d.entry.open_type == OpenType::Conditional { sheet::offer(w, &d.entry, app.terms.fingerprint_share) } else { Vec::new() },
+        grading: app.grades.explain(&d.entry),
         d,
     };
     made(&template, keep)

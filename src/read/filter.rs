@@ -73,6 +73,7 @@ mod tests {
             sensitivity: Sensitivity::None,
             release: ReleaseRule::default(),
             coarser: Vec::new(),
+            grade: None,
             cleared: None,
         };
         vec![

@@ -209,6 +209,7 @@ pub fn output_fields(schema: &Schema, parameter: &'static str) -> Result<Vec<Fie
             sensitivity: Sensitivity::None,
             release: ReleaseRule::default(),
             coarser: Vec::new(),
+            grade: None,
             cleared: None,
         })
     };

@@ -15,7 +15,8 @@ use serde_json::json;
 
 use super::store::{self, NewRelease};
 use crate::catalog::{
-    self, Dataset, DatasetKind, Entry, Field, Findings, MEMBERS_AT_ONCE, NewVersion, OpenType, Part, Sensitivity, Version, VersionStatus,
+    self, Dataset, DatasetKind, Entry, Field, Findings, MEMBERS_AT_ONCE, NewVersion, OpenType, Part, Scheme, Sensitivity, Version,
+    VersionStatus,
 };
 use crate::db::{Conn, Db, blocking, lock_ledger};
 use crate::engine::Engine;
@@ -35,6 +36,8 @@ pub struct Tools {
     pub storage: Storage,
     /// The query engine.
     pub engine: Arc<Engine>,
+    /// The active scheme of grades.
+    pub grades: Arc<Scheme>,
 }
 
 /// Is told how far the work is; breaking stops it.

@@ -92,6 +92,7 @@ pub const KEYS: &[Key] = &[
         "a CSV file with the columns date and kind (holiday or workday)",
         "which days are worked; by default the calendar that comes with the service",
     ),
+    key("grading", "shanghai-2019", "shanghai-2019, zhejiang-2021, or a TOML file", "the scheme by which fields are graded"),
     key(
         "fingerprint_share",
         "0.005",

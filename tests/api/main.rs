@@ -16,6 +16,7 @@ mod download_codings;
 mod download_formats;
 mod dpop;
 mod duties;
+mod grading;
 mod grants;
 mod hostile;
 mod import;

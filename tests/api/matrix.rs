@@ -25,6 +25,7 @@ const EXPECTED: &[Line] = &[
     ("list_keys", [200; 9]),
     ("list_datasets", [200; 9]),
     ("find_dataset", [200; 9]),
+    ("find_grading", [200; 9]),
     ("list_versions", [200; 9]),
     ("find_version", [200; 9]),
     // Of the conditional dataset.

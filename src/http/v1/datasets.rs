@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::app::App;
-use crate::catalog::{self, Dataset, DatasetFilter, DatasetKind, Entry, Field, OpenType, Publisher, Text, Theme, Version};
+use crate::catalog::{self, Dataset, DatasetFilter, DatasetKind, Entry, Field, Grading, OpenType, Publisher, Text, Theme, Version};
 use crate::error::Result;
 use crate::http::kept::{Answers, Made};
 use crate::http::page::{Page, PageQuery};
@@ -181,6 +181,18 @@ async fn page_of(app: &App, list: &str, filter: DatasetFilter, after: Option<Str
 pub async fn find_dataset(_caller: Caller, app: web::Data<App>, path: web::Path<DatasetPath>) -> Result<web::Json<DatasetDetail>> {
     let slug = path.into_inner().slug;
     Ok(web::Json(app.db.read(move |conn| detail(conn, &slug)).await?))
+}
+
+/// Show how a dataset is graded
+///
+/// By the active scheme of grades: the grade of each field, as it stands and as it leaves for a grant; how far the dataset may be open at most, which
+/// fields force this, and what would lower their grades.
+#[utoipa::path(tag = "catalog", params(DatasetPath), responses((status = OK, body = Grading)))]
+#[get("/datasets/{slug}/grading")]
+pub async fn find_grading(_caller: Caller, app: web::Data<App>, path: web::Path<DatasetPath>) -> Result<web::Json<Grading>> {
+    let slug = path.into_inner().slug;
+    let dataset = app.db.read(move |conn| catalog::find(conn, &slug)).await?;
+    Ok(web::Json(app.grades.explain(&dataset.entry)))
 }
 
 /// Everything that is public about a dataset.

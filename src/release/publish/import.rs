@@ -41,7 +41,8 @@ pub struct Report {
 /// When the database or the store does not answer; what was imported until then stays.
 pub async fn import_folder(tools: &Tools, dir: &Path, actor: &str, watcher: impl Fn(&str) -> Watcher) -> Result<Report> {
     let dir = dir.to_owned();
-    let folder = blocking(move || Ok(catalog::read_folder(&dir))).await?;
+    let scheme = Arc::clone(&tools.grades);
+    let folder = blocking(move || Ok(catalog::read_folder(&dir, &scheme))).await?;
     let mut report = Report { outcomes: Vec::new(), mistakes: folder.mistakes };
     let (publishers, themes) = (folder.publishers, folder.themes);
     let who = actor.to_owned();

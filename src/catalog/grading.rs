@@ -1,0 +1,281 @@
+//! Grades of fields, and what they mean for openness. 分级
+//!
+//! Which grades there are, which open type each permits, and which rule of release lowers one to another is data: a scheme, of those that
+//! are shipped in `grading/` or of a file of the publisher's own. The strictest grade of a dataset's fields counts (就高从严).
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::entry::{Entry, Field, OpenType, Sensitivity, Text};
+use super::policy::may_leave;
+
+/// The schemes that are shipped, by name.
+const SHIPPED: [(&str, &str); 2] = [
+    ("shanghai-2019", include_str!("../../grading/shanghai-2019.toml")),
+    ("zhejiang-2021", include_str!("../../grading/zhejiang-2021.toml")),
+];
+
+/// What lowers every field of a release in which nobody can be told by name, and nobody stands alone.
+const DEIDENTIFIED: &str = "deidentified";
+
+/// A scheme of grades.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Scheme {
+    /// What it is called.
+    pub name: Text,
+    /// Where it comes from.
+    pub source: String,
+    /// What is to be known about it.
+    #[serde(default)]
+    pub note: Option<Text>,
+    /// The least number of people in each group of a release that counts as de-identified.
+    pub least_group: u32,
+    /// What is graded.
+    pub dimensions: Vec<Dimension>,
+    /// The grades of all dimensions, each dimension's from loose to strict.
+    pub grades: Vec<Grade>,
+    /// What lowers a grade.
+    #[serde(default)]
+    pub lowering: Vec<Lowering>,
+}
+
+/// What is graded: persons, organisations, things.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Dimension {
+    /// Its code.
+    pub code: String,
+    /// What it is called.
+    pub name: Text,
+}
+
+/// A grade of a field.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Grade {
+    /// Its code.
+    pub code: String,
+    /// Of which dimension it is.
+    pub dimension: String,
+    /// What it says.
+    pub name: Text,
+    /// How far a dataset with such a field may be open at most.
+    pub open_type: OpenType,
+}
+
+/// What rules of release make of a grade.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Lowering {
+    /// The rules, by name; or `deidentified`.
+    by: Vec<String>,
+    /// The grades that they lower.
+    from: Vec<String>,
+    /// What these become.
+    to: String,
+}
+
+/// How a dataset is graded, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Grading {
+    /// The scheme's name.
+    pub scheme: Text,
+    /// Where the scheme comes from.
+    pub source: String,
+    /// What is to be known about the scheme.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub note: Option<Text>,
+    /// How far the dataset may be open at most: by its strictest field, as fields leave it. Null while no field is graded.
+    pub permits: Option<OpenType>,
+    /// The fields that force this: those of the strictest grade.
+    pub forced_by: Vec<String>,
+    /// The fields that are not graded.
+    pub ungraded: Vec<String>,
+    /// The fields that are, in the dataset's order.
+    pub fields: Vec<GradedField>,
+}
+
+/// How a field is graded.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct GradedField {
+    /// Its name.
+    pub name: String,
+    /// Its grade, as it stands in the version.
+    pub grade: Grade,
+    /// Its grade as it leaves for a grant; null where it does not leave.
+    pub leaves_as: Option<Grade>,
+    /// What would lower its grade, where something would.
+    pub lowered_by: Vec<LoweredBy>,
+}
+
+/// What would lower a grade.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct LoweredBy {
+    /// The rules of release that would, by name; `drop` leaves the field out.
+    pub rules: Vec<String>,
+    /// The grade that the field would have; null where it would not leave.
+    pub to: Option<String>,
+    /// How far the dataset might be open then, as far as this field goes.
+    pub permits: OpenType,
+}
+
+impl Scheme {
+    /// The shipped scheme of that name.
+    pub fn shipped(name: &str) -> Option<&'static str> {
+        SHIPPED.iter().find(|(known, _)| *known == name).map(|(_, text)| *text)
+    }
+
+    /// The names of those that are shipped.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        SHIPPED.iter().map(|(name, _)| *name)
+    }
+
+    /// Reads a scheme and checks that it holds together.
+    ///
+    /// # Errors
+    /// Says what does not.
+    pub fn read(text: &str) -> anyhow::Result<Self> {
+        let scheme: Scheme = toml::from_str(text)?;
+        let known = |code: &str| scheme.grades.iter().any(|grade| grade.code == code);
+        for (at, grade) in scheme.grades.iter().enumerate() {
+            anyhow::ensure!(scheme.dimensions.iter().any(|one| one.code == grade.dimension), "grade {}: no such dimension", grade.code);
+            anyhow::ensure!(!scheme.grades[..at].iter().any(|other| other.code == grade.code), "the grade {} stands twice", grade.code);
+            let looser = scheme.grades[at + 1..]
+                .iter()
+                .find(|later| later.dimension == grade.dimension && later.open_type.is_wider(grade.open_type));
+            anyhow::ensure!(looser.is_none(), "grade {}: a later grade of its dimension is stricter, and permits no more", grade.code);
+        }
+        anyhow::ensure!(!scheme.grades.is_empty(), "a scheme has grades");
+        for lowering in &scheme.lowering {
+            for code in lowering.from.iter().chain([&lowering.to]) {
+                anyhow::ensure!(known(code), "lowering: there is no grade {code}");
+            }
+        }
+        Ok(scheme)
+    }
+
+    /// The grade of that code.
+    pub fn grade(&self, code: &str) -> Option<&Grade> {
+        self.grades.iter().find(|grade| grade.code == code)
+    }
+
+    /// How a dataset is graded, and why.
+    pub fn explain(&self, entry: &Entry) -> Grading {
+        let fields: Vec<GradedField> = entry.fields.iter().filter_map(|field| self.graded(entry, field)).collect();
+        let outside = |field: &GradedField| Some(field.leaves_as.as_ref()?.open_type);
+        let permits = fields.iter().filter_map(outside).reduce(OpenType::narrower);
+        let of_strictest =
+            |field: &&GradedField| outside(field).is_some() && outside(field) == permits && permits != Some(OpenType::Unconditional);
+        Grading {
+            scheme: self.name.clone(),
+            source: self.source.clone(),
+            note: self.note.clone(),
+            permits,
+            forced_by: fields.iter().filter(of_strictest).map(|field| field.name.clone()).collect(),
+            ungraded: entry.fields.iter().filter(|field| field.grade.is_none()).map(|field| field.name.clone()).collect(),
+            fields,
+        }
+    }
+
+    fn graded(&self, entry: &Entry, field: &Field) -> Option<GradedField> {
+        let grade = self.grade(field.grade.as_deref()?)?;
+        let leaves = entry.open_type != OpenType::Conditional || may_leave(field);
+        Some(GradedField {
+            name: field.name.clone(),
+            grade: grade.clone(),
+            leaves_as: leaves.then(|| self.leaving(entry, field, grade).clone()),
+            lowered_by: self.lowered_by(grade),
+        })
+    }
+
+    /// The grade of a field as it leaves.
+    fn leaving<'s>(&'s self, entry: &Entry, field: &Field, grade: &'s Grade) -> &'s Grade {
+        if entry.open_type != OpenType::Conditional {
+            return grade;
+        }
+        let deidentified = self.is_deidentified(entry);
+        let does = |by: &String| (deidentified && by == DEIDENTIFIED) || field.release.steps().iter().any(|step| step.name() == by);
+        let lowering = self.lowering.iter().find(|lowering| lowering.from.contains(&grade.code) && lowering.by.iter().any(does));
+        lowering.and_then(|lowering| self.grade(&lowering.to)).unwrap_or(grade)
+    }
+
+    /// Whether nobody can be told by name from what leaves, and nobody stands alone in it.
+    fn is_deidentified(&self, entry: &Entry) -> bool {
+        let hidden = |field: &Field| field.sensitivity != Sensitivity::Direct || field.release.is_drop() || field.release.is_pseudonym();
+        let quasi = entry.fields.iter().any(|field| field.sensitivity == Sensitivity::Quasi && may_leave(field));
+        // Where a quasi-identifier leaves, groups have at least five people unless the entry says otherwise.
+        let grouped = !quasi || entry.policy.k.unwrap_or(5) >= self.least_group;
+        grouped && entry.fields.iter().all(hidden)
+    }
+
+    fn lowered_by(&self, grade: &Grade) -> Vec<LoweredBy> {
+        if grade.open_type == OpenType::Unconditional {
+            return Vec::new();
+        }
+        let lowered = self.lowering.iter().filter(|lowering| lowering.from.contains(&grade.code)).filter_map(|lowering| {
+            let to = self.grade(&lowering.to)?;
+            Some(LoweredBy { rules: lowering.by.clone(), to: Some(to.code.clone()), permits: to.open_type })
+        });
+        let dropped = LoweredBy { rules: vec!["drop".to_owned()], to: None, permits: OpenType::Unconditional };
+        lowered.chain([dropped]).collect()
+    }
+
+    /// What is wrong with the grades of an entry: the key, and what is wrong with it.
+    pub fn faults(&self, entry: &Entry) -> Vec<(String, String)> {
+        let mut faults = Vec::new();
+        for (at, field) in entry.fields.iter().enumerate() {
+            let mut fault = |detail: String| faults.push((format!("fields[{at}].grade"), format!("field `{}`: {detail}", field.name)));
+            let Some(code) = &field.grade else { continue };
+            let Some(grade) = self.grade(code) else {
+                let codes: Vec<&str> = self.grades.iter().map(|grade| grade.code.as_str()).collect();
+                fault(format!("there is no grade `{code}` in the scheme {}; it has {}", self.name.en, codes.join(", ")));
+                continue;
+            };
+            let leaves = entry.open_type != OpenType::Closed && (entry.open_type != OpenType::Conditional || may_leave(field));
+            let permits = self.leaving(entry, field, grade).open_type;
+            if leaves && entry.open_type.is_wider(permits) {
+                let how = entry.open_type.as_str();
+                fault(format!("{code} permits {} at most, and the dataset is {how}: {}", permits.as_str(), self.ways_out(grade, entry)));
+            }
+        }
+        faults
+    }
+
+    fn ways_out(&self, grade: &Grade, entry: &Entry) -> String {
+        if entry.open_type == OpenType::Unconditional {
+            return "make the dataset conditional, or leave the field out of it".to_owned();
+        }
+        let rules: Vec<String> = self.lowered_by(grade).into_iter().flat_map(|lowered| lowered.rules).collect();
+        format!("one of these would lower it: {}", rules.join(", "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_shipped_scheme_holds_together() {
+        for name in Scheme::names() {
+            let scheme = Scheme::read(Scheme::shipped(name).unwrap()).unwrap_or_else(|fault| panic!("{name}: {fault}"));
+            assert!(scheme.grades.iter().any(|grade| grade.open_type == OpenType::Unconditional), "{name}");
+        }
+        assert!(Scheme::shipped("nothing").is_none());
+    }
+
+    #[test]
+    fn a_scheme_that_does_not_hold_together_is_refused() {
+        let text = Scheme::shipped("zhejiang-2021").unwrap();
+        for (from, to, wanted) in [
+            ("dimension = \"L\"", "dimension = \"M\"", "no such dimension"),
+            ("code = \"L2\"", "code = \"L1\"", "stands twice"),
+            ("open_type = \"unconditional\"", "open_type = \"closed\"", "stricter"),
+            ("to = \"L2\"", "to = \"L9\"", "no grade L9"),
+            ("least_group = 5", "least = 5", "least"),
+        ] {
+            let fault = Scheme::read(&text.replacen(from, to, 1)).unwrap_err().to_string();
+            assert!(fault.contains(wanted), "{from}: {fault}");
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! Grades of fields: what they permit, what an import refuses, and what everybody is told.
+
+use qingdan::release::{import_folder, unwatched};
+use serde_json::{Value, json};
+
+use crate::support::{Folder, TestApp, people};
+
+async fn grading(app: &TestApp, slug: &str) -> Value {
+    app.get(&format!("/api/v1/datasets/{slug}/grading")).await.expect(200).json()
+}
+
+async fn mistakes(app: &TestApp, folder: &Folder) -> Vec<String> {
+    let report = import_folder(&app.app.tools(), folder.path(), "service", unwatched).await.unwrap();
+    report.mistakes.iter().map(ToString::to_string).collect()
+}
+
+#[tokio::test]
+async fn everybody_is_told_what_a_dataset_is_graded_and_why() {
+    let app = TestApp::spawn().await;
+    let visits = grading(&app, "community-health-visits").await;
+    assert_eq!(visits["permits"], "conditional", "{visits}");
+    assert_eq!(visits["ungraded"], json!([]));
+    let field = |name: &str| visits["fields"].as_array().unwrap().iter().find(|field| field["name"] == name).unwrap().clone();
+    let diagnosis = field("diagnosis_group");
+    assert_eq!((&diagnosis["grade"]["code"], &diagnosis["grade"]["open_type"]), (&json!("A4"), &json!("closed")));
+    assert_eq!(diagnosis["leaves_as"]["code"], "A2", "nobody is named, and nobody stands alone: {diagnosis}");
+    let lowered: Vec<&Value> = diagnosis["lowered_by"].as_array().unwrap().iter().map(|lowered| &lowered["to"]).collect();
+    assert_eq!(lowered, [&json!("A2"), &json!("A2"), &Value::Null], "de-identified, by a rule, and left out: {diagnosis}");
+    assert_eq!(field("resident_name")["leaves_as"], Value::Null);
+    let forced: Vec<&str> = visits["forced_by"].as_array().unwrap().iter().map(|name| name.as_str().unwrap()).collect();
+    assert!(forced.contains(&"diagnosis_group") && !forced.contains(&"mobile"), "{forced:?}");
+    let districts = grading(&app, "shanghai-districts").await;
+    assert_eq!((&districts["permits"], &districts["forced_by"]), (&json!("unconditional"), &json!([])));
+    let clues = grading(&app, "enterprise-inspection-clues").await;
+    assert_eq!((&clues["permits"], &clues["forced_by"]), (&json!("closed"), &json!(["clue_type", "status"])));
+    app.get("/api/v1/datasets/nothing/grading").await.problem(404, "not-found");
+    let page = app.get("/datasets/community-health-visits?lang=en").await.expect(200).text();
+    for text in ["Sensitive personal information", "What forces this", "does not leave", "proposed by this service"] {
+        assert!(page.contains(text), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn a_grade_that_permits_less_than_the_dataset_gives_is_refused() {
+    let app = TestApp::empty().await;
+    let folder = Folder::new();
+    folder.open("things", &["a"], "a\n1\n");
+    let entry = std::fs::read_to_string(folder.file("things/dataset.toml")).unwrap();
+    for (code, wanted) in [("A3", "A3 permits conditional at most, and the dataset is unconditional"), ("Z9", "there is no grade `Z9`")] {
+        folder.write("things/dataset.toml", format!("{entry}grade = \"{code}\"\n"));
+        let said = mistakes(&app, &folder).await;
+        let line = entry.lines().count() + 1;
+        assert!(
+            said.len() == 1 && said[0].contains(wanted) && said[0].contains(&format!("dataset.toml:{line}: fields[0].grade")),
+            "{said:?}"
+        );
+    }
+    app.get("/api/v1/datasets/things").await.problem(404, "not-found");
+    folder.write("things/dataset.toml", format!("{entry}grade = \"A1\"\n"));
+    assert!(mistakes(&app, &folder).await.is_empty());
+    // What is not graded is said, and not guessed.
+    folder.write("things/dataset.toml", &entry);
+    assert!(mistakes(&app, &folder).await.is_empty());
+    assert_eq!(grading(&app, "things").await["ungraded"], json!(["a"]));
+    assert_eq!(grading(&app, "things").await["permits"], Value::Null);
+}
+
+#[tokio::test]
+async fn a_rule_of_release_lowers_the_grade_of_what_leaves() {
+    let app = TestApp::empty().await;
+    let id = ("id", "string", "sensitivity = \"direct\"\nrelease = \"drop\"\ngrade = \"A3\"");
+    let (kept, age) = ("sensitivity = \"sensitive\"\ngrade = \"A4\"", "sensitivity = \"quasi\"\ngrade = \"A3\"");
+    let cases = [
+        // Groups of five in which nobody is named.
+        ("", kept.to_owned(), age, None),
+        ("k = 5", kept.to_owned(), age, None),
+        // Groups of two.
+        (
+            "k = 2",
+            kept.to_owned(),
+            age,
+            Some("A4 permits closed at most, and the dataset is conditional: one of these would lower it: deidentified, "),
+        ),
+        // Without a quasi-identifier nobody is told apart.
+        ("k = 2", format!("{kept}\nrelease = \"pseudonym\""), age, None),
+        ("k = 2", format!("{kept}\nrelease = \"drop\""), age, None),
+    ];
+    for (policy, sensitive, age, wanted) in cases {
+        let folder = people(policy, &[id, ("age", "integer", age), ("illness", "string", &sensitive)], "id,age,illness\nx,1,y\n");
+        let said = mistakes(&app, &folder).await;
+        match wanted {
+            None => assert!(said.is_empty(), "{policy} {sensitive}: {said:?}"),
+            Some(wanted) => assert!(said.len() == 1 && said[0].contains(wanted), "{policy} {sensitive}: {said:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_scheme_is_the_publishers_choice() {
+    let folder = Folder::new();
+    folder.open("things", &["a"], "a\n1\n");
+    let entry = std::fs::read_to_string(folder.file("things/dataset.toml")).unwrap();
+    folder.write("things/dataset.toml", format!("{entry}grade = \"L1\"\n"));
+    let app = TestApp::start(Some(folder.path()), &[("grading", "zhejiang-2021")]).await;
+    assert_eq!(grading(&app, "things").await["source"], "DB33/T 2350-2021");
+    let own = Folder::new();
+    let shipped = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/grading/zhejiang-2021.toml")).unwrap();
+    own.write("own.toml", shipped.replace("\"L1\"", "\"一级\""));
+    folder.write("things/dataset.toml", format!("{entry}grade = \"一级\"\n"));
+    let file = own.file("own.toml");
+    let app = TestApp::start(Some(folder.path()), &[("grading", file.to_str().unwrap())]).await;
+    assert_eq!(grading(&app, "things").await["fields"][0]["grade"]["code"], "一级");
+}
