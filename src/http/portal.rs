@@ -32,7 +32,7 @@ use super::v1::datasets::{DatasetDetail, detail};
 use crate::access::Read;
 use crate::app::App;
 use crate::catalog::{
-    self, Dataset, DatasetFilter, Field, Grading, OpenType, Publisher, ReleaseRule, Sensitivity, Text, Theme, UpdateFrequency,
+    self, Dataset, DatasetFilter, Field, Grading, LoweredBy, OpenType, Publisher, ReleaseRule, Sensitivity, Text, Theme, UpdateFrequency,
 };
 use crate::clock::shanghai;
 use crate::error::{Error, Result};
@@ -180,6 +180,19 @@ struct DatasetPage {
     /// On what terms a firm may have it: a label and a text for each point.
     offer: Vec<(String, String)>,
     grading: Grading,
+}
+
+impl DatasetPage {
+    /// What would lower each grade that a field has, once for each.
+    fn ways_down(&self) -> Vec<(&str, &[LoweredBy])> {
+        let mut ways: Vec<(&str, &[LoweredBy])> = Vec::new();
+        for field in self.grading.fields.iter().filter(|field| !field.lowered_by.is_empty()) {
+            if ways.iter().all(|(code, _)| *code != field.grade.code) {
+                ways.push((&field.grade.code, &field.lowered_by));
+            }
+        }
+        ways
+    }
 }
 
 struct Preview {

@@ -35,7 +35,9 @@ async fn everybody_is_told_what_a_dataset_is_graded_and_why() {
     assert_eq!((&clues["permits"], &clues["forced_by"]), (&json!("closed"), &json!(["clue_type", "status"])));
     app.get("/api/v1/datasets/nothing/grading").await.problem(404, "not-found");
     let page = app.get("/datasets/community-health-visits?lang=en").await.expect(200).text();
-    for text in ["Sensitive personal information", "What forces this", "does not leave", "proposed by this service"] {
+    for text in
+        ["Sensitive personal information", "What forces this", "does not leave", "What would lower a grade", "proposed by this service"]
+    {
         assert!(page.contains(text), "{text}");
     }
 }
