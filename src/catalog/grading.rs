@@ -86,7 +86,7 @@ pub struct Grading {
     /// What is to be known about the scheme.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub note: Option<Text>,
-    /// How far the dataset may be open at most: by its strictest field, as fields leave it. Null while no field is graded.
+    /// How far the dataset may be open at most: by its strictest field, as fields leave it, or of a closed dataset as they are. Null while no field is graded.
     pub permits: Option<OpenType>,
     /// The fields that force this: those of the strictest grade.
     pub forced_by: Vec<String>,
@@ -103,7 +103,7 @@ pub struct GradedField {
     pub name: String,
     /// Its grade, as it stands in the version.
     pub grade: Grade,
-    /// Its grade as it leaves for a grant; null where it does not leave.
+    /// Its grade as it leaves, where the dataset is conditional by its rule of release; null where it does not leave.
     pub leaves_as: Option<Grade>,
     /// What would lower its grade, where something would.
     pub lowered_by: Vec<LoweredBy>,
@@ -163,10 +163,14 @@ impl Scheme {
     /// How a dataset is graded, and why.
     pub fn explain(&self, entry: &Entry) -> Grading {
         let fields: Vec<GradedField> = entry.fields.iter().filter_map(|field| self.graded(entry, field)).collect();
-        let outside = |field: &GradedField| Some(field.leaves_as.as_ref()?.open_type);
-        let permits = fields.iter().filter_map(outside).reduce(OpenType::narrower);
+        // Of a closed dataset nothing leaves: there it is the fields themselves that count.
+        let counts = |field: &'_ GradedField| match entry.open_type {
+            OpenType::Closed => Some(field.grade.open_type),
+            OpenType::Conditional | OpenType::Unconditional => field.leaves_as.as_ref().map(|grade| grade.open_type),
+        };
+        let permits = fields.iter().filter_map(counts).reduce(OpenType::narrower);
         let of_strictest =
-            |field: &&GradedField| outside(field).is_some() && outside(field) == permits && permits != Some(OpenType::Unconditional);
+            |field: &&GradedField| counts(field).is_some() && counts(field) == permits && permits != Some(OpenType::Unconditional);
         Grading {
             scheme: self.name.clone(),
             source: self.source.clone(),
@@ -180,11 +184,10 @@ impl Scheme {
 
     fn graded(&self, entry: &Entry, field: &Field) -> Option<GradedField> {
         let grade = self.grade(field.grade.as_deref()?)?;
-        let leaves = entry.open_type != OpenType::Conditional || may_leave(field);
         Some(GradedField {
             name: field.name.clone(),
             grade: grade.clone(),
-            leaves_as: leaves.then(|| self.leaving(entry, field, grade).clone()),
+            leaves_as: leaves(entry, field).then(|| self.leaving(entry, field, grade).clone()),
             lowered_by: self.lowered_by(grade),
         })
     }
@@ -232,9 +235,8 @@ impl Scheme {
                 fault(format!("there is no grade `{code}` in the scheme {}; it has {}", self.name.en, codes.join(", ")));
                 continue;
             };
-            let leaves = entry.open_type != OpenType::Closed && (entry.open_type != OpenType::Conditional || may_leave(field));
             let permits = self.leaving(entry, field, grade).open_type;
-            if leaves && entry.open_type.is_wider(permits) {
+            if leaves(entry, field) && entry.open_type.is_wider(permits) {
                 let how = entry.open_type.as_str();
                 fault(format!("{code} permits {} at most, and the dataset is {how}: {}", permits.as_str(), self.ways_out(grade, entry)));
             }
@@ -248,6 +250,15 @@ impl Scheme {
         }
         let rules: Vec<String> = self.lowered_by(grade).into_iter().flat_map(|lowered| lowered.rules).collect();
         format!("one of these would lower it: {}", rules.join(", "))
+    }
+}
+
+/// Whether a field leaves, as it is or for a grant.
+fn leaves(entry: &Entry, field: &Field) -> bool {
+    match entry.open_type {
+        OpenType::Unconditional => true,
+        OpenType::Conditional => may_leave(field),
+        OpenType::Closed => false,
     }
 }
 

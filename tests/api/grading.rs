@@ -33,6 +33,7 @@ async fn everybody_is_told_what_a_dataset_is_graded_and_why() {
     assert_eq!((&districts["permits"], &districts["forced_by"]), (&json!("unconditional"), &json!([])));
     let clues = grading(&app, "enterprise-inspection-clues").await;
     assert_eq!((&clues["permits"], &clues["forced_by"]), (&json!("closed"), &json!(["clue_type", "status"])));
+    assert!(clues["fields"].as_array().unwrap().iter().all(|field| field["leaves_as"].is_null()), "nothing leaves: {clues}");
     app.get("/api/v1/datasets/nothing/grading").await.problem(404, "not-found");
     let page = app.get("/datasets/community-health-visits?lang=en").await.expect(200).text();
     for text in
