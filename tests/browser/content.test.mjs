@@ -29,7 +29,7 @@ after(() => browser?.close());
 const titles = () => page.locator('.card h2').allTextContents();
 const sorted = (texts) => [...texts].sort();
 const lang = () => page.locator('html').getAttribute('lang');
-const rows = (table) => page.locator(`table.${table} tbody tr`);
+const rows = (table) => page.locator(`section:has(#${table}) table.${table} tbody tr`);
 
 test('the shipped datasets are the seven that these tests know', () => {
   assert.equal(DATASETS.length, 7);
