@@ -15,7 +15,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::parser::ValueSource;
-use clap::{Arg, ArgMatches, Command};
+use clap::{Arg, ArgAction, ArgMatches, Command};
 use tracing_subscriber::EnvFilter;
 
 use crate::settings::{KEYS, Settings};
@@ -50,7 +50,8 @@ fn command() -> Command {
         .subcommand(
             Command::new("import")
                 .about("Import a folder of datasets; the same input changes nothing")
-                .arg(Arg::new("DIR").required(true).value_parser(clap::value_parser!(PathBuf)).help("the folder, with publishers.toml, themes.toml and <slug>/dataset.toml")),
+                .arg(Arg::new("DIR").required(true).value_parser(clap::value_parser!(PathBuf)).help("the folder, with publishers.toml, themes.toml and <slug>/dataset.toml"))
+                .arg(Arg::new("check").long("check").action(ArgAction::SetTrue).help("only say what is wrong with the entries, and what their editors should look at; change nothing")),
         )
         .subcommand(agreement::command())
         .subcommand(lab::command())
@@ -84,7 +85,7 @@ fn run(matches: &ArgMatches) -> Result<End> {
         Some(("serve", matches)) => serve::serve(&settings(matches)?),
         Some(("import", matches)) => {
             let dir = matches.get_one::<PathBuf>("DIR").cloned().unwrap_or_default();
-            import::import(&settings(matches)?, &dir)
+            if matches.get_flag("check") { import::check(&settings(matches)?, &dir) } else { import::import(&settings(matches)?, &dir) }
         }
         Some(("agreement", matches)) => {
             let matches = matches.subcommand().map_or(matches, |(_, inner)| inner);

@@ -54,6 +54,7 @@ fn routes(config: &mut ServiceConfig<'_>) {
                 .service(v1::citation::find_citation)
                 .service(v1::datasets::list_publishers)
                 .service(v1::datasets::list_themes)
+                .service(v1::datasets::list_subject_classes)
                 .service(v1::download::download_dataset)
                 .service(v1::files::download_archive)
                 .service(v1::files::download_file)

@@ -46,6 +46,7 @@ pub enum Kind {
     DatasetUpdated,
     PublisherUpdated,
     ThemeUpdated,
+    SubjectClassUpdated,
     VersionPublished,
     VersionHeld,
     VersionRefused,
@@ -150,6 +151,7 @@ impl Kind {
         Kind::DatasetUpdated,
         Kind::PublisherUpdated,
         Kind::ThemeUpdated,
+        Kind::SubjectClassUpdated,
         Kind::VersionPublished,
         Kind::VersionHeld,
         Kind::VersionRefused,
@@ -244,6 +246,7 @@ impl Kind {
             | Kind::DatasetUpdated
             | Kind::PublisherUpdated
             | Kind::ThemeUpdated
+            | Kind::SubjectClassUpdated
             | Kind::VersionPublished
             | Kind::VersionHeld
             | Kind::VersionRefused
@@ -333,6 +336,7 @@ impl Kind {
             Kind::DatasetUpdated => "dataset.updated",
             Kind::PublisherUpdated => "publisher.updated",
             Kind::ThemeUpdated => "theme.updated",
+            Kind::SubjectClassUpdated => "subject_class.updated",
             Kind::VersionPublished => "version.published",
             Kind::VersionHeld => "version.held",
             Kind::VersionRefused => "version.refused",

@@ -17,8 +17,8 @@ pub use candidates::{Candidate, CandidateRows};
 pub use groups::{Bar, LeastValues, Sizes};
 pub use materialise::Maker;
 pub use publish::{
-    Outcome, PublishMode, Published, Refusal, Report, Settle, Source, Stage, Tools, Watcher, import_folder, open_findings, publish_file,
-    resolve_version, unwatched,
+    Outcome, PublishMode, Published, Refusal, Report, Settle, Source, Stage, Tools, Watcher, check_folder, import_folder, open_findings,
+    publish_file, resolve_version, unwatched,
 };
 pub use report::{FieldReport, GroupsReport, ReleaseReport, Risk, RowsReport};
 pub use store::{Found, Release, exists, find_for, versions_of};

@@ -1,16 +1,32 @@
 //! What an entry must hold, beyond its shape: one rule, one sentence.
 
 mod policy;
+mod record;
+mod words;
 
 use super::entry::{Entry, Field, FieldType, OpenType, Text};
 use super::grading::Scheme;
 use super::store::{Publisher, Theme};
+use super::subjects::SubjectClass;
 
-type Faults = Vec<(String, String)>;
+pub(super) use record::check_contact;
+
+/// Faults of an entry: the key, and what is wrong with it.
+pub(super) type Faults = Vec<(String, String)>;
+
+/// What an entry names by slug.
+#[derive(Debug, Clone, Copy)]
+pub struct Vocabulary<'a> {
+    pub publishers: &'a [Publisher],
+    pub themes: &'a [Theme],
+    pub subject_classes: &'a [SubjectClass],
+}
 
 /// Every rule that the entry breaks: the key, and what is wrong with it.
-pub fn check_entry(entry: &Entry, publishers: &[Publisher], themes: &[Theme], scheme: &Scheme) -> Faults {
+pub fn check_entry(entry: &Entry, vocabulary: Vocabulary<'_>, scheme: &Scheme) -> Faults {
+    let Vocabulary { publishers, themes, subject_classes } = vocabulary;
     let mut faults = Faults::new();
+    words::check(entry, &mut faults);
     check_texts(entry, &mut faults);
     if !publishers.iter().any(|publisher| publisher.slug == entry.publisher) {
         faults.push(("publisher".to_owned(), format!("`{}` is not in publishers.toml", entry.publisher)));
@@ -18,6 +34,7 @@ pub fn check_entry(entry: &Entry, publishers: &[Publisher], themes: &[Theme], sc
     if !themes.iter().any(|theme| theme.slug == entry.theme) {
         faults.push(("theme".to_owned(), format!("`{}` is not in themes.toml", entry.theme)));
     }
+    record::check(entry, subject_classes, &mut faults);
     check_open_type(entry, &mut faults);
     check_data(entry, &mut faults);
     check_layout(entry, &mut faults);
@@ -25,6 +42,7 @@ pub fn check_entry(entry: &Entry, publishers: &[Publisher], themes: &[Theme], sc
     policy::check(entry, &mut faults);
     for (at, field) in entry.fields.iter().enumerate() {
         check_field(entry, at, field, &mut faults);
+        record::check_field(entry, at, field, &mut faults);
     }
     faults.extend(scheme.faults(entry));
     faults
@@ -37,12 +55,15 @@ fn check_texts(entry: &Entry, faults: &mut Faults) {
         ("open_type_reason", entry.open_type_reason.as_ref()),
         ("conditions", entry.conditions.as_ref()),
     ];
-    for (key, text) in texts {
-        if let Some(Text { zh, en }) = text
-            && (zh.trim().is_empty() || en.trim().is_empty())
-        {
-            faults.push((key.to_owned(), "both zh and en need a text".to_owned()));
-        }
+    texts.into_iter().for_each(|(key, text)| both(key, text, faults));
+}
+
+/// A text that is given is given in both languages.
+fn both(key: &str, text: Option<&Text>, faults: &mut Faults) {
+    if let Some(Text { zh, en }) = text
+        && (zh.trim().is_empty() || en.trim().is_empty())
+    {
+        faults.push((key.to_owned(), "both zh and en need a text".to_owned()));
     }
 }
 
@@ -87,7 +108,7 @@ fn check_data(entry: &Entry, faults: &mut Faults) {
     }
     match entry.licence.as_deref() {
         None if !closed => fault("licence", "name a licence: an SPDX identifier such as CC-BY-4.0, or an https address"),
-        Some(licence) if !is_licence(licence) => fault("licence", "neither an SPDX identifier such as CC-BY-4.0 nor an https address"),
+        Some(licence) if !is_licence(licence) => fault("licence", &licence_hint(licence)),
         Some(_) | None => {}
     }
 }
@@ -109,13 +130,20 @@ fn check_layout(entry: &Entry, faults: &mut Faults) {
 }
 
 fn is_licence(text: &str) -> bool {
-    if text.chars().any(|character| character.is_control() || character.is_whitespace() || matches!(character, '<' | '>' | '"')) {
-        return false;
+    is_address(text) || spdx::license_id(text).is_some()
+}
+
+fn licence_hint(text: &str) -> String {
+    match spdx::imprecise_license_id(text) {
+        Some((meant, _)) => format!("`{text}` is no SPDX identifier; did you mean `{}`?", meant.name),
+        None => format!("`{text}` is neither an SPDX identifier such as CC-BY-4.0 nor an https address"),
     }
-    if text.starts_with("https://") {
-        return url::Url::parse(text).is_ok_and(|url| url.has_host());
-    }
-    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'+'))
+}
+
+/// Whether it is an https address that can stand in a page.
+fn is_address(text: &str) -> bool {
+    let plain = !text.chars().any(|character| character.is_control() || character.is_whitespace() || matches!(character, '<' | '>' | '"'));
+    plain && text.starts_with("https://") && url::Url::parse(text).is_ok_and(|url| url.has_host())
 }
 
 fn check_field(entry: &Entry, at: usize, field: &Field, faults: &mut Faults) {

@@ -3,7 +3,7 @@
 //! A collection's table is its manifest: one row for each file, by its path. Its first four fields are always the same; what the curator
 //! leaves out of them is added here.
 
-use super::entry::{DatasetKind, Entry, Field, FieldType, OpenType, ReleaseRule, Sensitivity, Text};
+use super::entry::{DatasetKind, Entry, Field, FieldType, OpenType, ReleaseRule, Text};
 use crate::intake::collection::{MEDIA_TYPE, PATH, SHA256, SIZE};
 
 /// The fields of every manifest: name, type, titles, and whether the field may leave unasked when the collection is conditional.
@@ -42,17 +42,9 @@ fn standard_field(standard: &(&str, FieldType, &str, &str, bool), open_type: Ope
     // In a conditional collection a curator has to say that paths, or files, may leave.
     let kept = *leaves || open_type != OpenType::Conditional;
     Field {
-        name: (*name).to_owned(),
-        field_type: Some(*field_type),
-        scale: None,
-        title: Text { zh: (*zh).to_owned(), en: (*en).to_owned() },
-        description: None,
         unit: (*name == SIZE).then(|| "B".to_owned()),
-        sensitivity: Sensitivity::None,
         release: if kept { ReleaseRule::default() } else { ReleaseRule::DROP },
-        coarser: Vec::new(),
-        grade: None,
-        cleared: None,
+        ..Field::plain(name, Some(*field_type), None, Text { zh: (*zh).to_owned(), en: (*en).to_owned() })
     }
 }
 

@@ -1,9 +1,11 @@
 //! One entry of the open list, as a curator writes it and as everybody reads it.
 
+use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::offer::Offer;
+use super::record::{Code, CodesOf, Contact, HighValue, LegalBasis, Period, Place, Related, Sharing};
 pub use super::transform::ReleaseRule;
 pub use crate::intake::FieldType;
 
@@ -122,6 +124,15 @@ pub struct Field {
     /// The unit of its values.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unit: Option<String>,
+    /// The values that it may have, where these are few. 代码表
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub codes: Vec<Code>,
+    /// Where its values are listed, where that is another dataset.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub codes_of: Option<CodesOf>,
+    /// A value as it may stand in the data; made up where the field says something of a person.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub example: Option<String>,
     /// What it says about a person.
     pub sensitivity: Sensitivity,
     /// What happens to it in a release for a grant.
@@ -137,6 +148,28 @@ pub struct Field {
     /// dataset's version back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cleared: Option<String>,
+}
+
+impl Field {
+    /// A field of which no more is said than what it is called and of which type it is.
+    pub fn plain(name: &str, field_type: Option<FieldType>, scale: Option<i8>, title: Text) -> Self {
+        Field {
+            name: name.to_owned(),
+            field_type,
+            scale,
+            title,
+            description: None,
+            unit: None,
+            codes: Vec::new(),
+            codes_of: None,
+            example: None,
+            sensitivity: Sensitivity::None,
+            release: ReleaseRule::default(),
+            coarser: Vec::new(),
+            grade: None,
+            cleared: None,
+        }
+    }
 }
 
 /// Search words in both languages.
@@ -203,19 +236,34 @@ impl DatasetKind {
     }
 }
 
-/// One entry of the open list.
+/// One entry of the open list. `dcat:Dataset`
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Entry {
-    /// Its name.
+    /// Its name. `dct:title`
     pub title: Text,
-    /// What it holds. 摘要
+    /// What it holds. 摘要; `dct:description`
     pub description: Text,
-    /// The public body that owns it, by slug. 数据开放主体
+    /// The publisher's resource code: a class, `/`, a number. It stays when the slug changes. 信息资源代码; `dct:identifier`
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
+    /// The code under which the data is registered as a public data resource. 公共数据资源登记码; `adms:identifier`
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub registration_code: Option<String>,
+    /// The public body that owns it, by slug. 数据开放主体; `dct:publisher`
     pub publisher: String,
-    /// Its theme, by slug. 领域
+    /// The department of that body which keeps the data. 内部部门
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub department: Option<Text>,
+    /// Whom to ask, where that is not the publisher's own contact. 联系方式; `dcat:contactPoint`
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contact: Option<Contact>,
+    /// Its theme, by slug. 领域; `dcat:theme`
     pub theme: String,
-    /// How far it is open.
+    /// Its class in the national classification, by slug. 国家主题分类; `dct:subject`
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject_class: Option<String>,
+    /// How far it is open. 开放类型; `dct:accessRights`
     pub open_type: OpenType,
     /// Why it is not open to everybody; given for conditional and closed entries.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -232,15 +280,39 @@ pub struct Entry {
     /// What of its rows a release for a grant may hold; given for conditional entries.
     #[serde(default, skip_serializing_if = "RowPolicy::is_default")]
     pub policy: RowPolicy,
-    /// How often new data is promised.
+    /// How often new data is promised. 更新频率; `dct:accrualPeriodicity`
     pub update_frequency: UpdateFrequency,
-    /// The licence: an SPDX identifier or an address.
+    /// The day for which the next data is promised, where that is not one period after the newest version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_due: Option<NaiveDate>,
+    /// The places that the data is about. 空间范围; `dct:spatial`
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub spatial: Vec<Place>,
+    /// The time that the data is about. 时间范围; `dct:temporal`
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub temporal: Option<Period>,
+    /// The languages of the data, as in BCP 47: `zh`, `en`. `dct:language`
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub languages: Vec<String>,
+    /// How it is shared between government bodies. 共享属性
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sharing: Option<Sharing>,
+    /// The rules that it is collected and opened by. 法律依据
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub legal_basis: Vec<LegalBasis>,
+    /// The mark of a dataset of high value. 高价值数据集
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub high_value: Option<HighValue>,
+    /// Other datasets of the list. 关联资源
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub related: Vec<Related>,
+    /// The licence: an SPDX identifier or an address. `dct:license`
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub licence: Option<String>,
-    /// Where the data comes from.
+    /// Where the data comes from. `dct:provenance`
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
-    /// Search words.
+    /// Search words. `dcat:keyword`
     #[serde(default)]
     pub keywords: Keywords,
     /// Whether the data is made up.

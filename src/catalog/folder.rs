@@ -1,4 +1,4 @@
-//! Reads a folder of entries (`publishers.toml`, `themes.toml`, `<slug>/dataset.toml`) and says of every mistake in which
+//! Reads a folder of entries (`publishers.toml`, `themes.toml`, `subjects.toml`, `<slug>/dataset.toml`) and says of every mistake in which
 //! file, line and key it is. `datasets/README.md` documents the format.
 
 use std::collections::BTreeMap;
@@ -7,11 +7,14 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use super::check::check_entry;
+use super::advice::advice;
+use super::check::{Vocabulary, check_contact, check_entry};
 use super::collection::complete;
 use super::entry::{Entry, Text};
 use super::grading::Scheme;
-use super::store::{Publisher, PublisherContact, Theme};
+use super::record::Contact;
+use super::store::{Publisher, Theme};
+use super::subjects::{SubjectClass, SubjectKind};
 use crate::identity::uscc;
 use crate::storage::{list_folders, read_text};
 
@@ -52,6 +55,16 @@ pub struct FolderEntry {
     pub entry: Entry,
     /// The data file.
     pub data: Option<PathBuf>,
+    /// How many fields the service has put before those of the file.
+    added: usize,
+    text: String,
+}
+
+impl FolderEntry {
+    /// A mistake in the entry, or a remark on it, at the line of its key as far as the usual layout tells.
+    pub fn mistake(&self, key: &str, detail: String) -> Mistake {
+        mistake_of(&self.file, &self.text, self.added, key, detail)
+    }
 }
 
 /// Everything that a folder holds.
@@ -61,10 +74,14 @@ pub struct Folder {
     pub publishers: Vec<Publisher>,
     /// The themes, in the file's order.
     pub themes: Vec<Theme>,
+    /// The classes of subjects, in the file's order.
+    pub subject_classes: Vec<SubjectClass>,
     /// The entries without mistakes, by slug.
     pub entries: Vec<FolderEntry>,
     /// Every mistake.
     pub mistakes: Vec<Mistake>,
+    /// What somebody who edits the entries should look at, and which stops nothing.
+    pub remarks: Vec<Mistake>,
 }
 
 #[derive(Deserialize)]
@@ -74,13 +91,22 @@ struct PublisherText {
     #[serde(default)]
     uscc: Option<String>,
     #[serde(default)]
-    contact: PublisherContact,
+    contact: Contact,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ThemeText {
     name: Text,
+    #[serde(default)]
+    data_theme: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SubjectText {
+    name: Text,
+    kind: SubjectKind,
 }
 
 /// Reads the folder, whose fields are graded by that scheme. Mistakes do not stop it: what is right is answered beside them.
@@ -88,6 +114,7 @@ pub fn read_folder(dir: &Path, scheme: &Scheme) -> Folder {
     let mut folder = Folder::default();
     read_publishers(&dir.join("publishers.toml"), &mut folder);
     read_themes(&dir.join("themes.toml"), &mut folder);
+    read_subjects(&dir.join("subjects.toml"), &mut folder);
     let slugs = match list_folders(dir) {
         Ok(slugs) => slugs,
         Err(cause) => {
@@ -116,21 +143,53 @@ fn read_publishers(file: &Path, folder: &mut Folder) {
             mistake("uscc", reason);
             continue;
         }
+        let faults = check_contact("contact", &publisher.contact);
+        if !faults.is_empty() {
+            faults.into_iter().for_each(|(key, detail)| mistake(&key, detail));
+            continue;
+        }
         folder.publishers.push(Publisher { slug, name: publisher.name, uscc: publisher.uscc, contact: publisher.contact });
     }
 }
 
 fn read_themes(file: &Path, folder: &mut Folder) {
     let Some((text, themes)) = read_toml::<BTreeMap<String, ThemeText>>(file, &mut folder.mistakes) else { return };
-    for slug in themes.keys().filter(|slug| !is_slug(slug)) {
+    let mut mistake = |slug: &str, key: String, detail: String| {
+        let line = find_line(&text, &format!("[{slug}]"), 0);
+        folder.mistakes.push(Mistake { file: file.to_owned(), line, key: Some(key), detail });
+    };
+    let mut read = Vec::new();
+    for (slug, theme) in themes {
+        let known = theme.data_theme.as_deref().is_none_or(|code| DATA_THEMES.contains(&code));
+        if !is_slug(&slug) {
+            mistake(&slug, slug.clone(), SLUG_RULE.to_owned());
+        } else if !known {
+            mistake(&slug, format!("{slug}.data_theme"), format!("give one of {}", DATA_THEMES.join(", ")));
+        } else {
+            read.push(Theme { slug, name: theme.name, data_theme: theme.data_theme });
+        }
+    }
+    read.sort_by_key(|theme| find_line(&text, &format!("[{}]", theme.slug), 0));
+    folder.themes = read;
+}
+
+/// The classes of subjects; a folder without that file has none.
+fn read_subjects(file: &Path, folder: &mut Folder) {
+    if !file.is_file() {
+        return;
+    }
+    let Some((text, classes)) = read_toml::<BTreeMap<String, SubjectText>>(file, &mut folder.mistakes) else { return };
+    for slug in classes.keys().filter(|slug| !is_slug(slug)) {
         let line = find_line(&text, &format!("[{slug}]"), 0);
         folder.mistakes.push(Mistake { file: file.to_owned(), line, key: Some(slug.clone()), detail: SLUG_RULE.to_owned() });
     }
-    let mut themes: Vec<Theme> =
-        themes.into_iter().filter(|(slug, _)| is_slug(slug)).map(|(slug, theme)| Theme { slug, name: theme.name }).collect();
-    themes.sort_by_key(|theme| find_line(&text, &format!("[{}]", theme.slug), 0));
-    folder.themes = themes;
+    let class = |(slug, class): (String, SubjectText)| SubjectClass { slug, kind: class.kind, name: class.name };
+    folder.subject_classes = classes.into_iter().filter(|(slug, _)| is_slug(slug)).map(class).collect();
+    folder.subject_classes.sort_by_key(|class| find_line(&text, &format!("[{}]", class.slug), 0));
 }
+
+/// The codes of the EU's vocabulary of data themes (`http://publications.europa.eu/resource/authority/data-theme`).
+const DATA_THEMES: [&str; 13] = ["AGRI", "ECON", "EDUC", "ENER", "ENVI", "GOVE", "HEAL", "INTR", "JUST", "REGI", "SOCI", "TECH", "TRAN"];
 
 fn read_entry(dir: &Path, slug: &str, scheme: &Scheme, folder: &mut Folder) {
     let file = dir.join(slug).join("dataset.toml");
@@ -141,15 +200,22 @@ fn read_entry(dir: &Path, slug: &str, scheme: &Scheme, folder: &mut Folder) {
     let Some((text, mut entry)) = read_toml::<Entry>(&file, &mut folder.mistakes) else { return };
     let before = folder.mistakes.len();
     let added = complete(&mut entry);
-    for (key, detail) in check_entry(&entry, &folder.publishers, &folder.themes, scheme) {
-        let key = as_written(key, added);
-        let line = line_of_key(&text, &key);
-        folder.mistakes.push(Mistake { file: file.clone(), line, key: Some(key), detail });
+    let vocabulary = Vocabulary { publishers: &folder.publishers, themes: &folder.themes, subject_classes: &folder.subject_classes };
+    for (key, detail) in check_entry(&entry, vocabulary, scheme) {
+        folder.mistakes.push(mistake_of(&file, &text, added, &key, detail));
     }
+    let publisher = folder.publishers.iter().find(|publisher| publisher.slug == entry.publisher);
+    folder.remarks.extend(advice(&entry, publisher).into_iter().map(|(key, detail)| mistake_of(&file, &text, added, &key, detail)));
     if folder.mistakes.len() == before {
         let data = entry.data.as_ref().map(|name| dir.join(slug).join(name));
-        folder.entries.push(FolderEntry { slug: slug.to_owned(), file, entry, data });
+        folder.entries.push(FolderEntry { slug: slug.to_owned(), file, entry, data, added, text });
     }
+}
+
+/// A mistake at a key such as `fields[2].release`, whose number counts the fields that the service has put before those of the file.
+fn mistake_of(file: &Path, text: &str, added: usize, key: &str, detail: String) -> Mistake {
+    let key = as_written(key.to_owned(), added);
+    Mistake { file: file.to_owned(), line: line_of_key(text, &key), key: Some(key), detail }
 }
 
 const SLUG_RULE: &str = "use lower-case letters, digits and single hyphens, at most 100 characters";
@@ -190,17 +256,32 @@ fn as_written(key: String, added: usize) -> String {
     }
 }
 
-/// The line of a key such as `licence` or `fields[2].release` (from 0), as far as the usual layout tells.
+/// The line of a key such as `licence`, `contact.phone` or `fields[2].release` (from 0), as far as the usual layout tells.
 fn line_of_key(text: &str, key: &str) -> Option<u64> {
-    let Some(rest) = key.strip_prefix("fields[") else {
-        return find_key(text, key, 0);
-    };
-    let (number, rest) = rest.split_once(']')?;
-    let mut line = 0;
-    for _ in 0..=number.parse::<usize>().ok()? {
-        line = find_line(text, "[[fields]]", line)?;
+    line_below(text, key, 0)
+}
+
+/// The line of a key after line `after`: of the whole key, or of as much of it as has a line of its own.
+fn line_below(text: &str, key: &str, after: u64) -> Option<u64> {
+    if let Some(line) = find_key(text, key, after) {
+        return Some(line);
     }
-    find_key(text, rest.trim_start_matches('.'), line).or(Some(line))
+    let head = key.split(['.', '[']).next().filter(|head| !head.is_empty())?;
+    let rest = &key[head.len()..];
+    let (number, rest) = match rest.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((number, rest)) => (number.parse::<usize>().ok()?, rest),
+        None => (0, rest),
+    };
+    // A table of its own is headed by its name, the item of a list by the name between two brackets; only those of the file's first level.
+    let headed = |heading: &str| {
+        let mut line = 0;
+        for _ in 0..=number {
+            line = find_line(text, heading, line)?;
+        }
+        line_below(text, rest.trim_start_matches('.'), line).or(Some(line))
+    };
+    let own = if after == 0 { headed(&format!("[[{head}]]")).or_else(|| headed(&format!("[{head}]"))) } else { None };
+    own.or_else(|| find_key(text, head, after))
 }
 
 /// The first line after line `after` that begins with `start`.

@@ -2,30 +2,19 @@
 
 use chrono::NaiveDateTime;
 use diesel::prelude::*;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::json;
 use utoipa::ToSchema;
 
 use super::entry::{Entry, OpenType, Text};
+use super::record::Contact;
+use super::relations::put_relations;
 use crate::clock::now_naive;
 use crate::crypto::sha256_hex;
 use crate::db::Conn;
 use crate::db::schema::{datasets, marks, publishers, themes};
 use crate::error::{Error, Result};
 use crate::ledger::{self, Kind};
-
-/// How to reach a publisher; what is not known is left out.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-#[expect(missing_docs, reason = "the names say it")]
-pub struct PublisherContact {
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub email: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub phone: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub url: Option<String>,
-}
 
 /// A public body that opens data. 数据开放主体
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
@@ -38,7 +27,7 @@ pub struct Publisher {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub uscc: Option<String>,
     /// How to reach it.
-    pub contact: PublisherContact,
+    pub contact: Contact,
 }
 
 /// A theme of the list. 领域
@@ -48,6 +37,9 @@ pub struct Theme {
     pub slug: String,
     /// Its name.
     pub name: Text,
+    /// The theme of the EU's vocabulary of data themes that it comes nearest to, by its code such as `HEAL`: catalogues elsewhere know these.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub data_theme: Option<String>,
 }
 
 /// One entry of the open list with its state.
@@ -215,14 +207,24 @@ pub fn publishers(conn: &mut Conn) -> Result<Vec<Publisher>> {
         .collect()
 }
 
+/// How to reach a publisher.
+///
+/// # Errors
+/// When there is none of that name.
+pub fn publisher_contact(conn: &mut Conn, slug: &str) -> Result<Contact> {
+    let contact: Option<String> = publishers::table.find(slug).select(publishers::contact_json).first(conn).optional()?;
+    Ok(serde_json::from_str(&contact.ok_or_else(|| Error::not_found("publisher", slug))?)?)
+}
+
 /// All themes, in the curators' order.
 ///
 /// # Errors
 /// When the database does not answer.
 pub fn themes(conn: &mut Conn) -> Result<Vec<Theme>> {
-    let rows: Vec<(String, String, String)> =
-        themes::table.order((themes::position, themes::slug)).select((themes::slug, themes::name_zh, themes::name_en)).load(conn)?;
-    Ok(rows.into_iter().map(|(slug, zh, en)| Theme { slug, name: Text { zh, en } }).collect())
+    let columns = (themes::slug, themes::name_zh, themes::name_en, themes::data_theme);
+    let rows: Vec<(String, String, String, Option<String>)> =
+        themes::table.order((themes::position, themes::slug)).select(columns).load(conn)?;
+    Ok(rows.into_iter().map(|(slug, zh, en, data_theme)| Theme { slug, name: Text { zh, en }, data_theme }).collect())
 }
 
 /// Adds or changes a publisher, with its ledger entry where it is new or changed.
@@ -255,20 +257,34 @@ pub fn put_publisher(conn: &mut Conn, actor: &str, publisher: &Publisher) -> Res
 /// # Errors
 /// When the database does not take it.
 pub fn put_theme(conn: &mut Conn, actor: &str, theme: &Theme, position: i32) -> Result<()> {
-    let row = (theme.name.zh.clone(), theme.name.en.clone(), position);
-    let columns = (themes::name_zh, themes::name_en, themes::position);
-    let known: Option<(String, String, i32)> = themes::table.find(&theme.slug).select(columns).first(conn).optional()?;
+    let row = (theme.name.zh.clone(), theme.name.en.clone(), position, theme.data_theme.clone());
+    let columns = (themes::name_zh, themes::name_en, themes::position, themes::data_theme);
+    let known: Option<(String, String, i32, Option<String>)> = themes::table.find(&theme.slug).select(columns).first(conn).optional()?;
     if known.as_ref() == Some(&row) {
         return Ok(());
     }
-    let values = (themes::name_zh.eq(&row.0), themes::name_en.eq(&row.1), themes::position.eq(position));
+    let values =
+        (themes::name_zh.eq(&row.0), themes::name_en.eq(&row.1), themes::position.eq(position), themes::data_theme.eq(&theme.data_theme));
     if known.is_some() {
         diesel::update(themes::table.find(&theme.slug)).set(values).execute(conn)?;
     } else {
         diesel::insert_into(themes::table).values((themes::slug.eq(&theme.slug), values)).execute(conn)?;
     }
-    let detail = json!({ "name": theme.name, "position": position });
+    let detail = json!({ "name": theme.name, "position": position, "data_theme": theme.data_theme });
     ledger::append(conn, Kind::ThemeUpdated, actor, &format!("theme:{}", theme.slug), &detail)?;
+    Ok(())
+}
+
+/// Takes an entry's codes from whoever holds them: `clashes` has seen that the holder gives them up in the same import.
+fn free_codes(conn: &mut Conn, slug: &str, entry: &Entry) -> Result<()> {
+    let others = || datasets::table.filter(datasets::slug.ne(slug));
+    if let Some(code) = &entry.code {
+        diesel::update(others().filter(datasets::code.eq(code))).set(datasets::code.eq(None::<String>)).execute(conn)?;
+    }
+    if let Some(code) = &entry.registration_code {
+        let none = datasets::registration_code.eq(None::<String>);
+        diesel::update(others().filter(datasets::registration_code.eq(code))).set(none).execute(conn)?;
+    }
     Ok(())
 }
 
@@ -298,23 +314,28 @@ pub fn put_entry(conn: &mut Conn, actor: &str, slug: &str, entry: &Entry) -> Res
         datasets::publisher.eq(&entry.publisher),
         datasets::theme.eq(&entry.theme),
         datasets::open_type.eq(entry.open_type.as_str()),
+        datasets::code.eq(&entry.code),
+        datasets::registration_code.eq(&entry.registration_code),
         datasets::entry_json.eq(&entry_json),
         datasets::entry_sha256.eq(&digest),
         datasets::updated_at.eq(now),
     );
     let subject = format!("dataset:{slug}");
+    free_codes(conn, slug, entry)?;
     let change = match known {
         Some((_, known, _)) if known == digest => EntryChange::Unchanged,
         Some((id, _, before)) => {
-            diesel::update(datasets::table.find(id)).set(values).execute(conn)?;
+            diesel::update(datasets::table.find(&id)).set(values).execute(conn)?;
+            put_relations(conn, &id, &entry.related)?;
             let detail = json!({ "entry_sha256": digest, "open_type": entry.open_type, "open_type_before": before });
             ledger::append(conn, Kind::DatasetUpdated, actor, &subject, &detail)?;
             EntryChange::Updated
         }
         None => {
             let id = uuid::Uuid::now_v7().to_string();
-            let row = (datasets::id.eq(id), datasets::slug.eq(slug), datasets::created_at.eq(now), values);
+            let row = (datasets::id.eq(&id), datasets::slug.eq(slug), datasets::created_at.eq(now), values);
             diesel::insert_into(datasets::table).values(row).execute(conn)?;
+            put_relations(conn, &id, &entry.related)?;
             let detail = json!({ "entry_sha256": digest, "open_type": entry.open_type });
             ledger::append(conn, Kind::DatasetCreated, actor, &subject, &detail)?;
             EntryChange::Created

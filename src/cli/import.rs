@@ -9,8 +9,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::{End, block_on};
 use crate::app::Parts;
-use crate::catalog::{self, EntryChange};
-use crate::release::{Report, Watcher, import_folder, unwatched};
+use crate::catalog::{self, EntryChange, Mistake};
+use crate::release::{Report, Watcher, check_folder, import_folder, unwatched};
 use crate::settings::Settings;
 
 /// Imports a folder and tells what became of each entry.
@@ -21,10 +21,26 @@ pub(super) fn import(settings: &Settings, dir: &Path) -> Result<End> {
     for line in lines(&report) {
         println!("{line}");
     }
-    for mistake in &report.mistakes {
+    tell(&report.mistakes, &report.remarks);
+    Ok(if report.mistakes.is_empty() { End::Well } else { End::Found })
+}
+
+/// Says what is wrong with a folder's entries, and what their editors should look at.
+pub(super) fn check(settings: &Settings, dir: &Path) -> Result<End> {
+    let parts = Parts::open(settings)?;
+    let folder = block_on(async { Ok(check_folder(&parts.tools(), dir).await?) })?;
+    println!("{} entries without a mistake; {} mistakes, {} remarks", folder.entries.len(), folder.mistakes.len(), folder.remarks.len());
+    tell(&folder.mistakes, &folder.remarks);
+    Ok(if folder.mistakes.is_empty() { End::Well } else { End::Found })
+}
+
+fn tell(mistakes: &[Mistake], remarks: &[Mistake]) {
+    for mistake in mistakes {
         eprintln!("{mistake}");
     }
-    Ok(if report.mistakes.is_empty() { End::Well } else { End::Found })
+    for remark in remarks {
+        eprintln!("note: {remark}");
+    }
 }
 
 /// A progress bar on the terminal for one dataset; nothing where the output is no terminal.

@@ -22,6 +22,26 @@ diesel::table! {
         name_zh -> Text,
         name_en -> Text,
         position -> Integer,
+        data_theme -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    subject_classes (slug) {
+        slug -> Text,
+        kind -> Text,
+        name_zh -> Text,
+        name_en -> Text,
+        position -> Integer,
+    }
+}
+
+diesel::table! {
+    relations (dataset_id, position) {
+        dataset_id -> Text,
+        position -> Integer,
+        kind -> Text,
+        target -> Text,
     }
 }
 
@@ -37,6 +57,8 @@ diesel::table! {
         version -> Nullable<Integer>,
         created_at -> Timestamp,
         updated_at -> Timestamp,
+        code -> Nullable<Text>,
+        registration_code -> Nullable<Text>,
     }
 }
 

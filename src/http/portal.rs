@@ -6,6 +6,7 @@ pub mod console;
 pub mod factor;
 pub mod firm;
 pub mod login;
+mod record;
 pub mod register;
 pub mod registration;
 mod sheet;
@@ -32,7 +33,8 @@ use super::v1::datasets::{DatasetDetail, detail};
 use crate::access::Read;
 use crate::app::App;
 use crate::catalog::{
-    self, Dataset, DatasetFilter, Field, Grading, LoweredBy, OpenType, Publisher, ReleaseRule, Sensitivity, Text, Theme, UpdateFrequency,
+    self, Dataset, DatasetFilter, Field, Grading, LoweredBy, OpenType, Publisher, ReleaseRule, Sensitivity, SubjectClass, Text, Theme,
+    UpdateFrequency,
 };
 use crate::clock::shanghai;
 use crate::error::{Error, Result};
@@ -174,6 +176,7 @@ struct DatasetPage {
     d: DatasetDetail,
     publisher: Option<Publisher>,
     theme: Option<Theme>,
+    subject_class: Option<SubjectClass>,
     preview: Option<Preview>,
     issuer: String,
     today: String,
@@ -383,8 +386,10 @@ pub async fn dataset_page(
 }
 
 async fn dataset_of(app: &App, caller: &Caller, w: Words, slug: String, today: String) -> Result<Made> {
-    let (d, themes, publishers) =
-        app.db.read(move |conn| Ok((detail(conn, &slug)?, catalog::themes(conn)?, catalog::publishers(conn)?))).await?;
+    let (d, themes, classes, publishers) = app
+        .db
+        .read(move |conn| Ok((detail(conn, &slug)?, catalog::themes(conn)?, catalog::subject_classes(conn)?, catalog::publishers(conn)?)))
+        .await?;
     let open = d.entry.open_type == OpenType::Unconditional && d.version.is_some();
     // A preview is a query and counts as one; a page without it is better than no page, but not for the next caller.
     let (preview, keep) = match if open { Some(preview(app, caller, &d.slug).await) } else { None } {
@@ -396,6 +401,7 @@ async fn dataset_of(app: &App, caller: &Caller, w: Words, slug: String, today: S
         w,
         publisher: publishers.into_iter().find(|publisher| publisher.slug == d.entry.publisher),
         theme: themes.into_iter().find(|theme| theme.slug == d.entry.theme),
+        subject_class: classes.into_iter().find(|class| Some(&class.slug) == d.entry.subject_class.as_ref()),
         preview,
         issuer: app.issuer.clone(),
         today,

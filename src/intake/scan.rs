@@ -54,10 +54,20 @@ impl Marks {
         Marks(self.0 | other.0)
     }
 
+    /// Whether something was found, and not a candidate only that failed its check.
+    fn is_found(self) -> bool {
+        self.0 & 0xffff_ffff != 0
+    }
+
     /// Whether there was nothing.
     pub fn is_empty(self) -> bool {
         self.0 == 0
     }
+}
+
+/// Whether one value of a column, by itself, is what the scan looks for.
+pub fn looks_personal(declared: &Declared, text: &str, today: NaiveDate) -> bool {
+    ColumnScan::new(declared, today).look(text, Tally::of(text.as_bytes()), 1).is_found()
 }
 
 /// What the scan knows of one column.

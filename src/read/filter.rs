@@ -60,22 +60,11 @@ pub fn order(text: Option<&str>, fields: &[Field]) -> Result<Vec<SortExpr>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::catalog::{FieldType, ReleaseRule, Sensitivity, Text};
+    use crate::catalog::{FieldType, Text};
 
     fn fields() -> Vec<Field> {
-        let field = |name: &str, field_type, scale| Field {
-            name: name.to_owned(),
-            field_type: Some(field_type),
-            scale,
-            title: Text { zh: String::new(), en: String::new() },
-            description: None,
-            unit: None,
-            sensitivity: Sensitivity::None,
-            release: ReleaseRule::default(),
-            coarser: Vec::new(),
-            grade: None,
-            cleared: None,
-        };
+        let field =
+            |name: &str, field_type, scale| Field::plain(name, Some(field_type), scale, Text { zh: String::new(), en: String::new() });
         vec![
             field("code", FieldType::String, None),
             field("count", FieldType::Integer, None),

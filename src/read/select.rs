@@ -11,9 +11,7 @@ use std::ops::ControlFlow;
 use super::encode::field_type;
 use super::sql::functions;
 use super::terms;
-use crate::catalog::{
-    Field, MAX_CONDITION_CHARS as MAX_CHARS, MAX_CONDITION_DEPTH as MAX_DEPTH, ReleaseRule, Sensitivity, Text, unknown_field,
-};
+use crate::catalog::{Field, MAX_CONDITION_CHARS as MAX_CHARS, MAX_CONDITION_DEPTH as MAX_DEPTH, Text, unknown_field};
 use crate::error::{Error, Result};
 
 /// The most columns of an answer that are computed.
@@ -199,19 +197,7 @@ pub fn output_fields(schema: &Schema, parameter: &'static str) -> Result<Vec<Fie
     let field = |name: &String, data_type| {
         let (kind, scale) = field_type(data_type)
             .ok_or_else(|| Error::invalid(parameter, format!("`{name}` is of the type {data_type}, which no field has; CAST it")))?;
-        Ok(Field {
-            name: name.clone(),
-            field_type: Some(kind),
-            scale,
-            title: Text { zh: name.clone(), en: name.clone() },
-            description: None,
-            unit: None,
-            sensitivity: Sensitivity::None,
-            release: ReleaseRule::default(),
-            coarser: Vec::new(),
-            grade: None,
-            cleared: None,
-        })
+        Ok(Field::plain(name, Some(kind), scale, Text { zh: name.clone(), en: name.clone() }))
     };
     schema.fields().iter().map(|column| field(column.name(), column.data_type())).collect()
 }

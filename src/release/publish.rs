@@ -25,7 +25,7 @@ use crate::intake::collection::{Gathered, Member, appended, folder_digest, gathe
 use crate::intake::{self, Declared, FileFault, Finding, IntakeError, Options, Profile, Profiler, Step, Taken};
 use crate::storage::{Object, Storage, digest_file, is_folder};
 
-pub use import::{Outcome, Report, import_folder, unwatched};
+pub use import::{Outcome, Report, check_folder, import_folder, unwatched};
 
 /// What publishing works with.
 #[derive(Clone)]

@@ -43,6 +43,7 @@ mod policy_import;
 mod problems;
 mod process;
 mod publishing;
+mod record;
 mod register;
 mod revocation;
 mod rows;

@@ -35,6 +35,7 @@ const EXPECTED: &[Line] = &[
     ("find_citation", [200; 9]),
     ("list_publishers", [200; 9]),
     ("list_themes", [200; 9]),
+    ("list_subject_classes", [200; 9]),
     // Of the conditional dataset; nobody but the holder of a grant reads it, whatever their role.
     ("download_dataset", [401, 403, 200, 403, 403, 403, 403, 403, 403]),
     ("head_download_dataset", [401, 403, 200, 403, 403, 403, 403, 403, 403]),

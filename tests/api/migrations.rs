@@ -59,8 +59,10 @@ fn every_column_of_the_schema_exists() {
     db.read_now(|conn| {
         select_every_column!(conn,
             publishers: (S, S, S, O, S),
-            themes: (S, S, S, i32),
-            datasets: (S, S, S, S, S, S, S, Option<i32>, T, T),
+            themes: (S, S, S, i32, O),
+            subject_classes: (S, S, S, S, i32),
+            datasets: (S, S, S, S, S, S, S, Option<i32>, T, T, O, O),
+            relations: (S, i32, S, S),
             versions: (S, S, i32, S, S, S, i64, i64, T, S, Option<T>, O, O, O, Option<i64>, O),
             parts: (S, i32, S, i64, i64, O),
             members: (S, S, S, i64, S),

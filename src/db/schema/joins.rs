@@ -4,6 +4,7 @@ use super::*;
 
 diesel::joinable!(datasets -> publishers (publisher));
 diesel::joinable!(datasets -> themes (theme));
+diesel::joinable!(relations -> datasets (dataset_id));
 diesel::joinable!(versions -> datasets (dataset_id));
 diesel::joinable!(people -> publishers (publisher));
 diesel::joinable!(people -> firms (firm_id));
@@ -32,7 +33,9 @@ diesel::joinable!(exports -> releases (release_id));
 diesel::allow_tables_to_appear_in_same_query!(
     publishers,
     themes,
+    subject_classes,
     datasets,
+    relations,
     versions,
     parts,
     members,

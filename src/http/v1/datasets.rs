@@ -7,7 +7,11 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::app::App;
-use crate::catalog::{self, Dataset, DatasetFilter, DatasetKind, Entry, Field, Grading, OpenType, Publisher, Text, Theme, Version};
+use crate::catalog::{
+    self, Dataset, DatasetFilter, DatasetKind, Due, Entry, Field, Grading, OpenType, Publisher, RelatedDataset, SubjectClass, Text, Theme,
+    Version,
+};
+use crate::clock::{now_naive, shanghai};
 use crate::error::Result;
 use crate::http::kept::{Answers, Made};
 use crate::http::page::{Page, PageQuery};
@@ -84,13 +88,20 @@ impl From<Dataset> for DatasetSummary {
 pub struct DatasetDetail {
     /// Its name in addresses.
     pub slug: String,
-    /// The entry of the open list. Types of fields that the entry leaves out are those of the newest version.
+    /// The entry of the open list. Types of fields that the entry leaves out are those of the newest version, and a contact that it leaves out
+    /// is the publisher's.
     #[serde(flatten)]
     pub entry: Entry,
     /// The newest version's number.
     pub version: Option<i32>,
     /// Rows of the newest version.
     pub rows: Option<i64>,
+    /// When new data is due, where the list promises it for a day.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub due: Option<Due>,
+    /// Other datasets that this one names, and those that name this one.
+    #[serde(rename = "related_datasets")]
+    pub others: Vec<RelatedDataset>,
     /// Addresses of the public release, by format; only an unconditional dataset has them.
     pub downloads: Vec<Download>,
     /// Of a collection that is open to everybody, where all its files can be had as one tar archive.
@@ -204,6 +215,11 @@ pub fn detail(conn: &mut crate::db::Conn, slug: &str) -> Result<DatasetDetail> {
     let version = catalog::latest_version(conn, &dataset)?.map(|(version, _)| version);
     let open = dataset.entry.open_type == OpenType::Unconditional && version.is_some();
     let mut entry = dataset.entry;
+    let contact = entry.contact.take().unwrap_or_default().or(&catalog::publisher_contact(conn, &entry.publisher)?);
+    entry.contact = contact.is_reachable().then_some(contact);
+    let newest = version.as_ref().map(|version| shanghai(version.created_at).date());
+    let due = catalog::due(&entry, newest, shanghai(now_naive()).date());
+    let others = catalog::related(conn, slug, &entry)?;
     if let Some(version) = &version {
         entry.fields = catalog::with_types(entry.fields, &version.fields);
     }
@@ -216,6 +232,8 @@ pub fn detail(conn: &mut crate::db::Conn, slug: &str) -> Result<DatasetDetail> {
     Ok(DatasetDetail {
         downloads: downloads.collect(),
         archive,
+        due,
+        others,
         slug: dataset.slug,
         entry,
         version: dataset.version,
@@ -249,6 +267,15 @@ pub async fn list_versions(_caller: Caller, app: web::Data<App>, path: web::Path
 #[get("/publishers")]
 pub async fn list_publishers(_caller: Caller, app: web::Data<App>) -> Result<web::Json<Page<Publisher>>> {
     Ok(web::Json(Page::whole(app.db.read(catalog::publishers).await?)))
+}
+
+/// List classes of subjects
+///
+/// The national classification that entries are put into besides their theme.
+#[utoipa::path(tag = "catalog", responses((status = OK, body = Page<SubjectClass>)))]
+#[get("/subject-classes")]
+pub async fn list_subject_classes(_caller: Caller, app: web::Data<App>) -> Result<web::Json<Page<SubjectClass>>> {
+    Ok(web::Json(Page::whole(app.db.read(catalog::subject_classes).await?)))
 }
 
 /// List themes

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::{Prepared, Refusal, Source, Tools, Watcher, add_version, open_findings, prepare, release_public};
-use crate::catalog::{self, Dataset, EntryChange, FolderEntry, Mistake, NewVersion, VersionStatus};
+use crate::catalog::{self, Dataset, EntryChange, Folder, FolderEntry, Mistake, NewVersion, VersionStatus};
 use crate::db::{Conn, blocking, lock_ledger};
 use crate::error::{Error, Result};
 use crate::intake::FileFault;
@@ -32,6 +32,8 @@ pub struct Report {
     pub outcomes: Vec<Outcome>,
     /// Every mistake; an entry with one is left as it was.
     pub mistakes: Vec<Mistake>,
+    /// What somebody who edits the entries should look at, and which stopped nothing.
+    pub remarks: Vec<Mistake>,
 }
 
 /// Imports a folder. The same input changes nothing; a mistake in one entry does not stop the others. The watcher is told of the
@@ -40,18 +42,17 @@ pub struct Report {
 /// # Errors
 /// When the database or the store does not answer; what was imported until then stays.
 pub async fn import_folder(tools: &Tools, dir: &Path, actor: &str, watcher: impl Fn(&str) -> Watcher) -> Result<Report> {
-    let dir = dir.to_owned();
-    let scheme = Arc::clone(&tools.grades);
-    let folder = blocking(move || Ok(catalog::read_folder(&dir, &scheme))).await?;
-    let mut report = Report { outcomes: Vec::new(), mistakes: folder.mistakes };
-    let (publishers, themes) = (folder.publishers, folder.themes);
+    let folder = check_folder(tools, dir).await?;
+    let mut report = Report { outcomes: Vec::new(), mistakes: folder.mistakes, remarks: folder.remarks };
+    let (publishers, themes, classes) = (folder.publishers, folder.themes, folder.subject_classes);
     let who = actor.to_owned();
     tools
         .db
         .write(move |conn| {
             lock_ledger(conn)?;
             publishers.iter().try_for_each(|publisher| catalog::put_publisher(conn, &who, publisher))?;
-            (0..).zip(&themes).try_for_each(|(position, theme)| catalog::put_theme(conn, &who, theme, position))
+            (0..).zip(&themes).try_for_each(|(position, theme)| catalog::put_theme(conn, &who, theme, position))?;
+            (0..).zip(&classes).try_for_each(|(position, class)| catalog::put_subject_class(conn, &who, class, position))
         })
         .await?;
     for entry in folder.entries {
@@ -62,6 +63,34 @@ pub async fn import_folder(tools: &Tools, dir: &Path, actor: &str, watcher: impl
         }
     }
     Ok(report)
+}
+
+/// Reads a folder and says what is wrong with it and what its editors should look at; changes nothing, and reads no data file.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn check_folder(tools: &Tools, dir: &Path) -> Result<Folder> {
+    let dir = dir.to_owned();
+    let scheme = Arc::clone(&tools.grades);
+    let folder = blocking(move || Ok(catalog::read_folder(&dir, &scheme))).await?;
+    tools.db.read(move |conn| without_clashes(conn, folder)).await
+}
+
+/// Leaves out the entries that clash with others, and says so. One that refers to an entry which is left out is left out itself.
+fn without_clashes(conn: &mut Conn, mut folder: Folder) -> Result<Folder> {
+    loop {
+        let new = folder.entries.iter().map(|one| (one.slug.as_str(), &one.entry)).collect();
+        let clashes = catalog::clashes(conn, &new)?;
+        if clashes.is_empty() {
+            return Ok(folder);
+        }
+        let (wrong, right): (Vec<_>, Vec<_>) = folder.entries.into_iter().partition(|one| clashes.contains_key(&one.slug));
+        folder.entries = right;
+        for one in wrong {
+            let faults = clashes.get(&one.slug).into_iter().flatten();
+            folder.mistakes.extend(faults.map(|(key, detail)| one.mistake(key, detail.clone())));
+        }
+    }
 }
 
 /// A watcher that lets everything go on.

@@ -1,0 +1,199 @@
+//! What entries say of each other: relations, code lists of other datasets, and the codes that no two may share.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use diesel::prelude::*;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::entry::{Entry, Text};
+use super::record::{Related, Relation};
+use crate::db::Conn;
+use crate::db::schema::{datasets, relations};
+use crate::error::{Error, Result};
+
+/// A dataset that another one names, or that names another one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct RelatedDataset {
+    /// Its slug.
+    pub slug: String,
+    /// Its title.
+    pub title: Text,
+    /// The relation.
+    pub relation: Relation,
+    /// Whether the other dataset says so of this one: then the relation is read from there.
+    pub inverse: bool,
+}
+
+/// The key of an entry that is wrong, and what is wrong with it, by the entry's slug.
+pub type Clashes = BTreeMap<String, Vec<(String, String)>>;
+
+/// Keeps what an entry is related to.
+pub(super) fn put_relations(conn: &mut Conn, dataset_id: &str, related: &[Related]) -> Result<()> {
+    diesel::delete(relations::table.filter(relations::dataset_id.eq(dataset_id))).execute(conn)?;
+    for (position, one) in (0..).zip(related) {
+        let row = (
+            relations::dataset_id.eq(dataset_id),
+            relations::position.eq(position),
+            relations::kind.eq(one.relation.as_str()),
+            relations::target.eq(&one.dataset),
+        );
+        diesel::insert_into(relations::table).values(row).execute(conn)?;
+    }
+    Ok(())
+}
+
+/// The datasets that this one names, and then those that name this one.
+///
+/// # Errors
+/// When the database does not answer.
+pub fn related(conn: &mut Conn, slug: &str, entry: &Entry) -> Result<Vec<RelatedDataset>> {
+    let mut found = Vec::new();
+    for one in &entry.related {
+        if let Some(title) = title_of(conn, &one.dataset)? {
+            found.push(RelatedDataset { slug: one.dataset.clone(), title, relation: one.relation, inverse: false });
+        }
+    }
+    let naming: Vec<(String, String)> = relations::table
+        .inner_join(datasets::table)
+        .filter(relations::target.eq(slug))
+        .order((datasets::slug, relations::position))
+        .select((datasets::slug, datasets::entry_json))
+        .load(conn)?;
+    for (other, json) in naming {
+        let named: Entry = serde_json::from_str(&json)?;
+        for one in named.related.iter().filter(|one| one.dataset == slug) {
+            let relation = RelatedDataset { slug: other.clone(), title: named.title.clone(), relation: one.relation, inverse: true };
+            // One that is named from both sides stands once, and one that names it twice is loaded twice.
+            let mutual = !one.relation.has_order() && found.iter().any(|known| known.slug == other && known.relation == one.relation);
+            if !mutual && !found.contains(&relation) {
+                found.push(relation);
+            }
+        }
+    }
+    Ok(found)
+}
+
+fn title_of(conn: &mut Conn, slug: &str) -> Result<Option<Text>> {
+    Ok(known_entry(conn, slug)?.map(|entry| entry.title))
+}
+
+fn known_entry(conn: &mut Conn, slug: &str) -> Result<Option<Entry>> {
+    let json: Option<String> = datasets::table.filter(datasets::slug.eq(slug)).select(datasets::entry_json).first(conn).optional()?;
+    json.map(|json| serde_json::from_str(&json).map_err(Error::from)).transpose()
+}
+
+/// What is wrong between entries that are about to be put into the list, and between them and what the list holds.
+///
+/// # Errors
+/// When the database does not answer.
+pub fn clashes(conn: &mut Conn, new: &BTreeMap<&str, &Entry>) -> Result<Clashes> {
+    let mut look = Look { conn, new, known: BTreeMap::new() };
+    let mut clashes = Clashes::new();
+    for (slug, entry) in new {
+        let mut faults = codes_taken(&mut look, slug, entry)?;
+        faults.extend(relations_of(&mut look, slug, entry)?);
+        faults.extend(code_lists(&mut look, slug, entry)?);
+        if !faults.is_empty() {
+            clashes.insert((*slug).to_owned(), faults);
+        }
+    }
+    Ok(clashes)
+}
+
+/// Entries by slug: those that are new, and those of the list beside them.
+struct Look<'a> {
+    conn: &'a mut Conn,
+    new: &'a BTreeMap<&'a str, &'a Entry>,
+    known: BTreeMap<String, Option<Entry>>,
+}
+
+impl Look<'_> {
+    fn entry(&mut self, slug: &str) -> Result<Option<&Entry>> {
+        if let Some(entry) = self.new.get(slug) {
+            return Ok(Some(entry));
+        }
+        if !self.known.contains_key(slug) {
+            let entry = known_entry(self.conn, slug)?;
+            self.known.insert(slug.to_owned(), entry);
+        }
+        Ok(self.known.get(slug).and_then(Option::as_ref))
+    }
+}
+
+fn codes_taken(look: &mut Look<'_>, slug: &str, entry: &Entry) -> Result<Vec<(String, String)>> {
+    let mut faults = Vec::new();
+    let mut taken = |key: &str, code: &str, by: &str| faults.push((key.to_owned(), format!("`{code}` is the code of `{by}` already")));
+    let kinds: [(&str, fn(&Entry) -> Option<&String>); 2] =
+        [("code", |entry| entry.code.as_ref()), ("registration_code", |entry| entry.registration_code.as_ref())];
+    for (key, of) in kinds {
+        let Some(code) = of(entry) else { continue };
+        if let Some((other, _)) = look.new.iter().find(|(other, one)| **other != slug && of(one) == Some(code)) {
+            taken(key, code, other);
+            continue;
+        }
+        let holds = datasets::table.select(datasets::slug).into_boxed::<<Conn as diesel::Connection>::Backend>();
+        let holds = if key == "code" { holds.filter(datasets::code.eq(code)) } else { holds.filter(datasets::registration_code.eq(code)) };
+        let holder: Option<String> = holds.first(look.conn).optional()?;
+        // One that gives its code up in the same import is in `new` with another code.
+        if let Some(holder) = holder.filter(|holder| holder != slug && !look.new.contains_key(holder.as_str())) {
+            taken(key, code, &holder);
+        }
+    }
+    Ok(faults)
+}
+
+fn relations_of(look: &mut Look<'_>, slug: &str, entry: &Entry) -> Result<Vec<(String, String)>> {
+    let mut faults = Vec::new();
+    for (at, one) in entry.related.iter().enumerate() {
+        let key = format!("related[{at}].dataset");
+        if look.entry(&one.dataset)?.is_none() {
+            faults.push((key, format!("there is no dataset `{}`", one.dataset)));
+        } else if one.relation.has_order()
+            && let Some(way) = way_back(look, slug, &one.dataset, one.relation)?
+        {
+            let kind = one.relation.as_str();
+            faults.push((key, format!("`{kind}` goes round in a circle: {}; take one of these out", way.join(" → "))));
+        }
+    }
+    Ok(faults)
+}
+
+/// The way along relations of one kind from a dataset to `slug`, which names it.
+fn way_back(look: &mut Look<'_>, slug: &str, from: &str, kind: Relation) -> Result<Option<Vec<String>>> {
+    let mut seen = BTreeSet::new();
+    let mut ways = vec![vec![slug.to_owned(), from.to_owned()]];
+    while let Some(way) = ways.pop() {
+        let Some(last) = way.last().cloned() else { continue };
+        if last == slug {
+            return Ok(Some(way));
+        }
+        if !seen.insert(last.clone()) {
+            continue;
+        }
+        let next: Vec<String> = match look.entry(&last)? {
+            Some(entry) => entry.related.iter().filter(|one| one.relation == kind).map(|one| one.dataset.clone()).collect(),
+            None => Vec::new(),
+        };
+        ways.extend(next.into_iter().map(|next| way.iter().cloned().chain([next]).collect()));
+    }
+    Ok(None)
+}
+
+fn code_lists(look: &mut Look<'_>, slug: &str, entry: &Entry) -> Result<Vec<(String, String)>> {
+    let mut faults = Vec::new();
+    for (at, field) in entry.fields.iter().enumerate() {
+        let Some(of) = &field.codes_of else { continue };
+        let mut fault = |key: &str, detail: String| faults.push((format!("fields[{at}].codes_of.{key}"), detail));
+        if of.dataset == slug && of.field == field.name {
+            fault("field", "a field does not list its own codes".to_owned());
+            continue;
+        }
+        match look.entry(&of.dataset)? {
+            None => fault("dataset", format!("there is no dataset `{}`", of.dataset)),
+            Some(other) if other.field(&of.field).is_none() => fault("field", format!("`{}` has no field `{}`", of.dataset, of.field)),
+            Some(_) => {}
+        }
+    }
+    Ok(faults)
+}
