@@ -39,7 +39,7 @@ use crate::storage::Scratch;
 
 pub use self::faults::shown;
 pub use self::layout::{properties_for, writer_properties};
-pub use self::profile::{Bin, ColumnProfile, Finding, FindingKind, FindingLevel, Lengths, Profile, Profiler, TopValue};
+pub use self::profile::{Bin, ColumnProfile, Combination, Finding, FindingKind, FindingLevel, Lengths, Profile, Profiler, TopValue};
 pub use self::scan::looks_personal;
 
 /// How a field's values are read and kept.

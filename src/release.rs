@@ -4,6 +4,7 @@
 //! release for each version, which shares the version's file; a conditional one has a release for each grant and version.
 
 mod candidates;
+mod combination;
 mod groups;
 mod layout;
 mod materialise;

@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 
 use super::entry::{Entry, Field, OpenType, Sensitivity, Text};
 use super::policy::may_leave;
+use crate::intake::Combination;
 
 /// The schemes that are shipped, by name.
 const SHIPPED: [(&str, &str); 2] = [
@@ -38,6 +39,9 @@ pub struct Scheme {
     /// What lowers a grade.
     #[serde(default)]
     pub lowering: Vec<Lowering>,
+    /// What the grades of quasi-identifiers become where these single somebody out together.
+    #[serde(default)]
+    pub raising: Vec<Raising>,
 }
 
 /// What is graded: persons, organisations, things.
@@ -76,6 +80,16 @@ pub struct Lowering {
     to: String,
 }
 
+/// What becomes of a grade where fields single somebody out together.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Raising {
+    /// The grades that it raises.
+    from: Vec<String>,
+    /// What these become.
+    to: String,
+}
+
 /// How a dataset is graded, and why.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Grading {
@@ -90,6 +104,11 @@ pub struct Grading {
     pub permits: Option<OpenType>,
     /// The fields that force this: those of the strictest grade.
     pub forced_by: Vec<String>,
+    /// The fields that single somebody out together in the newest version: fewer than `least_group` are alike in all of them. Their grades are
+    /// raised by that.
+    pub singled_out_by: Vec<String>,
+    /// The least number of people in a group in which nobody is singled out.
+    pub least_group: u32,
     /// The fields that are not graded.
     pub ungraded: Vec<String>,
     /// The fields that are, in the dataset's order.
@@ -103,6 +122,9 @@ pub struct GradedField {
     pub name: String,
     /// Its grade, as it stands in the version.
     pub grade: Grade,
+    /// The code of the grade that the entry gives it, where another is raised above it because fields single somebody out together.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub raised_from: Option<String>,
     /// Its grade as it leaves, where the dataset is conditional by its rule of release; null where it does not leave.
     pub leaves_as: Option<Grade>,
     /// What would lower its grade, where something would.
@@ -147,6 +169,9 @@ impl Scheme {
             anyhow::ensure!(looser.is_none(), "grade {}: a later grade of its dimension is stricter, and permits no more", grade.code);
         }
         anyhow::ensure!(!scheme.grades.is_empty(), "a scheme has grades");
+        for code in scheme.raising.iter().flat_map(|raising| raising.from.iter().chain([&raising.to])) {
+            anyhow::ensure!(known(code), "raising: there is no grade {code}");
+        }
         for lowering in &scheme.lowering {
             for code in lowering.from.iter().chain([&lowering.to]) {
                 anyhow::ensure!(known(code), "lowering: there is no grade {code}");
@@ -160,9 +185,13 @@ impl Scheme {
         self.grades.iter().find(|grade| grade.code == code)
     }
 
-    /// How a dataset is graded, and why.
-    pub fn explain(&self, entry: &Entry) -> Grading {
-        let fields: Vec<GradedField> = entry.fields.iter().filter_map(|field| self.graded(entry, field)).collect();
+    /// How a dataset is graded, and why; by what was found of its newest version, where it has one.
+    pub fn explain(&self, entry: &Entry, found: Option<&Combination>) -> Grading {
+        let singled_out_by = match found {
+            Some(found) if is_singled_out(entry, Some(found)) => found.fields.clone(),
+            Some(_) | None => Vec::new(),
+        };
+        let fields: Vec<GradedField> = entry.fields.iter().filter_map(|field| self.graded(entry, field, &singled_out_by)).collect();
         // Of a closed dataset nothing leaves: there it is the fields themselves that count.
         let counts = |field: &'_ GradedField| match entry.open_type {
             OpenType::Closed => Some(field.grade.open_type),
@@ -177,19 +206,30 @@ impl Scheme {
             note: self.note.clone(),
             permits,
             forced_by: fields.iter().filter(of_strictest).map(|field| field.name.clone()).collect(),
+            singled_out_by,
+            least_group: self.least_group,
             ungraded: entry.fields.iter().filter(|field| field.grade.is_none()).map(|field| field.name.clone()).collect(),
             fields,
         }
     }
 
-    fn graded(&self, entry: &Entry, field: &Field) -> Option<GradedField> {
-        let grade = self.grade(field.grade.as_deref()?)?;
+    fn graded(&self, entry: &Entry, field: &Field, singled_out_by: &[String]) -> Option<GradedField> {
+        let own = self.grade(field.grade.as_deref()?)?;
+        let raised = if singled_out_by.contains(&field.name) { self.raised(own) } else { None };
+        let grade = raised.unwrap_or(own);
         Some(GradedField {
             name: field.name.clone(),
             grade: grade.clone(),
+            raised_from: raised.map(|_| own.code.clone()),
             leaves_as: leaves(entry, field).then(|| self.leaving(entry, field, grade).clone()),
             lowered_by: self.lowered_by(grade),
         })
+    }
+
+    /// What a grade becomes where somebody is singled out; none where it stays.
+    fn raised(&self, grade: &Grade) -> Option<&Grade> {
+        let raising = self.raising.iter().find(|raising| raising.from.contains(&grade.code))?;
+        self.grade(&raising.to)
     }
 
     /// The grade of a field as it leaves.
@@ -251,6 +291,19 @@ impl Scheme {
         let rules: Vec<String> = self.lowered_by(grade).into_iter().flat_map(|lowered| lowered.rules).collect();
         format!("one of these would lower it: {}", rules.join(", "))
     }
+}
+
+/// The fields of an entry that may single somebody out together with others.
+pub fn quasi_identifiers(entry: &Entry) -> Vec<String> {
+    entry.fields.iter().filter(|field| field.sensitivity == Sensitivity::Quasi).map(|field| field.name.clone()).collect()
+}
+
+/// Whether the quasi-identifiers of an entry single somebody out together, and a curator has not said of each of them that it does not. Of other
+/// quasi-identifiers than those that were counted nothing is known, and that counts as well.
+pub fn is_singled_out(entry: &Entry, found: Option<&Combination>) -> bool {
+    let fields = quasi_identifiers(entry);
+    let cleared = fields.iter().all(|name| entry.field(name).is_some_and(|field| field.cleared.is_some()));
+    !fields.is_empty() && !cleared && found.is_none_or(|found| found.fields != fields || found.singles_out())
 }
 
 /// Whether a field leaves, as it is or for a grant.

@@ -29,7 +29,7 @@ use serde_json::{Map, Value};
 use super::caller::limit_key;
 use super::kept::{Answers, Made};
 use super::problem::{KINDS, Language};
-use super::v1::datasets::{DatasetDetail, detail};
+use super::v1::datasets::{DatasetDetail, combination, detail};
 use crate::access::Read;
 use crate::app::App;
 use crate::catalog::{
@@ -386,10 +386,12 @@ pub async fn dataset_page(
 }
 
 async fn dataset_of(app: &App, caller: &Caller, w: Words, slug: String, today: String) -> Result<Made> {
-    let (d, themes, classes, publishers) = app
-        .db
-        .read(move |conn| Ok((detail(conn, &slug)?, catalog::themes(conn)?, catalog::subject_classes(conn)?, catalog::publishers(conn)?)))
-        .await?;
+    let reading = app.db.read(move |conn| {
+        let dataset = catalog::find(conn, &slug)?;
+        let (d, found) = (detail(conn, &slug)?, combination(conn, &dataset)?);
+        Ok((d, found, catalog::themes(conn)?, catalog::subject_classes(conn)?, catalog::publishers(conn)?))
+    });
+    let (d, found, themes, classes, publishers) = reading.await?;
     let open = d.entry.open_type == OpenType::Unconditional && d.version.is_some();
     // A preview is a query and counts as one; a page without it is better than no page, but not for the next caller.
     let (preview, keep) = match if open { Some(preview(app, caller, &d.slug).await) } else { None } {
@@ -406,7 +408,7 @@ async fn dataset_of(app: &App, caller: &Caller, w: Words, slug: String, today: S
         issuer: app.issuer.clone(),
         today,
         offer: if d.entry.open_type == OpenType::Conditional { sheet::offer(w, &d.entry, app.terms.fingerprint_share) } else { Vec::new() },
-        grading: app.grades.explain(&d.entry),
+        grading: app.grades.explain(&d.entry, found.as_ref()),
         d,
     };
     made(&template, keep)

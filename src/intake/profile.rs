@@ -31,6 +31,31 @@ pub struct Profile {
     pub columns: Vec<ColumnProfile>,
     /// What looks like personal data.
     pub findings: Vec<Finding>,
+    /// Whether its quasi-identifiers single somebody out together; none of a table without quasi-identifiers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub combination: Option<Combination>,
+}
+
+/// How alike the rows of a table are in the fields that may single somebody out together. A group is all rows with the same values in all of these.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Combination {
+    /// The quasi-identifiers.
+    pub fields: Vec<String>,
+    /// How many people, or rows where the entry names no subject, a group has to have for nobody in it to be singled out.
+    pub least_group: i64,
+    /// How many the smallest group has.
+    pub smallest: i64,
+    /// How many groups have too few.
+    pub small_groups: i64,
+    /// How many rows these have.
+    pub small_rows: i64,
+}
+
+impl Combination {
+    /// Whether somebody is singled out.
+    pub fn singles_out(&self) -> bool {
+        self.smallest < self.least_group
+    }
 }
 
 /// Statistics of one column. Of a column that says something about a person, no value is kept: `min`, `max`, `mean`, `quantiles`,

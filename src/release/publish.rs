@@ -273,10 +273,15 @@ pub fn resolve_version(conn: &mut Conn, actor: &str, slug: &str, number: i32, pu
     Ok(version)
 }
 
-/// How many findings nobody has cleared. Each holds an unconditional dataset's version back.
+/// How many findings nobody has cleared, and one more where quasi-identifiers single somebody out together. Each holds an unconditional dataset's
+/// version back.
 pub fn open_findings(entry: &Entry, profile: Option<&Profile>) -> usize {
     let open = |column: &str| entry.field(column).is_none_or(|field| field.cleared.is_none());
-    profile.map_or(0, |profile| profile.findings.iter().filter(|finding| open(&finding.column)).count())
+    let found = |profile: &Profile| {
+        let combined = catalog::is_singled_out(entry, profile.combination.as_ref());
+        profile.findings.iter().filter(|finding| open(&finding.column)).count() + usize::from(combined)
+    };
+    profile.map_or(0, found)
 }
 
 /// Turns a file into everything that a version needs.
@@ -376,7 +381,7 @@ async fn keep(
     };
     let mut parts = base.map(|version| version.parts.clone()).unwrap_or_default();
     parts.push(Part { object, row_count: taken.row_count, members });
-    let profile = match base {
+    let mut profile = match base {
         None => taken.profile,
         // The older files are read once more, and not written: the profile is of the whole table.
         Some(base) => {
@@ -385,6 +390,7 @@ async fn keep(
             profile
         }
     };
+    profile.combination = super::combination::combination(tools, entry, &parts).await?;
     let held = entry.open_type == OpenType::Unconditional && open_findings(entry, Some(&profile)) > 0;
     let findings = Findings { profile: Some(profile), report: Some(taken.report) };
     Ok(Ok(NewVersion { source_sha256, fields, parts, rejects, findings, held }))

@@ -114,3 +114,98 @@ async fn the_scheme_is_the_publishers_choice() {
     let app = TestApp::start(Some(folder.path()), &[("grading", file.to_str().unwrap())]).await;
     assert_eq!(grading(&app, "things").await["fields"][0]["grade"]["code"], "一级");
 }
+
+/// Seven people by sex, year of birth and street: of six there are five or more alike, and one stands alone where `alone` is set.
+fn people_by_street(folder: &Folder, alone: bool, grade: &str) {
+    let rows: String = (0..6).map(|_| "男,1980,甲\n").collect();
+    folder.open(
+        "people",
+        &["sex", "born:integer", "street"],
+        format!("sex,born,street\n{rows}{}", if alone { "女,1931,乙\n" } else { "" }),
+    );
+    let entry = std::fs::read_to_string(folder.file("people/dataset.toml")).unwrap();
+    folder.write("people/dataset.toml", entry.replace("sensitivity = \"none\"", &format!("sensitivity = \"quasi\"\ngrade = \"{grade}\"")));
+}
+
+#[tokio::test]
+async fn a_version_in_which_somebody_stands_alone_is_held() {
+    let app = TestApp::empty().await;
+    let folder = Folder::new();
+    people_by_street(&folder, true, "A1");
+    assert_eq!(mistakes(&app, &folder).await, [""; 0]);
+    let steward = app.staff(&["steward"], Some("office")).await.token;
+    let versions = app.get_as("/api/v1/admin/datasets/people/versions", &steward).await.expect(200).json();
+    let held = &versions["items"][0];
+    assert_eq!((&held["status"], &held["open_findings"]), (&json!("held"), &json!(1)), "{versions}");
+    assert_eq!(
+        held["profile"]["combination"],
+        json!({ "fields": ["sex", "born", "street"], "least_group": 5, "smallest": 1, "small_groups": 1, "small_rows": 1 })
+    );
+    app.get("/api/v1/datasets/people/download?format=csv").await.problem(404, "not-found");
+
+    // Whoever looks at it and says why, publishes it.
+    let reason = json!({ "publish": true, "reason": "made-up people" });
+    let path = "/api/v1/admin/datasets/people/versions/1/resolution";
+    app.post_as(path, &steward, &reason).await.expect(200);
+    assert!(app.get("/api/v1/datasets/people/download?format=csv").await.expect(200).text().contains("1931"));
+    assert_eq!(grading(&app, "people").await["singled_out_by"], json!([]), "somebody answers for it");
+
+    // Six who are alike tell of nobody.
+    people_by_street(&folder, false, "A1");
+    assert_eq!(mistakes(&app, &folder).await, [""; 0]);
+    assert_eq!(app.get("/api/v1/datasets/people").await.expect(200).json()["version"], 2);
+
+    // A curator who says of each field that it is no person's lets it out without being asked.
+    people_by_street(&folder, true, "A1");
+    folder.write("people/data.csv", "sex,born,street\n男,1980,甲\n女,1931,丙\n");
+    let entry = std::fs::read_to_string(folder.file("people/dataset.toml")).unwrap();
+    folder.write("people/dataset.toml", entry.replacen("grade = \"A1\"", "grade = \"A1\"\ncleared = \"dolls\"", 2));
+    assert_eq!(mistakes(&app, &folder).await, [""; 0]);
+    assert_eq!(app.get("/api/v1/datasets/people").await.expect(200).json()["version"], 2, "two of three are not all");
+    folder.write("people/dataset.toml", entry.replace("grade = \"A1\"", "grade = \"A1\"\ncleared = \"dolls\""));
+    assert_eq!(mistakes(&app, &folder).await, [""; 0]);
+    assert_eq!(app.get("/api/v1/datasets/people").await.expect(200).json()["version"], 3);
+}
+
+#[tokio::test]
+async fn fields_that_single_somebody_out_raise_their_grades() {
+    let app = TestApp::empty().await;
+    let folder = Folder::new();
+    people_by_street(&folder, true, "A1");
+    let open = std::fs::read_to_string(folder.file("people/dataset.toml")).unwrap();
+    let conditional = open.replace("open_type = \"unconditional\"", "open_type = \"conditional\"").replacen(
+        "[[fields]]",
+        "open_type_reason = { zh = \"含个人信息\", en = \"personal\" }\nconditions = { zh = \"须说明用途\", en = \"say what for\" }\n[[fields]]",
+        1,
+    );
+    folder.write("people/dataset.toml", &conditional);
+    assert_eq!(mistakes(&app, &folder).await, [""; 0]);
+    let raised = grading(&app, "people").await;
+    assert_eq!((&raised["singled_out_by"], &raised["least_group"]), (&json!(["sex", "born", "street"]), &json!(5)), "{raised}");
+    let sex = &raised["fields"][0];
+    assert_eq!(
+        (&sex["grade"]["code"], &sex["raised_from"], &sex["leaves_as"]["code"]),
+        (&json!("A3"), &json!("A1"), &json!("A2")),
+        "{sex}"
+    );
+    let page = app.get("/datasets/people?lang=en").await.expect(200).text();
+    assert!(page.contains("Together these fields single people out") && page.contains("raised from"), "{page}");
+
+    // Opened to everybody, the version that came in before is not given out.
+    folder.write("people/dataset.toml", &open);
+    assert_eq!(mistakes(&app, &folder).await, [""; 0]);
+    app.get("/api/v1/datasets/people/download?format=csv").await.problem(404, "not-found");
+    // Nor does another choice of fields let it out, of which nobody has counted anything.
+    folder.write("people/dataset.toml", open.replacen("sensitivity = \"quasi\"", "sensitivity = \"none\"", 1));
+    assert_eq!(mistakes(&app, &folder).await, [""; 0]);
+    app.get("/api/v1/datasets/people/download?format=csv").await.problem(404, "not-found");
+    // With data in which nobody stands alone it is open, and nothing is raised.
+    people_by_street(&folder, false, "A1");
+    assert_eq!(mistakes(&app, &folder).await, [""; 0]);
+    assert!(app.get("/api/v1/datasets/people/download?format=csv").await.expect(200).text().contains("1980"));
+    let plain = grading(&app, "people").await;
+    assert_eq!(
+        (&plain["singled_out_by"], &plain["permits"], &plain["fields"][0]["grade"]["code"]),
+        (&json!([]), &json!("unconditional"), &json!("A1"))
+    );
+}

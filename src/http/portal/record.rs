@@ -57,6 +57,11 @@ impl Words {
         }
     }
 
+    /// Whether a licence is an address and no identifier.
+    pub(super) fn is_address(&self, licence: &str) -> bool {
+        licence.contains("://")
+    }
+
     /// How late new data is.
     pub(super) fn late(&self, days: &i64) -> String {
         if self.short() == "zh" {

@@ -16,6 +16,7 @@ use crate::error::Result;
 use crate::http::kept::{Answers, Made};
 use crate::http::page::{Page, PageQuery};
 use crate::identity::Caller;
+use crate::intake::Combination;
 use crate::read::Format;
 
 /// Which datasets to list.
@@ -202,8 +203,26 @@ pub async fn find_dataset(_caller: Caller, app: web::Data<App>, path: web::Path<
 #[get("/datasets/{slug}/grading")]
 pub async fn find_grading(_caller: Caller, app: web::Data<App>, path: web::Path<DatasetPath>) -> Result<web::Json<Grading>> {
     let slug = path.into_inner().slug;
-    let dataset = app.db.read(move |conn| catalog::find(conn, &slug)).await?;
-    Ok(web::Json(app.grades.explain(&dataset.entry)))
+    let found = app.db.read(move |conn| {
+        let dataset = catalog::find(conn, &slug)?;
+        let combination = combination(conn, &dataset)?;
+        Ok((dataset, combination))
+    });
+    let (dataset, combination) = found.await?;
+    Ok(web::Json(app.grades.explain(&dataset.entry, combination.as_ref())))
+}
+
+/// What was found of the quasi-identifiers of the newest version; none where a person has looked at the version and published it all the same.
+///
+/// # Errors
+/// When the database does not answer.
+pub fn combination(conn: &mut crate::db::Conn, dataset: &Dataset) -> Result<Option<Combination>> {
+    match catalog::latest_version(conn, dataset)? {
+        Some((version, _)) if version.resolution.is_none() => {
+            Ok(catalog::findings(conn, &version.id)?.profile.and_then(|profile| profile.combination))
+        }
+        Some(_) | None => Ok(None),
+    }
 }
 
 /// Everything that is public about a dataset.

@@ -83,7 +83,7 @@ impl Profiler {
             findings.push(finding);
         }
         profiles.iter_mut().zip(hidden).filter(|(_, hidden)| *hidden).for_each(|(profile, _)| hide(profile));
-        Profile { row_count, columns: profiles, findings }
+        Profile { row_count, columns: profiles, findings, combination: None }
     }
 
     /// The columns that may be sides of a place, and which columns hold moments.
