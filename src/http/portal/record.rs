@@ -39,7 +39,7 @@ impl Words {
     /// How far government bodies may have it.
     pub(super) fn shared(&self, sharing: &Sharing) -> &'static str {
         match sharing.sharing_type {
-            SharingType::Unconditional => self.t("无条件共享", "shared with every body"),
+            SharingType::Unconditional => self.t("无条件共享", "shared with every public body"),
             SharingType::Conditional => self.t("有条件共享", "shared on conditions"),
             SharingType::None => self.t("不予共享", "not shared"),
         }
