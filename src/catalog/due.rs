@@ -53,7 +53,8 @@ mod tests {
 
     #[test]
     fn the_promise_is_kept_by_the_entry_or_by_its_period() {
-        let table: [(UpdateFrequency, Option<&str>, Option<&str>, Option<(&str, i64)>); 9] = [
+        type Case = (UpdateFrequency, Option<&'static str>, Option<&'static str>, Option<(&'static str, i64)>);
+        let table: [Case; 9] = [
             (UpdateFrequency::Monthly, None, Some("2026-01-31"), Some(("2026-02-28", 12))),
             (UpdateFrequency::Yearly, None, Some("2025-11-30"), Some(("2026-11-30", 0))),
             (UpdateFrequency::Weekly, None, Some("2026-03-05"), Some(("2026-03-12", 0))),

@@ -121,10 +121,13 @@ impl Look<'_> {
     }
 }
 
+/// A code of an entry.
+type CodeOf = fn(&Entry) -> Option<&String>;
+
 fn codes_taken(look: &mut Look<'_>, slug: &str, entry: &Entry) -> Result<Vec<(String, String)>> {
     let mut faults = Vec::new();
     let mut taken = |key: &str, code: &str, by: &str| faults.push((key.to_owned(), format!("`{code}` is the code of `{by}` already")));
-    let kinds: [(&str, fn(&Entry) -> Option<&String>); 2] =
+    let kinds: [(&str, CodeOf); 2] =
         [("code", |entry| entry.code.as_ref()), ("registration_code", |entry| entry.registration_code.as_ref())];
     for (key, of) in kinds {
         let Some(code) = of(entry) else { continue };

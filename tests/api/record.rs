@@ -24,9 +24,8 @@ fn with(folder: &Folder, slug: &str, lines: &str) {
     folder.write(&format!("{slug}/dataset.toml"), text.replacen("[[fields]]", &format!("{lines}\n[[fields]]"), 1));
 }
 
-#[tokio::test]
-async fn the_whole_record_is_read_by_programs_and_people() {
-    let app = TestApp::empty().await;
+/// A folder with a dataset of which everything is said, and one that it is made from.
+fn full() -> Folder {
     let folder = Folder::new();
     folder.write(
         "publishers.toml",
@@ -58,7 +57,13 @@ related = [{ dataset = "areas", relation = "derived_from" }]"#,
             "name = \"kind\"\ncodes = [{ code = \"a\", title = { zh = \"甲\", en = \"first\" } }]\nexample = \"a\"\n",
         );
     folder.write("homes/dataset.toml", text);
-    assert_eq!(mistakes(&app, &folder).await, [""; 0]);
+    folder
+}
+
+#[tokio::test]
+async fn the_whole_record_is_read_by_programs_and_people() {
+    let app = TestApp::empty().await;
+    assert_eq!(mistakes(&app, &full()).await, [""; 0]);
 
     let homes = detail(&app, "homes").await;
     assert_eq!((&homes["code"], &homes["registration_code"]), (&json!("29200/01103512"), &json!("GGSJ-2025-000123")));
