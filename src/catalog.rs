@@ -27,7 +27,7 @@ pub use condition::{MAX_CHARS as MAX_CONDITION_CHARS, MAX_DEPTH as MAX_CONDITION
 pub use due::{Due, due};
 pub use entry::{DatasetKind, Entry, Field, FieldType, OpenType, ReleaseRule, RowPolicy, Sensitivity, Text, UpdateFrequency, with_types};
 pub use folder::{Folder, FolderEntry, Mistake, read_folder};
-pub use grading::{Dimension, Grade, GradedField, Grading, LoweredBy, Scheme, is_singled_out, quasi_identifiers};
+pub use grading::{Dimension, Grade, GradedField, Grading, LoweredBy, Scheme, is_singled_out, is_to_be_counted, quasi_identifiers};
 pub use members::{MEMBERS_AT_ONCE, find_member, is_member, members_after, members_of, new_set, put_members, remove_orphan_sets};
 pub use offer::{Duty, Mode, Offer, OfferConflict, Purpose, Safeguard, Versions, Wish, twice};
 pub use policy::{Policy, PolicyField, Rows, may_leave};

@@ -188,7 +188,7 @@ impl Scheme {
     /// How a dataset is graded, and why; by what was found of its newest version, where it has one.
     pub fn explain(&self, entry: &Entry, found: Option<&Combination>) -> Grading {
         let singled_out_by = match found {
-            Some(found) if is_singled_out(entry, Some(found)) => found.fields.clone(),
+            Some(found) if found.singles_out() && is_singled_out(entry, Some(found)) => found.fields.clone(),
             Some(_) | None => Vec::new(),
         };
         let fields: Vec<GradedField> = entry.fields.iter().filter_map(|field| self.graded(entry, field, &singled_out_by)).collect();
@@ -298,12 +298,26 @@ pub fn quasi_identifiers(entry: &Entry) -> Vec<String> {
     entry.fields.iter().filter(|field| field.sensitivity == Sensitivity::Quasi).map(|field| field.name.clone()).collect()
 }
 
-/// Whether the quasi-identifiers of an entry single somebody out together, and a curator has not said of each of them that it does not. Of other
-/// quasi-identifiers than those that were counted nothing is known, and that counts as well.
+/// Whether a version that everybody may read has to be counted anew: its quasi-identifiers, the subject or the least group are others by now than
+/// when it was counted. Of a conditional dataset each release is counted by itself.
+pub fn is_to_be_counted(entry: &Entry, found: Option<&Combination>, least_group: u32) -> bool {
+    let current = |found: &Combination| is_of(entry, found) && found.least_group == i64::from(least_group);
+    entry.open_type == OpenType::Unconditional && !quasi_identifiers(entry).is_empty() && !found.is_some_and(current)
+}
+
+fn is_of(entry: &Entry, found: &Combination) -> bool {
+    found.fields == quasi_identifiers(entry) && found.subject == entry.policy.subject
+}
+
+/// Whether the quasi-identifiers of a version single somebody out together, and a curator has not said of each of them that it does not. What was
+/// found stays found, whatever the entry says of the fields later. Of quasi-identifiers that were not counted nothing is known, and that counts as well.
 pub fn is_singled_out(entry: &Entry, found: Option<&Combination>) -> bool {
-    let fields = quasi_identifiers(entry);
-    let cleared = fields.iter().all(|name| entry.field(name).is_some_and(|field| field.cleared.is_some()));
-    !fields.is_empty() && !cleared && found.is_none_or(|found| found.fields != fields || found.singles_out())
+    let is_cleared = |name: &String| entry.field(name).is_some_and(|field| field.cleared.is_some());
+    match found {
+        Some(found) if found.singles_out() => !found.fields.iter().all(is_cleared),
+        Some(found) if is_of(entry, found) => false,
+        Some(_) | None => !quasi_identifiers(entry).iter().all(is_cleared),
+    }
 }
 
 /// Whether a field leaves, as it is or for a grant.

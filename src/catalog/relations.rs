@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use diesel::prelude::*;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::entry::{Entry, Text};
@@ -54,28 +54,34 @@ pub fn related(conn: &mut Conn, slug: &str, entry: &Entry) -> Result<Vec<Related
             found.push(RelatedDataset { slug: one.dataset.clone(), title, relation: one.relation, inverse: false });
         }
     }
-    let naming: Vec<(String, String)> = relations::table
+    let naming: Vec<(String, String, String)> = relations::table
         .inner_join(datasets::table)
         .filter(relations::target.eq(slug))
         .order((datasets::slug, relations::position))
-        .select((datasets::slug, datasets::entry_json))
+        .select((datasets::slug, relations::kind, datasets::entry_json))
         .load(conn)?;
-    for (other, json) in naming {
-        let named: Entry = serde_json::from_str(&json)?;
-        for one in named.related.iter().filter(|one| one.dataset == slug) {
-            let relation = RelatedDataset { slug: other.clone(), title: named.title.clone(), relation: one.relation, inverse: true };
-            // One that is named from both sides stands once, and one that names it twice is loaded twice.
-            let mutual = !one.relation.has_order() && found.iter().any(|known| known.slug == other && known.relation == one.relation);
-            if !mutual && !found.contains(&relation) {
-                found.push(relation);
-            }
+    let mutual: BTreeSet<&str> =
+        entry.related.iter().filter(|one| one.relation == Relation::SeeAlso).map(|one| one.dataset.as_str()).collect();
+    for (other, kind, json) in naming {
+        let relation: Relation = serde_json::from_value(serde_json::Value::String(kind))?;
+        // One that is named from both sides stands once.
+        if relation.has_order() || !mutual.contains(other.as_str()) {
+            let Titled { title } = serde_json::from_str(&json)?;
+            found.push(RelatedDataset { slug: other, title, relation, inverse: true });
         }
     }
     Ok(found)
 }
 
+/// Of an entry, its title alone.
+#[derive(Deserialize)]
+struct Titled {
+    title: Text,
+}
+
 fn title_of(conn: &mut Conn, slug: &str) -> Result<Option<Text>> {
-    Ok(known_entry(conn, slug)?.map(|entry| entry.title))
+    let json: Option<String> = datasets::table.filter(datasets::slug.eq(slug)).select(datasets::entry_json).first(conn).optional()?;
+    json.map(|json| serde_json::from_str(&json).map(|Titled { title }| title).map_err(Error::from)).transpose()
 }
 
 fn known_entry(conn: &mut Conn, slug: &str) -> Result<Option<Entry>> {
@@ -164,21 +170,28 @@ fn relations_of(look: &mut Look<'_>, slug: &str, entry: &Entry) -> Result<Vec<(S
 
 /// The way along relations of one kind from a dataset to `slug`, which names it.
 fn way_back(look: &mut Look<'_>, slug: &str, from: &str, kind: Relation) -> Result<Option<Vec<String>>> {
-    let mut seen = BTreeSet::new();
-    let mut ways = vec![vec![slug.to_owned(), from.to_owned()]];
-    while let Some(way) = ways.pop() {
-        let Some(last) = way.last().cloned() else { continue };
-        if last == slug {
+    // Each dataset that is reached, with the one before it.
+    let mut before = BTreeMap::from([(from.to_owned(), slug.to_owned())]);
+    let mut open = vec![from.to_owned()];
+    while let Some(at) = open.pop() {
+        if at == slug {
+            let mut way = vec![at];
+            while let Some(last) = way.last().and_then(|last| before.remove(last)) {
+                way.push(last);
+            }
+            way.reverse();
             return Ok(Some(way));
         }
-        if !seen.insert(last.clone()) {
-            continue;
-        }
-        let next: Vec<String> = match look.entry(&last)? {
+        let next: Vec<String> = match look.entry(&at)? {
             Some(entry) => entry.related.iter().filter(|one| one.relation == kind).map(|one| one.dataset.clone()).collect(),
             None => Vec::new(),
         };
-        ways.extend(next.into_iter().map(|next| way.iter().cloned().chain([next]).collect()));
+        for next in next {
+            if !before.contains_key(&next) {
+                before.insert(next.clone(), at.clone());
+                open.push(next);
+            }
+        }
     }
     Ok(None)
 }

@@ -323,7 +323,14 @@ pub fn put_entry(conn: &mut Conn, actor: &str, slug: &str, entry: &Entry) -> Res
     let subject = format!("dataset:{slug}");
     free_codes(conn, slug, entry)?;
     let change = match known {
-        Some((_, known, _)) if known == digest => EntryChange::Unchanged,
+        Some((id, known, _)) if known == digest => {
+            // Another entry may have taken its codes in an import that did not come to its end.
+            if entry.code.is_some() || entry.registration_code.is_some() {
+                let codes = (datasets::code.eq(&entry.code), datasets::registration_code.eq(&entry.registration_code));
+                diesel::update(datasets::table.find(&id)).set(codes).execute(conn)?;
+            }
+            EntryChange::Unchanged
+        }
         Some((id, _, before)) => {
             diesel::update(datasets::table.find(&id)).set(values).execute(conn)?;
             put_relations(conn, &id, &entry.related)?;

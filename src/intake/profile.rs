@@ -41,6 +41,9 @@ pub struct Profile {
 pub struct Combination {
     /// The quasi-identifiers.
     pub fields: Vec<String>,
+    /// The field that names the people who are counted; without it rows are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject: Option<String>,
     /// How many people, or rows where the entry names no subject, a group has to have for nobody in it to be singled out.
     pub least_group: i64,
     /// How many the smallest group has.

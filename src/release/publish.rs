@@ -248,10 +248,21 @@ async fn prepare(
         let dataset = dataset.clone();
         // A dataset that becomes open to everybody is looked at anew, whatever it was before.
         let opens = dataset.entry.open_type != entry.open_type && entry.open_type == OpenType::Unconditional;
-        let last = tools.db.read(move |conn| catalog::last_taken(conn, &dataset)).await?;
+        let found = tools.db.read(move |conn| {
+            let last = catalog::last_taken(conn, &dataset)?;
+            let profile = match &last {
+                Some((version, _)) => catalog::findings(conn, &version.id)?.profile,
+                None => None,
+            };
+            Ok((last, profile.and_then(|profile| profile.combination)))
+        });
+        let (last, combination) = found.await?;
+        // So is a version whose quasi-identifiers are others by now than those that were counted.
+        let counted = !catalog::is_to_be_counted(entry, combination.as_ref(), tools.grades.least_group);
         if let Some((version, source)) = last
             && source == sha256
             && !opens
+            && counted
             && same_columns(&version, entry)
         {
             return Ok(Ok(Prepared::Unchanged(Box::new(version))));
@@ -461,6 +472,10 @@ fn release_public(conn: &mut Conn, slug: &str) -> Result<()> {
     }
     let Some((version, _)) = catalog::latest_version(conn, &dataset)? else { return Ok(()) };
     if store::exists(conn, &version.id, "public")? {
+        return Ok(());
+    }
+    // Not an older version in the place of one that is held: nobody has asked for that one.
+    if catalog::last_taken(conn, &dataset)?.is_some_and(|(last, _)| last.status == VersionStatus::Held) {
         return Ok(());
     }
     let profile = catalog::findings(conn, &version.id)?.profile;

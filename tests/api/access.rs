@@ -296,7 +296,7 @@ async fn a_policy_that_becomes_stricter_stops_what_was_agreed_before() {
 
     // The curator finds that the subdistrict tells too much, and imports the corrected entry; the data file stays the same.
     let folder = crate::support::Folder::new();
-    for file in ["publishers.toml", "themes.toml", "community-health-visits/visits.csv"] {
+    for file in ["publishers.toml", "themes.toml", "subjects.toml", "community-health-visits/visits.csv"] {
         folder.write(file, std::fs::read(crate::support::shipped().join(file)).unwrap());
     }
     let entry = std::fs::read_to_string(crate::support::shipped().join("community-health-visits/dataset.toml")).unwrap();

@@ -141,7 +141,22 @@ async fn a_version_in_which_somebody_stands_alone_is_held() {
         held["profile"]["combination"],
         json!({ "fields": ["sex", "born", "street"], "least_group": 5, "smallest": 1, "small_groups": 1, "small_rows": 1 })
     );
-    app.get("/api/v1/datasets/people/download?format=csv").await.problem(404, "not-found");
+    for path in [
+        "download?format=csv",
+        "download?format=parquet&version=1",
+        "rows",
+        "rows?version=1",
+        "profile",
+        "profile?version=1",
+        "versions/1/diff",
+        "files/data.csv",
+        "archive",
+    ] {
+        let answer = app.get(&format!("/api/v1/datasets/people/{path}")).await;
+        assert!(answer.status.is_client_error() && !answer.text().contains("1931"), "{path}: {} {}", answer.status, answer.text());
+    }
+    let page = app.get("/datasets/people?lang=en").await.expect(200).text();
+    assert!(!page.contains("1931"), "nor does the page show a row");
 
     // Whoever looks at it and says why, publishes it.
     let reason = json!({ "publish": true, "reason": "made-up people" });
@@ -199,6 +214,10 @@ async fn fields_that_single_somebody_out_raise_their_grades() {
     folder.write("people/dataset.toml", open.replacen("sensitivity = \"quasi\"", "sensitivity = \"none\"", 1));
     assert_eq!(mistakes(&app, &folder).await, [""; 0]);
     app.get("/api/v1/datasets/people/download?format=csv").await.problem(404, "not-found");
+    // Nor that no field is one any more: what was found stays found until a curator clears it, or a steward answers for it.
+    folder.write("people/dataset.toml", open.replace("sensitivity = \"quasi\"", "sensitivity = \"none\""));
+    assert_eq!(mistakes(&app, &folder).await, [""; 0]);
+    app.get("/api/v1/datasets/people/download?format=csv").await.problem(404, "not-found");
     // With data in which nobody stands alone it is open, and nothing is raised.
     people_by_street(&folder, false, "A1");
     assert_eq!(mistakes(&app, &folder).await, [""; 0]);
@@ -208,4 +227,56 @@ async fn fields_that_single_somebody_out_raise_their_grades() {
         (&plain["singled_out_by"], &plain["permits"], &plain["fields"][0]["grade"]["code"]),
         (&json!([]), &json!("unconditional"), &json!("A1"))
     );
+}
+
+#[tokio::test]
+async fn people_are_counted_where_the_entry_names_them_and_again_when_its_marks_change() {
+    let app = TestApp::empty().await;
+    let folder = Folder::new();
+    // Six visits of one person.
+    let rows: String = (0..6).map(|_| "p1,男,1980\n").collect();
+    folder.open("visits", &["person", "sex", "born:integer"], format!("person,sex,born\n{rows}"));
+    let plain = std::fs::read_to_string(folder.file("visits/dataset.toml")).unwrap();
+    let marked = |name: &str, text: &str| {
+        let (head, tail) = text.split_once(&format!("name = \"{name}\"\n")).unwrap();
+        format!("{head}name = \"{name}\"\n{}", tail.replacen("\"none\"", "\"quasi\"", 1))
+    };
+    assert_eq!(mistakes(&app, &folder).await, [""; 0]);
+    let count = async |app: &TestApp| {
+        let steward = app.staff(&["steward"], Some("office")).await.token;
+        app.get_as("/api/v1/admin/datasets/visits/versions", &steward).await.expect(200).json()["items"][0].clone()
+    };
+    assert_eq!(count(&app).await["profile"]["combination"], Value::Null, "nothing is marked");
+    // Marked now: the same file is counted anew. As rows, six are alike.
+    let by_rows = marked("born", &marked("sex", &plain));
+    folder.write("visits/dataset.toml", &by_rows);
+    assert_eq!(mistakes(&app, &folder).await, [""; 0]);
+    let found = count(&app).await;
+    assert_eq!(
+        (&found["version"], &found["status"], &found["profile"]["combination"]["smallest"]),
+        (&json!(2), &json!("published"), &json!(6)),
+        "{found}"
+    );
+    // As people, one is alone.
+    folder.write("visits/dataset.toml", by_rows.replacen("[[fields]]", "policy = { subject = \"person\" }\n[[fields]]", 1));
+    assert_eq!(mistakes(&app, &folder).await, [""; 0]);
+    let found = count(&app).await;
+    let combination = &found["profile"]["combination"];
+    assert_eq!(
+        (&found["version"], &found["status"], &combination["smallest"], &combination["subject"]),
+        (&json!(3), &json!("held"), &json!(1), &json!("person")),
+        "{found}"
+    );
+    app.get("/api/v1/datasets/visits/profile?version=3").await.problem(404, "not-found");
+    // Other rules of releases stay refused where everybody may read.
+    folder.write("visits/dataset.toml", by_rows.replacen("[[fields]]", "policy = { subject = \"person\", k = 5 }\n[[fields]]", 1));
+    let said = mistakes(&app, &folder).await;
+    assert!(said.len() == 1 && said[0].contains("only a conditional dataset has a policy"), "{said:?}");
+    // Nothing to count, and nobody to single out.
+    folder.open("none", &["sex"], "sex\n");
+    let entry = std::fs::read_to_string(folder.file("none/dataset.toml")).unwrap();
+    folder.write("none/dataset.toml", entry.replace("sensitivity = \"none\"", "sensitivity = \"quasi\"\ntype = \"string\""));
+    folder.write("visits/dataset.toml", &by_rows);
+    mistakes(&app, &folder).await;
+    assert_eq!(app.get("/api/v1/datasets/none").await.expect(200).json()["version"], 1);
 }

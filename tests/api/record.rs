@@ -3,7 +3,7 @@
 use qingdan::release::{check_folder, import_folder, unwatched};
 use serde_json::{Value, json};
 
-use crate::support::{Folder, TestApp};
+use crate::support::{Folder, TestApp, people};
 
 async fn detail(app: &TestApp, slug: &str) -> Value {
     app.get(&format!("/api/v1/datasets/{slug}")).await.expect(200).json()
@@ -167,6 +167,12 @@ async fn codes_and_examples_fit_their_field_and_tell_of_nobody() {
         ("codes = [{ code = \"one\", title = { zh = \"一\", en = \"one\" } }]", "codes[0].code", "is no integer"),
         ("codes = [{ code = \"1\", title = { zh = \"一\", en = \"one\" } }]\nexample = \"2\"", "example", "none of its codes"),
         ("example = \"13812345678\"", "example", "looks like an identifier"),
+        (
+            "codes = [{ code = \"1\", title = { zh = \"一\", en = \"one\" } }]\nexample = \"13812345678\"",
+            "example",
+            "looks like an identifier",
+        ),
+        ("codes = [{ code = \"13812345678\", title = { zh = \"一\", en = \"one\" } }]", "codes[0].code", "looks like an identifier"),
         ("codes_of = { dataset = \"gone\", field = \"a\" }", "codes_of.dataset", "no dataset `gone`"),
         ("codes_of = { dataset = \"things\", field = \"b\" }", "codes_of.field", "has no field `b`"),
         ("codes_of = { dataset = \"things\", field = \"a\" }", "codes_of.field", "does not list its own"),
@@ -272,6 +278,10 @@ async fn hidden_characters_and_endless_texts_are_refused() {
         let said = mistakes(&app, &folder).await;
         assert!(said.len() == 1 && said[0].contains(&format!("dataset.toml:1: {key}: ")) && said[0].contains(detail), "{key}: {said:?}");
     }
+    // A condition is no text that is shown, and has rules of its own.
+    let condition = vec!["a = 'x'"; 100].join(" OR ");
+    let folder = people(&format!("where = \"{condition}\""), &[("a", "string", "sensitivity = \"none\"\n")], "a\nx\n");
+    assert_eq!(mistakes(&app, &folder).await, [""; 0]);
     // Markup is text.
     let folder = Folder::new();
     folder.open("things", &["a"], "a\n1\n");

@@ -13,8 +13,12 @@ const MAX_WAYS: usize = 512;
 /// Checks what an entry says of releases, but for its fields one by one.
 pub(super) fn check(entry: &Entry, faults: &mut Faults) {
     if entry.open_type != OpenType::Conditional {
-        if entry.policy != RowPolicy::default() {
-            faults.push(("policy".to_owned(), "only a conditional dataset has a policy for releases".to_owned()));
+        // Whom rows are about matters also where everybody may read them: people are counted, and not rows.
+        if (RowPolicy { subject: None, ..entry.policy.clone() }) != RowPolicy::default() {
+            faults.push(("policy".to_owned(), "only a conditional dataset has a policy for releases, beside `subject`".to_owned()));
+        }
+        if let Some(subject) = entry.policy.subject.as_ref().filter(|subject| entry.field(subject).is_none()) {
+            faults.push(("policy.subject".to_owned(), format!("there is no field `{subject}`")));
         }
         if entry.offer.is_some() {
             faults.push(("offer".to_owned(), "only a conditional dataset has an offer".to_owned()));

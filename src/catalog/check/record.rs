@@ -153,8 +153,14 @@ pub(super) fn check_field(entry: &Entry, at: usize, field: &Field, faults: &mut 
     if !field.codes.is_empty() && field.codes_of.is_some() {
         fault("codes_of".into(), "the codes are listed here, or in another dataset, not in both".into());
     }
-    for (number, code) in field.codes.iter().enumerate() {
-        if field.codes[..number].iter().any(|other| other.code == code.code) {
+    // Before anything that would repeat the value: everybody sees codes and examples.
+    let telling = !entry.synthetic && matches!(field.sensitivity, Sensitivity::Direct | Sensitivity::Sensitive);
+    let personal = |text: &str| !entry.synthetic && field.cleared.is_none() && is_personal(field, text);
+    let hidden = "it looks like an identifier or contact of a person, and everybody sees it";
+    for (number, code) in field.codes.iter().enumerate().take(super::words::CODES) {
+        if personal(&code.code) {
+            fault(format!("codes[{number}].code"), hidden.into());
+        } else if field.codes[..number].iter().any(|other| other.code == code.code) {
             fault(format!("codes[{number}].code"), format!("`{}` stands twice", code.code));
         } else if let Some(detail) = not_of_its_type(field, &code.code) {
             fault(format!("codes[{number}].code"), detail);
@@ -163,16 +169,18 @@ pub(super) fn check_field(entry: &Entry, at: usize, field: &Field, faults: &mut 
             fault(format!("codes[{number}].title"), "both zh and en need a text".into());
         }
     }
+    if field.sensitivity == Sensitivity::Direct && !entry.synthetic && !field.codes.is_empty() {
+        fault("codes".into(), "everybody sees codes: a field that names somebody has none".into());
+    }
     let Some(example) = &field.example else { return };
-    if let Some(detail) = not_of_its_type(field, example) {
+    if telling {
+        fault("example".into(), "everybody sees an example: a field that names somebody, or can harm, has none".into());
+    } else if personal(example) {
+        fault("example".into(), hidden.into());
+    } else if let Some(detail) = not_of_its_type(field, example) {
         fault("example".into(), detail);
     } else if !field.codes.is_empty() && !field.codes.iter().any(|code| code.code == *example) {
         fault("example".into(), format!("`{example}` is none of its codes"));
-    } else if !entry.synthetic && matches!(field.sensitivity, Sensitivity::Direct | Sensitivity::Sensitive) {
-        fault("example".into(), "everybody sees an example: a field that names somebody, or can harm, has none".into());
-    } else if !entry.synthetic && field.cleared.is_none() && is_personal(field, example) {
-        // Not what it is: the message would repeat it.
-        fault("example".into(), "it looks like an identifier or contact of a person, and everybody sees it".into());
     }
 }
 

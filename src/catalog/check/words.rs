@@ -12,9 +12,16 @@ const LONG: [&str; 7] = ["description", "open_type_reason", "conditions", "sourc
 const LONG_CHARS: usize = 10_000;
 const SHORT_CHARS: usize = 300;
 
+/// Keys with rules of their own: nobody reads them as texts.
+const RULES: [&str; 4] = ["policy", "offer", "release", "coarser"];
+
+/// Keys of addresses, and how long these may be.
+const ADDRESSES: [&str; 2] = ["url", "licence"];
+const ADDRESS_CHARS: usize = 2000;
+
 /// Keywords of one language, and codes of one field.
 const KEYWORDS: usize = 100;
-const CODES: usize = 1000;
+pub(super) const CODES: usize = 1000;
 
 /// Items of the other lists of an entry.
 const ITEMS: usize = 100;
@@ -58,10 +65,17 @@ fn too_many(key: &str, length: usize, most: usize, faults: &mut Faults) {
 /// Looks at every text below a key; `name` is the last key that has a name of its own.
 fn walk(path: &str, name: &str, value: &Value, faults: &mut Faults) {
     match value {
-        Value::String(text) => faults.extend(fault_of(text, LONG.contains(&name)).map(|detail| (path.to_owned(), detail))),
+        Value::String(text) => {
+            let most = match name {
+                name if LONG.contains(&name) => LONG_CHARS,
+                name if ADDRESSES.contains(&name) => ADDRESS_CHARS,
+                _ => SHORT_CHARS,
+            };
+            faults.extend(fault_of(text, most).map(|detail| (path.to_owned(), detail)));
+        }
         Value::Array(items) => items.iter().enumerate().for_each(|(at, item)| walk(&format!("{path}[{at}]"), name, item, faults)),
         Value::Object(map) => {
-            for (key, item) in map {
+            for (key, item) in map.iter().filter(|(key, _)| !RULES.contains(&key.as_str())) {
                 let below = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
                 walk(&below, if matches!(key.as_str(), "zh" | "en") { name } else { key }, item, faults);
             }
@@ -70,8 +84,8 @@ fn walk(path: &str, name: &str, value: &Value, faults: &mut Faults) {
     }
 }
 
-fn fault_of(text: &str, long: bool) -> Option<String> {
-    let most = if long { LONG_CHARS } else { SHORT_CHARS };
+fn fault_of(text: &str, most: usize) -> Option<String> {
+    let long = most == LONG_CHARS;
     let length = text.chars().count();
     if length > most {
         return Some(format!("{length} characters are too many: give at most {most}"));
@@ -97,15 +111,15 @@ mod tests {
 
     #[test]
     fn what_nobody_sees_is_told_by_its_code_and_place() {
-        assert_eq!(fault_of("徐汇区名录", false), None);
-        assert_eq!(fault_of("two\nlines", true), None);
-        assert!(fault_of("two\nlines", false).unwrap().starts_with("a line break at character 4"));
+        assert_eq!(fault_of("徐汇区名录", SHORT_CHARS), None);
+        assert_eq!(fault_of("two\nlines", LONG_CHARS), None);
+        assert!(fault_of("two\nlines", SHORT_CHARS).unwrap().starts_with("a line break at character 4"));
         for (text, code) in
             [("a\u{202e}b", "U+202E at 2"), ("\u{200b}x", "U+200B at 1"), ("ab\u{7}", "U+0007 at 3"), ("ab\u{feff}", "U+FEFF at 3")]
         {
-            assert!(fault_of(text, true).unwrap().contains(code), "{text:?}: {:?}", fault_of(text, true));
+            assert!(fault_of(text, LONG_CHARS).unwrap().contains(code), "{text:?}: {:?}", fault_of(text, LONG_CHARS));
         }
-        assert!(fault_of(&"字".repeat(301), false).unwrap().starts_with("301 characters"));
-        assert!(fault_of(&"字".repeat(301), true).is_none());
+        assert!(fault_of(&"字".repeat(301), SHORT_CHARS).unwrap().starts_with("301 characters"));
+        assert!(fault_of(&"字".repeat(301), LONG_CHARS).is_none());
     }
 }

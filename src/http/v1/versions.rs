@@ -127,6 +127,7 @@ pub async fn find_profile(
         let mut profile = profile.ok_or_else(|| Error::not_found("profile of version", newest.to_string()))?;
         // What the scan found is for the publisher, who has resolved it.
         profile.findings.clear();
+        profile.combination = None;
         Ok(ProfilePage { version: version.number, fields: version.fields, profile })
     });
     Ok(web::Json(found.await?))
