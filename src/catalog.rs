@@ -11,6 +11,7 @@ mod entry;
 mod folder;
 mod grading;
 mod members;
+mod newest;
 mod offer;
 mod policy;
 mod record;
@@ -29,15 +30,16 @@ pub use entry::{DatasetKind, Entry, Field, FieldType, OpenType, ReleaseRule, Row
 pub use folder::{Folder, FolderEntry, Mistake, read_folder};
 pub use grading::{Dimension, Grade, GradedField, Grading, LoweredBy, Scheme, is_singled_out, is_to_be_counted, quasi_identifiers};
 pub use members::{MEMBERS_AT_ONCE, find_member, is_member, members_after, members_of, new_set, put_members, remove_orphan_sets};
+pub use newest::{Newest, newest_of};
 pub use offer::{Duty, Mode, Offer, OfferConflict, Purpose, Safeguard, Versions, Wish, twice};
 pub use policy::{Policy, PolicyField, Rows, may_leave};
 pub use record::{
     Code, CodesOf, Contact, HighValue, HighValueCategory, LegalBasis, Period, Place, Related, Relation, Sharing, SharingType,
 };
-pub use relations::{Clashes, RelatedDataset, clashes, related};
+pub use relations::{Clashes, Link, RelatedDataset, clashes, links_of, related};
 pub use store::{
-    Dataset, DatasetFilter, DatasetPage, EntryChange, Publisher, Theme, find, is_empty, is_first_import_done, list, mark_first_import,
-    publisher_contact, publishers, put_entry, put_publisher, put_theme, slugs_of, themes,
+    Dataset, DatasetFilter, DatasetPage, EntryChange, Publisher, Theme, find, is_empty, is_first_import_done, latest_changes, list,
+    mark_first_import, publisher_contact, publishers, put_entry, put_publisher, put_theme, slug_behind, slugs_after, slugs_of, themes,
 };
 pub use subjects::{SubjectClass, SubjectKind, put_subject_class, subject_classes};
 pub use transform::{Amount, AreaLevel, Transform, units_text};

@@ -11,6 +11,7 @@ mod openapi;
 mod page;
 mod portal;
 mod problem;
+mod standards;
 mod v1;
 
 use std::net::TcpListener;
@@ -42,6 +43,7 @@ fn routes(config: &mut ServiceConfig<'_>) {
         .service(oauth::discovery::list_keys)
         .service(oauth::revoke_token)
         .service(oauth::introspect_token)
+        .configure(standards::routes)
         .service(
             scope::scope("/api/v1")
                 .service(v1::datasets::list_datasets)

@@ -5,6 +5,7 @@
 
 mod attachments;
 mod duties;
+mod list;
 mod outbound;
 mod values;
 
@@ -22,6 +23,7 @@ use values::Values;
 pub use attachments::AttachmentSettings;
 pub use duties::{DutySettings, SandboxSettings};
 pub use keys::{KEYS, Key};
+pub use list::ListSettings;
 pub use outbound::{KeySetSettings, OutboundSettings};
 
 /// Environment variables that begin like ours but belong to the command-line examples.
@@ -104,6 +106,8 @@ pub struct Settings {
     pub trusted_proxies: Vec<IpNet>,
     /// The one header in which they write the caller's address.
     pub forwarded_header: ForwardedHeader,
+    /// What the list says of itself.
+    pub list: ListSettings,
     /// The first operator's password, where it was given.
     pub operator_password: Option<Secret>,
     /// The master key, where it was given.
@@ -228,6 +232,7 @@ impl Settings {
             sandbox: SandboxSettings::of(values)?,
             attachments: AttachmentSettings::of(values)?,
             outbound: OutboundSettings::of(values)?,
+            list: ListSettings::of(values)?,
             key_sets: KeySetSettings::of(values)?,
             login_per_minute: values.small("limits_login_per_minute")?,
             data_dir,

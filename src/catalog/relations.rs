@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 
 use super::entry::{Entry, Text};
 use super::record::{Related, Relation};
+use super::store::Dataset;
 use crate::db::Conn;
 use crate::db::schema::{datasets, relations};
 use crate::error::{Error, Result};
@@ -71,6 +72,45 @@ pub fn related(conn: &mut Conn, slug: &str, entry: &Entry) -> Result<Vec<Related
         }
     }
     Ok(found)
+}
+
+/// A dataset that another one names, or that names another one, without its title.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Link {
+    /// The other dataset's slug.
+    pub slug: String,
+    /// The relation.
+    pub relation: Relation,
+    /// Whether the other dataset says so of this one.
+    pub inverse: bool,
+}
+
+/// [`related`] for several datasets at once, by their slugs and without titles. What is named from both sides stands twice.
+///
+/// # Errors
+/// When the database does not answer.
+pub fn links_of(conn: &mut Conn, of: &[Dataset]) -> Result<BTreeMap<String, Vec<Link>>> {
+    let named: Vec<&str> = of.iter().flat_map(|dataset| &dataset.entry.related).map(|one| one.dataset.as_str()).collect();
+    let known: Vec<String> = datasets::table.filter(datasets::slug.eq_any(named)).select(datasets::slug).load(conn)?;
+    let known: BTreeSet<String> = known.into_iter().collect();
+    let mut links: BTreeMap<String, Vec<Link>> = BTreeMap::new();
+    for dataset in of {
+        let there = dataset.entry.related.iter().filter(|one| known.contains(&one.dataset));
+        let of_this = there.map(|one| Link { slug: one.dataset.clone(), relation: one.relation, inverse: false });
+        links.entry(dataset.slug.clone()).or_default().extend(of_this);
+    }
+    let slugs: Vec<&str> = of.iter().map(|dataset| dataset.slug.as_str()).collect();
+    let naming: Vec<(String, String, String)> = relations::table
+        .inner_join(datasets::table)
+        .filter(relations::target.eq_any(slugs))
+        .order((datasets::slug, relations::position))
+        .select((relations::target, datasets::slug, relations::kind))
+        .load(conn)?;
+    for (target, slug, kind) in naming {
+        let relation: Relation = serde_json::from_value(serde_json::Value::String(kind))?;
+        links.entry(target).or_default().push(Link { slug, relation, inverse: true });
+    }
+    Ok(links)
 }
 
 /// Of an entry, its title alone.

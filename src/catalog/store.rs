@@ -98,6 +98,7 @@ pub struct DatasetFilter {
     pub theme: Option<String>,
     pub publisher: Option<String>,
     pub open_type: Option<OpenType>,
+    pub changed_since: Option<NaiveDateTime>,
 }
 
 /// A part of the list.
@@ -158,6 +159,9 @@ pub fn list(conn: &mut Conn, filter: &DatasetFilter, after: Option<&str>, limit:
         if let Some(open_type) = filter.open_type {
             query = query.filter(datasets::open_type.eq(open_type.as_str()));
         }
+        if let Some(moment) = filter.changed_since {
+            query = query.filter(datasets::updated_at.ge(moment));
+        }
         query
     };
     let total = matching().count().get_result(conn)?;
@@ -171,6 +175,43 @@ pub fn list(conn: &mut Conn, filter: &DatasetFilter, after: Option<&str>, limit:
     rows.truncate(limit as usize);
     let datasets = rows.into_iter().map(Dataset::try_from).collect::<Result<_>>()?;
     Ok(DatasetPage { datasets, total, more })
+}
+
+/// Datasets by when they changed, the latest first, after the one that changed at that moment and has that slug; and how many there are in all.
+///
+/// # Errors
+/// When the database does not answer.
+pub fn latest_changes(conn: &mut Conn, after: Option<(NaiveDateTime, String)>, limit: i64) -> Result<DatasetPage> {
+    let total = datasets::table.count().get_result(conn)?;
+    let mut page = datasets::table.inner_join(publishers::table).into_boxed::<<Conn as Connection>::Backend>();
+    if let Some((moment, slug)) = after {
+        page = page.filter(datasets::updated_at.lt(moment).or(datasets::updated_at.eq(moment).and(datasets::slug.gt(slug))));
+    }
+    let columns = (DatasetRow::as_select(), (publishers::name_zh, publishers::name_en));
+    let order = (datasets::updated_at.desc(), datasets::slug);
+    let mut rows: Vec<NamedRow> = page.order(order).limit(limit + 1).select(columns).load(conn)?;
+    let more = rows.len() as i64 > limit;
+    rows.truncate(limit as usize);
+    let datasets = rows.into_iter().map(Dataset::try_from).collect::<Result<_>>()?;
+    Ok(DatasetPage { datasets, total, more })
+}
+
+/// Slugs in their order with when each dataset last changed, after that slug, `limit` at the most.
+///
+/// # Errors
+/// When the database does not answer.
+pub fn slugs_after(conn: &mut Conn, after: Option<&str>, limit: i64) -> Result<Vec<(String, NaiveDateTime)>> {
+    let rows = datasets::table.filter(datasets::slug.gt(after.unwrap_or_default()));
+    Ok(rows.order(datasets::slug).limit(limit).select((datasets::slug, datasets::updated_at)).load(conn)?)
+}
+
+/// The slug that is `steps` places behind that slug, where there are so many.
+///
+/// # Errors
+/// When the database does not answer.
+pub fn slug_behind(conn: &mut Conn, after: Option<&str>, steps: i64) -> Result<Option<String>> {
+    let rows = datasets::table.filter(datasets::slug.gt(after.unwrap_or_default()));
+    Ok(rows.order(datasets::slug).offset(steps - 1).limit(1).select(datasets::slug).first(conn).optional()?)
 }
 
 /// The dataset of that name.

@@ -17,13 +17,23 @@ pub fn encoding(headers: &HeaderMap) -> Result<Encoding> {
     })
 }
 
+/// Which of these media types the caller likes best. Without `Accept`, and where anything goes, it is the first.
+pub fn best_of(headers: &HeaderMap, offered: &[&str]) -> Option<usize> {
+    let text = headers.get_all(ACCEPT).filter_map(|value| value.to_str().ok()).collect::<Vec<_>>().join(",");
+    best(&text, offered)
+}
+
 fn choose(text: &str) -> Option<Encoding> {
+    let offered: Vec<&str> = Encoding::ALL.iter().map(|encoding| encoding.media_type()).collect();
+    best(text, &offered).map(|at| Encoding::ALL[at])
+}
+
+fn best(text: &str, offered: &[&str]) -> Option<usize> {
     let ranges: Vec<(String, f32)> = text.split(',').filter(|part| !part.trim().is_empty()).map(range).collect();
     if ranges.is_empty() {
-        return Some(Encoding::Json);
+        return (!offered.is_empty()).then_some(0);
     }
-    let rank = |encoding: Encoding| {
-        let exact = encoding.media_type();
+    let rank = |exact: &str| {
         let kind = format!("{}/*", exact.split('/').next().unwrap_or_default());
         // The most specific range that fits decides.
         let fitting = [(exact, 2), (kind.as_str(), 1), ("*/*", 0)];
@@ -33,14 +43,14 @@ fn choose(text: &str) -> Option<Encoding> {
         })
     };
     let taken =
-        Encoding::ALL.into_iter().filter_map(|encoding| rank(encoding).map(|rank| (encoding, rank))).filter(|(_, (q, ..))| *q > 0.0);
-    // Of equal ones the first named; of those that a wildcard names, JSON.
+        offered.iter().enumerate().filter_map(|(index, exact)| rank(exact).map(|rank| (index, rank))).filter(|(_, (q, ..))| *q > 0.0);
+    // Of equal ones the first named; of those that a wildcard names, the first offered.
     let best = taken.reduce(|best, next| {
         let ((q, precision, at), (next_q, next_precision, next_at)) = (best.1, next.1);
         let better = next_q.total_cmp(&q).then(next_precision.cmp(&precision)).then(at.cmp(&next_at)).is_gt();
         if better { next } else { best }
     });
-    best.map(|(encoding, _)| encoding)
+    best.map(|(index, _)| index)
 }
 
 fn range(part: &str) -> (String, f32) {

@@ -29,6 +29,7 @@ use serde_json::{Map, Value};
 use super::caller::limit_key;
 use super::kept::{Answers, Made};
 use super::problem::{KINDS, Language};
+use super::standards::{self, Syntax};
 use super::v1::datasets::{DatasetDetail, combination, detail};
 use crate::access::Read;
 use crate::app::App;
@@ -173,6 +174,10 @@ impl Home {
 #[template(path = "dataset.html")]
 struct DatasetPage {
     w: Words,
+    /// The dataset in the terms of schema.org.
+    described: String,
+    /// Whether there is a data package of it.
+    has_package: bool,
     d: DatasetDetail,
     publisher: Option<Publisher>,
     theme: Option<Theme>,
@@ -347,7 +352,7 @@ async fn list_of(app: &App, w: Words, query: PortalQuery) -> Result<Home> {
     let open_type = [OpenType::Unconditional, OpenType::Conditional, OpenType::Closed]
         .into_iter()
         .find(|open_type| query.open_type.as_deref() == Some(open_type.as_str()));
-    let filter = DatasetFilter { theme: given(&query.theme), publisher: given(&query.publisher), open_type };
+    let filter = DatasetFilter { theme: given(&query.theme), publisher: given(&query.publisher), open_type, changed_since: None };
     let after = given(&query.after);
     let (found, themes, publishers) = app
         .db
@@ -379,13 +384,20 @@ pub async fn dataset_page(
     request: HttpRequest,
 ) -> Result<HttpResponse> {
     let (w, slug) = (words(&request, query.lang.as_deref()), path.into_inner());
+    if let Some(syntax) = Syntax::instead_of_html(request.headers()) {
+        return standards::datasets::negotiated(&app, &answers, slug, syntax, &request).await;
+    }
     let today = shanghai(crate::clock::now_naive()).format("%Y-%m-%d").to_string();
     let name = format!("dataset {} {today} {slug}", w.code());
     let body = answers.find(&app, name, async || Box::pin(dataset_of(&app, &caller, w, slug, today)).await).await?;
-    Ok(body.answer(&request, &headers(w)))
+    let mut response = body.answer(&request, &headers(w));
+    response.headers_mut().insert(VARY, HeaderValue::from_static("Accept, Accept-Language"));
+    Ok(response)
 }
 
-async fn dataset_of(app: &App, caller: &Caller, w: Words, slug: String, today: String) -> Result<Made> {
+async fn dataset_of(app: &web::Data<App>, caller: &Caller, w: Words, slug: String, today: String) -> Result<Made> {
+    let (site, card) = standards::card::one(app, slug.clone()).await?;
+    let described = standards::embedded(&standards::schema_org(&site, &card, w.0 == Language::Zh));
     let reading = app.db.read(move |conn| {
         let dataset = catalog::find(conn, &slug)?;
         let (d, found) = (detail(conn, &slug)?, combination(conn, &dataset)?);
@@ -401,6 +413,8 @@ async fn dataset_of(app: &App, caller: &Caller, w: Words, slug: String, today: S
     };
     let template = DatasetPage {
         w,
+        described,
+        has_package: card.is_open() && !card.files.is_empty(),
         publisher: publishers.into_iter().find(|publisher| publisher.slug == d.entry.publisher),
         theme: themes.into_iter().find(|theme| theme.slug == d.entry.theme),
         subject_class: classes.into_iter().find(|class| Some(&class.slug) == d.entry.subject_class.as_ref()),

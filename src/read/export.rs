@@ -26,7 +26,7 @@ pub use jobs::Exports;
 pub const MOMENT: &str = "%Y-%m-%dT%H:%M:%S%.f";
 
 /// The formats of a download.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Format {
     /// Apache Parquet, typed and compressed.

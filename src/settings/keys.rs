@@ -30,6 +30,18 @@ pub const KEYS: &[Key] = &[
         "the address that callers use: issuer and audience of tokens; by default http://LISTEN",
     ),
     key(
+        "list_publisher",
+        "xuhui-data",
+        "the slug of a publisher",
+        "the body that answers for the list as a whole, as other catalogues see it",
+    ),
+    key(
+        "contact_email",
+        "",
+        "an e-mail address, such as opendata@example.org",
+        "where questions about a dataset go that names no address, nor its publisher; DCAT-US asks for one",
+    ),
+    key(
         "trusted_proxies",
         "",
         "addresses or networks, comma-separated, such as 10.0.0.0/8,127.0.0.1",

@@ -54,6 +54,7 @@ mod second_factor;
 mod sign_in;
 mod signed_urls;
 mod sql;
+mod standards;
 mod support;
 mod tpch;
 mod trace;

@@ -20,6 +20,17 @@ const EXPECTED: &[Line] = &[
     // operation                        anon firm grant other person stew rev  oper audi
     ("healthz", [200; 9]),
     ("readyz", [200; 9]),
+    ("show_catalog", [200; 9]),
+    ("show_catalog_in", [200; 9]),
+    ("show_dcat_us", [200; 9]),
+    ("show_dataset_in", [200; 9]),
+    ("show_croissant", [200; 9]),
+    // Of the conditional dataset, of which nobody has a file to name.
+    ("show_data_package", [404; 9]),
+    ("show_feed", [200; 9]),
+    ("show_site_map", [200; 9]),
+    ("show_robots", [200; 9]),
+    ("show_llms", [200; 9]),
     ("find_authorization_server", [200; 9]),
     ("find_protected_resource", [200; 9]),
     ("list_keys", [200; 9]),
@@ -305,6 +316,7 @@ impl World {
         let mut path = template
             .replace("{slug}", "community-health-visits")
             .replace("{version}", "1")
+            .replace("{syntax}", "ttl")
             .replace("{path}", "a.txt")
             .replace("{grant}", &self.grant)
             .replace("{seq}", "1");

@@ -25,7 +25,7 @@ fn with(folder: &Folder, slug: &str, lines: &str) {
 }
 
 /// A folder with a dataset of which everything is said, and one that it is made from.
-fn full() -> Folder {
+pub fn full() -> Folder {
     let folder = Folder::new();
     folder.write(
         "publishers.toml",

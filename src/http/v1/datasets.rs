@@ -172,7 +172,7 @@ pub async fn list_datasets(
     let list = format!("datasets {:?} {:?} {:?}", query.theme, query.publisher, query.open_type);
     let page = PageQuery { limit: query.limit, cursor: query.cursor };
     let (limit, after) = (page.limit()?, page.after(&list)?);
-    let filter = DatasetFilter { theme: query.theme, publisher: query.publisher, open_type: query.open_type };
+    let filter = DatasetFilter { theme: query.theme, publisher: query.publisher, open_type: query.open_type, changed_since: None };
     let name = format!("{list} {limit} {after:?}");
     let body = answers.find(&app, name, async || page_of(&app, &list, filter, after, limit).await).await?;
     Ok(body.answer(&request, &[(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "no-cache")]))
