@@ -234,7 +234,7 @@ const DOCUMENTS: [&str; 9] = [
 async fn no_document_says_more_of_a_conditional_dataset_than_its_terms() {
     let app = TestApp::spawn().await;
     let said = graph(&app, "/datasets/community-health-visits.ttl").await;
-    assert_eq!(of_class(&said, &format!("{DCAT}Distribution")).len(), 1);
+    assert_eq!(of_class(&said, &format!("{DCAT}Distribution")).len(), 2);
     for property in ["byteSize", "accessService"] {
         assert!(values(&said, "#parquet", &format!("{DCAT}{property}")).is_empty(), "{property}");
     }

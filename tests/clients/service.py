@@ -23,9 +23,11 @@ LIMITS = {
 class Service:
     """A running service."""
 
-    def __init__(self, binary, folder):
+    def __init__(self, binary, folder, settings=None):
+        """`settings` are variables of its environment."""
         self.binary = binary
         self.folder = folder
+        self.environment = {**environment(), **(settings or {})}
         self.log = folder / "stderr.log"
         self.process = None
         self.url = None
@@ -39,7 +41,7 @@ class Service:
     def attempt(self, *arguments):
         """Runs a command of the binary to its end, whatever it says."""
         command = [self.binary, *arguments, "--data-dir", self.folder / "data"]
-        return subprocess.run(command, cwd=self.folder, env=environment(), capture_output=True, text=True, timeout=300)
+        return subprocess.run(command, cwd=self.folder, env=self.environment, capture_output=True, text=True, timeout=300)
 
     def start(self):
         """Starts the service on a free port and waits until it is ready."""
@@ -48,7 +50,7 @@ class Service:
         for flag, value in LIMITS.items():
             command += [flag, value]
         with open(self.log, "wb") as stderr, open(self.folder / "stdout.log", "wb") as stdout:
-            self.process = subprocess.Popen(command, cwd=self.folder, env=environment(), stdout=stdout, stderr=stderr)
+            self.process = subprocess.Popen(command, cwd=self.folder, env=self.environment, stdout=stdout, stderr=stderr)
         try:
             self.url = f"http://{self._wait_for_address()}"
         except BaseException:

@@ -125,6 +125,14 @@ pub struct Card {
 }
 
 impl Card {
+    /// The formats in which a release for a grant is named; the holder may take any other too.
+    pub const BY_GRANT: [Format; 2] = [Format::Parquet, Format::Csv];
+
+    /// Where the holder of a grant downloads; nobody else gets anything there.
+    pub fn download_by_grant(&self, site: &Site, format: Format) -> String {
+        site.at(&format!("/api/v1/datasets/{}/download?format={}", self.dataset.slug, format.as_str()))
+    }
+
     /// Whether anybody may have its data.
     pub fn is_open(&self) -> bool {
         self.dataset.entry.open_type == OpenType::Unconditional

@@ -1,6 +1,7 @@
 //! A dataset in Croissant 1.1 (ML Commons): its files with their digests, its fields as a record set, and on what terms it may be used. Loaders read
 //! the Parquet file, in which every column has its type.
 
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value, json};
 
 use super::card::{Card, File, Kind, Site};
@@ -144,7 +145,7 @@ fn citation(site: &Site, card: &Card) -> String {
 fn files(site: &Site, card: &Card) -> Vec<Value> {
     if !card.is_open() {
         // What the holder of a grant gets is made for that grant: neither size nor digest is known to anybody else.
-        let address = site.at(&format!("/api/v1/datasets/{}/download", card.dataset.slug));
+        let address = card.download_by_grant(site, Format::Parquet);
         return vec![json!({
             "@type": "cr:FileObject",
             "@id": "parquet",
@@ -204,8 +205,17 @@ fn records(card: &Card, fields: &[Field]) -> Value {
     set
 }
 
+/// A field's name as an identifier, in which nothing is a space or ends an address.
 fn field_id(name: &str) -> String {
-    format!("records/{name}")
+    let mut id = String::from("records/");
+    for letter in name.chars() {
+        if letter.is_whitespace() || letter.is_control() || "\"%<>\\^`{|}#?".contains(letter) {
+            id.extend(utf8_percent_encode(letter.encode_utf8(&mut [0; 4]), NON_ALPHANUMERIC));
+        } else {
+            id.push(letter);
+        }
+    }
+    id
 }
 
 fn field(field: &Field, column: &Field, open: bool) -> Value {
@@ -232,14 +242,16 @@ fn field(field: &Field, column: &Field, open: bool) -> Value {
     value
 }
 
-fn data_type(field_type: Option<FieldType>) -> &'static str {
-    match field_type {
+fn data_type(field_type: Option<FieldType>) -> Value {
+    let name = match field_type {
         Some(FieldType::Integer) => "cr:Int64",
         Some(FieldType::Decimal | FieldType::Number) => "cr:Float64",
         Some(FieldType::Boolean) => "sc:Boolean",
         Some(FieldType::Date) => "sc:Date",
         Some(FieldType::Datetime) => "sc:DateTime",
-        Some(FieldType::Geometry) => "sc:GeoShape",
+        // Loaders know no shapes, and hand WKB on as it is.
+        Some(FieldType::Geometry) => return json!(["sc:Text", "sc:GeoShape"]),
         Some(FieldType::String) | None => "sc:Text",
-    }
+    };
+    name.into()
 }

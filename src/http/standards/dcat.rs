@@ -103,7 +103,8 @@ fn publisher_of_list(graph: &mut Graph, site: &Site) -> NamedNode {
         Some(publisher) => organization(graph, site, publisher),
         None => {
             let node = known(&site.at("/#publisher"));
-            graph.is_a(&node, foaf::ORGANIZATION);
+            graph.is_a(&node, foaf::AGENT);
+    graph.is_a(&node, foaf::ORGANIZATION);
             graph.text(&node, foaf::NAME, &Site::title());
             node
         }
@@ -112,6 +113,7 @@ fn publisher_of_list(graph: &mut Graph, site: &Site) -> NamedNode {
 
 fn organization(graph: &mut Graph, site: &Site, publisher: &Publisher) -> NamedNode {
     let node = part(&known(&site.at(PUBLISHERS)), &publisher.slug);
+    graph.is_a(&node, foaf::AGENT);
     graph.is_a(&node, foaf::ORGANIZATION);
     graph.text(&node, foaf::NAME, &publisher.name);
     if let Some(uscc) = &publisher.uscc {
@@ -187,6 +189,7 @@ fn who(graph: &mut Graph, site: &Site, card: &Card, dataset: &NamedNode) {
     if let Some(department) = &card.dataset.entry.department {
         let unit = part(dataset, "department");
         graph.add(dataset, dct::CREATOR, unit.clone());
+        graph.is_a(&unit, foaf::AGENT);
         graph.is_a(&unit, foaf::ORGANIZATION);
         graph.text(&unit, foaf::NAME, department);
         graph.add(&unit, org::UNIT_OF, publisher.clone());
@@ -195,6 +198,7 @@ fn who(graph: &mut Graph, site: &Site, card: &Card, dataset: &NamedNode) {
     let Some(contact) = card.contact() else { return };
     let node = part(dataset, "contact");
     graph.add(dataset, dcat::CONTACT_POINT, node.clone());
+    graph.is_a(&node, vcard::KIND);
     graph.is_a(&node, vcard::ORGANIZATION);
     graph.text(&node, vcard::FN, contact.name.as_ref().unwrap_or(&card.publisher.name));
     if let Some(email) = &contact.email {
@@ -370,14 +374,17 @@ fn open_file(graph: &mut Graph, card: &Card, dataset: &NamedNode, node: &NamedNo
 
 /// What the holder of a grant downloads, and on what terms a firm gets one.
 fn conditional(graph: &mut Graph, site: &Site, card: &Card, dataset: &NamedNode) {
-    let kind = Kind::Table(Format::Parquet);
-    let node = part(dataset, kind.as_str());
-    distribution(graph, card, dataset, &node, kind);
-    let title = Text { zh: "按授权提供的发布件".to_owned(), en: "The release that is made for a grant".to_owned() };
-    graph.text(&node, dct::TITLE, &title);
-    graph.link(&node, dcat::ACCESS_URL, &card.page);
-    graph.link(&node, dcat::DOWNLOAD_URL, &site.at(&format!("/api/v1/datasets/{}/download", card.dataset.slug)));
-    policy::offer(graph, card, dataset, &node, part_of_publishers(site, card));
+    for file in Card::BY_GRANT {
+        let kind = Kind::Table(file);
+        let node = part(dataset, kind.as_str());
+        distribution(graph, card, dataset, &node, kind);
+        let name = kind.as_str().to_uppercase();
+        let title = Text { zh: format!("按授权提供的发布件（{name}）"), en: format!("The release that is made for a grant ({name})") };
+        graph.text(&node, dct::TITLE, &title);
+        graph.link(&node, dcat::ACCESS_URL, &card.page);
+        graph.link(&node, dcat::DOWNLOAD_URL, &card.download_by_grant(site, file));
+        policy::offer(graph, card, dataset, &node, part_of_publishers(site, card));
+    }
 }
 
 fn part_of_publishers(site: &Site, card: &Card) -> NamedNode {

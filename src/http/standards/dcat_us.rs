@@ -152,20 +152,22 @@ fn distributions(site: &Site, card: &Card) -> Vec<Value> {
         OpenType::Closed => Vec::new(),
         OpenType::Unconditional => card.files.iter().map(|file| open_file(card, file)).collect(),
         OpenType::Conditional if card.newest.is_none() => Vec::new(),
-        OpenType::Conditional => {
-            let mut value = distribution(card, Kind::Table(Format::Parquet));
-            value["title"] = "The release that is made for a grant".into();
-            value["accessURL"] = card.page.clone().into();
-            value["downloadURL"] = site.at(&format!("/api/v1/datasets/{}/download", card.dataset.slug)).into();
-            let note = card.dataset.entry.open_type_reason.as_ref();
-            value["accessRestriction"] = json!([{
-                "@type": "AccessRestriction",
-                "restrictionStatus": { "@type": "Concept", "prefLabel": "Restricted - Partly" },
-                "restrictionNote": note.map(|note| note.en.clone()),
-            }]);
-            vec![value]
-        }
+        OpenType::Conditional => Card::BY_GRANT.into_iter().map(|format| file_by_grant(site, card, format)).collect(),
     }
+}
+
+fn file_by_grant(site: &Site, card: &Card, format: Format) -> Value {
+    let mut value = distribution(card, Kind::Table(format));
+    value["title"] = format!("The release that is made for a grant ({})", format.as_str().to_uppercase()).into();
+    value["accessURL"] = card.page.clone().into();
+    value["downloadURL"] = card.download_by_grant(site, format).into();
+    let note = card.dataset.entry.open_type_reason.as_ref();
+    value["accessRestriction"] = json!([{
+        "@type": "AccessRestriction",
+        "restrictionStatus": { "@type": "Concept", "prefLabel": "Restricted - Partly" },
+        "restrictionNote": note.map(|note| note.en.clone()),
+    }]);
+    value
 }
 
 fn distribution(card: &Card, kind: Kind) -> Value {

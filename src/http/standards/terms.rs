@@ -80,6 +80,7 @@ terms! {
         LEGAL_RESOURCE = "LegalResource",
     }
     foaf = "http://xmlns.com/foaf/0.1/" {
+        AGENT = "Agent",
         DOCUMENT = "Document",
         HOMEPAGE = "homepage",
         NAME = "name",
@@ -146,6 +147,7 @@ terms! {
         HAS_EMAIL = "hasEmail",
         HAS_TELEPHONE = "hasTelephone",
         HAS_URL = "hasURL",
+        KIND = "Kind",
         ORGANIZATION = "Organization",
     }
 }
