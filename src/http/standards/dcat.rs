@@ -104,7 +104,7 @@ fn publisher_of_list(graph: &mut Graph, site: &Site) -> NamedNode {
         None => {
             let node = known(&site.at("/#publisher"));
             graph.is_a(&node, foaf::AGENT);
-    graph.is_a(&node, foaf::ORGANIZATION);
+            graph.is_a(&node, foaf::ORGANIZATION);
             graph.text(&node, foaf::NAME, &Site::title());
             node
         }
@@ -379,7 +379,8 @@ fn conditional(graph: &mut Graph, site: &Site, card: &Card, dataset: &NamedNode)
         let node = part(dataset, kind.as_str());
         distribution(graph, card, dataset, &node, kind);
         let name = kind.as_str().to_uppercase();
-        let title = Text { zh: format!("按授权提供的发布件（{name}）"), en: format!("The release that is made for a grant ({name})") };
+        let title =
+            Text { zh: format!("按授权提供的发布件（{name}）"), en: format!("The release that is made for a grant ({name})") };
         graph.text(&node, dct::TITLE, &title);
         graph.link(&node, dcat::ACCESS_URL, &card.page);
         graph.link(&node, dcat::DOWNLOAD_URL, &card.download_by_grant(site, file));
