@@ -6,6 +6,7 @@ mod client_keys;
 mod collect;
 mod reading;
 mod receiving;
+mod search;
 mod signed_urls;
 mod signing_in;
 mod watching;
@@ -24,7 +25,7 @@ use tokio::sync::{Notify, Semaphore};
 use crate::access::calendar::Calendar;
 use crate::access::grants::Grant;
 use crate::access::{Days, Terms, agreements};
-use crate::catalog::Scheme;
+use crate::catalog::{Scheme, Search};
 use crate::crypto::{MasterKey, hex, random_bytes};
 use crate::db::Db;
 use crate::engine::Engine;
@@ -78,6 +79,8 @@ pub struct App {
     reads: KnownReads,
     /// The object store.
     pub storage: Storage,
+    /// The search index.
+    pub search: Arc<Search>,
     /// The query engine.
     pub engine: Arc<Engine>,
     /// The active scheme of grades.
@@ -213,6 +216,7 @@ impl App {
             storage: parts.storage.clone(),
             exports: Exports::new(parts.db.clone(), parts.storage.clone(), Arc::clone(&parts.engine)),
             engine: Arc::clone(&parts.engine),
+            search: search::open(&settings)?,
             grades: Arc::clone(&parts.grades),
             keys,
             known: KnownCredentials::default(),

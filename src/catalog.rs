@@ -16,6 +16,7 @@ mod offer;
 mod policy;
 mod record;
 mod relations;
+mod search;
 mod store;
 mod subjects;
 mod transform;
@@ -37,9 +38,11 @@ pub use record::{
     Code, CodesOf, Contact, HighValue, HighValueCategory, LegalBasis, Period, Place, Related, Relation, Sharing, SharingType,
 };
 pub use relations::{Clashes, Link, RelatedDataset, clashes, links_of, related};
+pub use search::{Choice, Counted, Counts, Facet, FormatsOf, Found, Moment, Order, Place as SearchPlace, Search, Wish as SearchWish};
 pub use store::{
     Dataset, DatasetFilter, DatasetPage, EntryChange, Publisher, Theme, find, is_empty, is_first_import_done, latest_changes, list,
-    mark_first_import, publisher_contact, publishers, put_entry, put_publisher, put_theme, slug_behind, slugs_after, slugs_of, themes,
+    mark_first_import, named, publisher_contact, publishers, put_entry, put_publisher, put_theme, slug_behind, slug_of, slugs_after,
+    slugs_of, themes,
 };
 pub use subjects::{SubjectClass, SubjectKind, put_subject_class, subject_classes};
 pub use transform::{Amount, AreaLevel, Transform, units_text};

@@ -5,6 +5,7 @@
 mod accept;
 mod browser;
 mod caller;
+mod ckan;
 mod kept;
 mod oauth;
 mod openapi;
@@ -44,9 +45,10 @@ fn routes(config: &mut ServiceConfig<'_>) {
         .service(oauth::revoke_token)
         .service(oauth::introspect_token)
         .configure(standards::routes)
+        .configure(ckan::routes)
         .service(
             scope::scope("/api/v1")
-                .service(v1::datasets::list_datasets)
+                .service(v1::listing::list_datasets)
                 .service(v1::datasets::find_dataset)
                 .service(v1::datasets::find_grading)
                 .service(v1::datasets::list_versions)
@@ -245,6 +247,7 @@ fn pages(config: &mut web::ServiceConfig) {
         .service(portal::console::firms::take_step)
         .service(portal::console::firms::take_client_step)
         .service(portal::asset)
+        .configure(ckan::unversioned)
         .service(openapi::serve_document)
         .service(openapi::docs_redirect)
         .service(openapi::swagger_ui());

@@ -24,7 +24,7 @@ use crate::db::schema::ledger;
 use crate::db::{Conn, lock_ledger};
 use crate::error::Result;
 
-pub use follow::{Follower, Marks};
+pub use follow::{Follower, Marks, hash_of, last_entry, list_changes};
 pub use moments::{Moment, last_moments, moments};
 pub use record::{Draft, Recorder};
 pub use retention::forget_old;

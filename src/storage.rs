@@ -25,7 +25,9 @@ use tokio::sync::watch;
 use crate::db::blocking;
 use crate::error::{Error, Result};
 
-pub use folder::{Beside, DataFolder, Scratch, create_private_file, digest_file, list_folders, open_file, read_text, write_text};
+pub use folder::{
+    Beside, DataFolder, Scratch, create_private_file, digest_file, list_folders, make_folder, open_file, read_text, write_text,
+};
 pub use growing::{DigestWriter, Digested, Growth};
 pub use incoming::{Incoming, IncomingFile};
 pub use local::StoredObject;

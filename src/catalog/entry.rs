@@ -76,6 +76,23 @@ pub enum UpdateFrequency {
     Never,
 }
 
+impl UpdateFrequency {
+    /// The frequency as it is written everywhere.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            UpdateFrequency::Realtime => "realtime",
+            UpdateFrequency::Daily => "daily",
+            UpdateFrequency::Weekly => "weekly",
+            UpdateFrequency::Monthly => "monthly",
+            UpdateFrequency::Quarterly => "quarterly",
+            UpdateFrequency::HalfYearly => "half-yearly",
+            UpdateFrequency::Yearly => "yearly",
+            UpdateFrequency::Irregular => "irregular",
+            UpdateFrequency::Never => "never",
+        }
+    }
+}
+
 /// What a field says about a person.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]

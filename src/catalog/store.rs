@@ -228,6 +228,28 @@ pub fn find(conn: &mut Conn, slug: &str) -> Result<Dataset> {
     row.ok_or_else(|| Error::not_found("dataset", slug))?.try_into()
 }
 
+/// The datasets of these names, as far as there are any, by slug.
+///
+/// # Errors
+/// When the database does not answer.
+pub fn named(conn: &mut Conn, slugs: &[String]) -> Result<Vec<Dataset>> {
+    let rows: Vec<NamedRow> = datasets::table
+        .inner_join(publishers::table)
+        .filter(datasets::slug.eq_any(slugs))
+        .order(datasets::slug)
+        .select((DatasetRow::as_select(), (publishers::name_zh, publishers::name_en)))
+        .load(conn)?;
+    rows.into_iter().map(Dataset::try_from).collect()
+}
+
+/// The slug of the dataset with that id.
+///
+/// # Errors
+/// When the database does not answer.
+pub fn slug_of(conn: &mut Conn, id: &str) -> Result<Option<String>> {
+    Ok(datasets::table.find(id).select(datasets::slug).first(conn).optional()?)
+}
+
 /// The names of a publisher's datasets.
 ///
 /// # Errors

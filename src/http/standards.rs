@@ -24,7 +24,9 @@ use crate::clock::{self, now_naive};
 use crate::http::kept::Made;
 
 pub use graph::Syntax;
+pub use policy::rights;
 pub use schema_org::{dataset as schema_org, embedded};
+pub use vocabulary::licence_page;
 
 /// Every route of other catalogues' shapes.
 pub fn routes(config: &mut ServiceConfig<'_>) {

@@ -13,6 +13,7 @@ pub mod firms;
 pub mod grants;
 pub mod jobs;
 pub mod ledger;
+pub mod listing;
 pub mod offers;
 pub mod operation;
 pub mod people;

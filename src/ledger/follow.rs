@@ -145,3 +145,31 @@ pub(super) fn news(conn: &mut Conn, after: i64) -> Result<Marks> {
     }
     Ok(marks)
 }
+
+/// The subjects of entries after `after` that changed the open list, in their order, `limit` at the most, each with its number.
+///
+/// # Errors
+/// When the database does not answer.
+pub fn list_changes(conn: &mut Conn, after: i64, limit: i64) -> Result<Vec<(i64, String)>> {
+    // An entry of a newer program that shares the database may have changed the list.
+    let others: Vec<&str> = Kind::ALL.iter().filter(|kind| kind.topic() != Topic::List).map(|kind| kind.as_str()).collect();
+    let changes = ledger::table.filter(ledger::seq.gt(after)).filter(ledger::kind.ne_all(others));
+    Ok(changes.order(ledger::seq).limit(limit).select((ledger::seq, ledger::subject)).load(conn)?)
+}
+
+/// The number of the last entry; 0 where there is none.
+///
+/// # Errors
+/// When the database does not answer.
+pub fn last_entry(conn: &mut Conn) -> Result<i64> {
+    let last: Option<i64> = ledger::table.select(diesel::dsl::max(ledger::seq)).first(conn)?;
+    Ok(last.unwrap_or(0))
+}
+
+/// The hash of an entry.
+///
+/// # Errors
+/// When the database does not answer.
+pub fn hash_of(conn: &mut Conn, seq: i64) -> Result<Option<String>> {
+    Ok(ledger::table.find(seq).select(ledger::hash).first(conn).optional()?)
+}

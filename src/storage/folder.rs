@@ -127,7 +127,14 @@ impl Drop for Beside {
     }
 }
 
-/// Makes a folder that only its owner can enter; one that exists is closed to others.
+/// Makes a folder that only its owner can enter, with those above it; one that exists is closed to others.
+///
+/// # Errors
+/// When it cannot be made.
+pub fn make_folder(path: &Path) -> anyhow::Result<()> {
+    create_private_dir(path)
+}
+
 pub(super) fn create_private_dir(path: &Path) -> anyhow::Result<()> {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(path).with_context(|| format!("cannot make the folder {}", path.display()))?;
     fs::set_permissions(path, fs::Permissions::from_mode(0o700))

@@ -28,6 +28,9 @@ const EXPECTED: &[Line] = &[
     // Of the conditional dataset, of which nobody has a file to name.
     ("show_data_package", [404; 9]),
     ("show_feed", [200; 9]),
+    // CKAN answers with 400 what it does not know.
+    ("ask_ckan", [400; 9]),
+    ("ask_ckan_by_post", [400; 9]),
     ("show_site_map", [200; 9]),
     ("show_robots", [200; 9]),
     ("show_llms", [200; 9]),
@@ -317,6 +320,7 @@ impl World {
             .replace("{slug}", "community-health-visits")
             .replace("{version}", "1")
             .replace("{syntax}", "ttl")
+            .replace("{action}", "nothing")
             .replace("{path}", "a.txt")
             .replace("{grant}", &self.grant)
             .replace("{seq}", "1");

@@ -187,6 +187,23 @@ pub async fn page(app: &web::Data<App>, filter: DatasetFilter, after: Option<Str
     reading.await
 }
 
+/// The datasets of these names, in their order; one that has left the list is left out.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn named(app: &web::Data<App>, slugs: Vec<String>) -> Result<(Site, Vec<Card>)> {
+    let reader = Arc::clone(&**app);
+    let reading = app.db.read(move |conn| {
+        let publishers = catalog::publishers(conn)?;
+        let site = Site::of(&reader, &publishers);
+        let datasets = catalog::named(conn, &slugs)?;
+        let found = cards(conn, &site, &publishers, datasets)?;
+        let mut found: BTreeMap<String, Card> = found.into_iter().map(|card| (card.dataset.slug.clone(), card)).collect();
+        Ok((site, slugs.iter().filter_map(|slug| found.remove(slug)).collect()))
+    });
+    reading.await
+}
+
 /// One dataset.
 ///
 /// # Errors

@@ -1,41 +1,20 @@
 //! The open list: entries, versions, publishers, themes.
 
-use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use actix_web::{HttpRequest, HttpResponse, get, web};
+use actix_web::{get, web};
 use chrono::NaiveDateTime;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::app::App;
 use crate::catalog::{
-    self, Dataset, DatasetFilter, DatasetKind, Due, Entry, Field, Grading, OpenType, Publisher, RelatedDataset, SubjectClass, Text, Theme,
-    Version,
+    self, Dataset, DatasetKind, Due, Entry, Field, Grading, OpenType, Publisher, RelatedDataset, SubjectClass, Text, Theme, Version,
 };
 use crate::clock::{now_naive, shanghai};
 use crate::error::Result;
-use crate::http::kept::{Answers, Made};
-use crate::http::page::{Page, PageQuery};
+use crate::http::page::Page;
 use crate::identity::Caller;
 use crate::intake::Combination;
 use crate::read::Format;
-
-/// Which datasets to list.
-#[derive(Debug, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-#[serde(deny_unknown_fields)]
-pub struct DatasetsQuery {
-    /// Only of this theme, by slug.
-    theme: Option<String>,
-    /// Only of this publisher, by slug.
-    publisher: Option<String>,
-    /// Only of this open type.
-    open_type: Option<OpenType>,
-    /// How many items at the most.
-    #[param(value_type = Option<i64>, minimum = 1, maximum = 1000, example = 100)]
-    limit: Option<String>,
-    /// `next_cursor` of the page before.
-    cursor: Option<String>,
-}
 
 /// A dataset by name.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -147,42 +126,6 @@ impl From<Version> for VersionSummary {
     fn from(version: Version) -> Self {
         VersionSummary { version: version.number, rows: version.row_count, fields: version.fields, created_at: version.created_at }
     }
-}
-
-/// List datasets
-///
-/// Every entry of the open list, by slug; closed ones by name too.
-#[utoipa::path(
-    tag = "catalog",
-    params(DatasetsQuery),
-    responses(
-        (status = OK, body = Page<DatasetSummary>, headers(("ETag" = String))),
-        (status = NOT_MODIFIED, description = "The list that you have is the same"),
-    )
-)]
-#[get("/datasets")]
-pub async fn list_datasets(
-    _caller: Caller,
-    app: web::Data<App>,
-    answers: web::Data<Answers>,
-    query: web::Query<DatasetsQuery>,
-    request: HttpRequest,
-) -> Result<HttpResponse> {
-    let query = query.into_inner();
-    let list = format!("datasets {:?} {:?} {:?}", query.theme, query.publisher, query.open_type);
-    let page = PageQuery { limit: query.limit, cursor: query.cursor };
-    let (limit, after) = (page.limit()?, page.after(&list)?);
-    let filter = DatasetFilter { theme: query.theme, publisher: query.publisher, open_type: query.open_type, changed_since: None };
-    let name = format!("{list} {limit} {after:?}");
-    let body = answers.find(&app, name, async || page_of(&app, &list, filter, after, limit).await).await?;
-    Ok(body.answer(&request, &[(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "no-cache")]))
-}
-
-async fn page_of(app: &App, list: &str, filter: DatasetFilter, after: Option<String>, limit: i64) -> Result<Made> {
-    let found = app.db.read(move |conn| catalog::list(conn, &filter, after.as_deref(), limit)).await?;
-    let last = found.more.then(|| found.datasets.last().map(|dataset| dataset.slug.clone())).flatten();
-    let items: Vec<DatasetSummary> = found.datasets.into_iter().map(DatasetSummary::from).collect();
-    Ok(Made { body: serde_json::to_vec(&Page::new(list, items, found.total, last.as_deref()))?, keep: true, until: None })
 }
 
 /// Show a dataset

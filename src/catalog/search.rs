@@ -1,0 +1,190 @@
+//! Search: an index of the list on this machine's disk, which follows the ledger. It is brought up to the list before each answer, so that what is no longer
+//! in the list is in no answer; and it can be made anew from the list at any time.
+
+mod counts;
+mod follow;
+mod index;
+mod question;
+mod suggest;
+mod synonyms;
+mod wish;
+mod words;
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+use std::path::Path;
+use std::sync::Mutex;
+
+use tantivy::collector::{Count, TopDocs};
+use tantivy::columnar::Column;
+use tantivy::query::{BooleanQuery, Occur, Query, RangeQuery};
+use tantivy::{DocId, Index, IndexReader, ReloadPolicy, Score, Searcher, SegmentReader, Term};
+
+use crate::catalog::Field;
+use crate::error::{Error, Result};
+use index::Fields;
+
+pub use counts::{Counted, Counts};
+use question::MOST_LETTERS;
+pub use wish::{Choice, Facet, Moment, Order, Place};
+
+/// In which formats a table of these fields and so many rows can be had.
+pub type FormatsOf = fn(&[Field], i64) -> Vec<&'static str>;
+
+/// The index.
+pub struct Search {
+    reader: IndexReader,
+    fields: Fields,
+    formats: FormatsOf,
+    keeper: Mutex<follow::Keeper>,
+}
+
+/// What is asked.
+#[derive(Debug, Clone)]
+pub struct Wish {
+    /// Which datasets.
+    pub choice: Choice,
+    /// In which order.
+    pub order: Order,
+    /// Behind which place.
+    pub after: Option<Place>,
+    /// How many to leave out at the beginning.
+    pub skip: usize,
+    /// How many at the most.
+    pub limit: usize,
+    /// By what they are counted, each with how many of its most frequent values.
+    pub counted: Vec<(Facet, usize)>,
+}
+
+/// What was found.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// The slugs, in their order.
+    pub slugs: Vec<String>,
+    /// How many there are in all.
+    pub total: usize,
+    /// Where the next page begins.
+    pub next: Option<Place>,
+    /// How many have each value.
+    pub counts: BTreeMap<Facet, Counts>,
+}
+
+impl Search {
+    /// The longest question, in characters.
+    pub const MOST_LETTERS: usize = MOST_LETTERS;
+
+    /// Opens the index in a folder, which is made where it is not there.
+    ///
+    /// # Errors
+    /// When the folder cannot be used.
+    pub fn open(folder: &Path, formats: FormatsOf) -> anyhow::Result<Self> {
+        let (schema, fields) = index::schema();
+        let folder = folder.join(format!("kind-{}", index::KIND));
+        crate::storage::make_folder(&folder)?;
+        let index = Index::open_or_create(tantivy::directory::MmapDirectory::open(&folder)?, schema)?;
+        let reader = index.reader_builder().reload_policy(ReloadPolicy::Manual).try_into()?;
+        let keeper = Mutex::new(follow::Keeper::new(&index)?);
+        Ok(Search { reader, fields, formats, keeper })
+    }
+
+    /// Answers a wish from the index as it is.
+    ///
+    /// # Errors
+    /// When the index cannot be read.
+    pub fn find(&self, wish: &Wish) -> Result<Found> {
+        let searcher = self.reader.searcher();
+        let query = wish.choice.query(&self.fields);
+        let total = searcher.search(&query, &Count).map_err(Error::internal)?;
+        let (slugs, next) = self.page(&searcher, query.box_clone(), wish)?;
+        let mut counts = BTreeMap::new();
+        for (facet, most) in &wish.counted {
+            counts.insert(*facet, counts::count(&searcher, &query, *facet, *most)?);
+        }
+        Ok(Found { slugs, total, next, counts })
+    }
+
+    /// What somebody may have meant who asked this and found nothing or little; none where every word is known.
+    ///
+    /// # Errors
+    /// When the index cannot be read.
+    pub fn suggestion(&self, question: &str) -> Result<Option<String>> {
+        suggest::suggestion(&self.reader.searcher(), &self.fields, question)
+    }
+
+    fn page(&self, searcher: &Searcher, query: Box<dyn Query>, wish: &Wish) -> Result<(Vec<String>, Option<Place>)> {
+        if wish.limit == 0 {
+            return Ok((Vec::new(), None));
+        }
+        match wish.order {
+            Order::Slug | Order::SlugDown => self.by_slug(searcher, query, wish),
+            Order::Best => by_number(searcher, &query, wish, |_segment| |score, weight, _updated| f64::from(score) * weight),
+            Order::Updated => by_number(searcher, &query, wish, |_segment| |_score, _weight, updated| updated as f64),
+            Order::UpdatedUp => by_number(searcher, &query, wish, |_segment| |_score, _weight, updated| -(updated as f64)),
+        }
+    }
+
+    fn by_slug(&self, searcher: &Searcher, query: Box<dyn Query>, wish: &Wish) -> Result<(Vec<String>, Option<Place>)> {
+        let down = wish.order == Order::SlugDown;
+        let mut clauses = vec![(Occur::Must, query)];
+        if let Some(Place::Slug(slug)) = &wish.after {
+            let end = Bound::Excluded(Term::from_field_text(self.fields.slug, slug));
+            let range = if down { RangeQuery::new(Bound::Unbounded, end) } else { RangeQuery::new(end, Bound::Unbounded) };
+            clauses.push((Occur::Must, Box::new(range)));
+        }
+        let order = if down { tantivy::Order::Desc } else { tantivy::Order::Asc };
+        let top = TopDocs::with_limit(wish.limit + 1).and_offset(wish.skip).order_by_string_fast_field("slug", order);
+        let found = searcher.search(&BooleanQuery::new(clauses), &top).map_err(Error::internal)?;
+        let mut slugs: Vec<String> = found.into_iter().filter_map(|(slug, _)| slug).collect();
+        let more = slugs.len() > wish.limit;
+        slugs.truncate(wish.limit);
+        let next = slugs.last().filter(|_| more).cloned().map(Place::Slug);
+        Ok((slugs, next))
+    }
+}
+
+/// The datasets by a number, the greatest first; among those of the same number by their tie breaker.
+fn by_number<N, S>(searcher: &Searcher, query: &dyn Query, wish: &Wish, number: N) -> Result<(Vec<String>, Option<Place>)>
+where
+    N: Fn(&SegmentReader) -> S + Send + Sync + 'static,
+    S: Fn(Score, f64, i64) -> f64 + Send + Sync + Copy + 'static,
+{
+    let after = wish.after.clone();
+    let keys = move |segment: &SegmentReader| {
+        let number = number(segment);
+        let fast = segment.fast_fields();
+        let (tie, weight, updated) = (fast.u64("tie").ok(), fast.f64("weight").ok(), fast.i64("updated").ok());
+        let after = after.clone();
+        move |doc: DocId, score: Score| {
+            let number = number(score, value(weight.as_ref(), doc), value(updated.as_ref(), doc));
+            let tie: u64 = value(tie.as_ref(), doc);
+            let is_behind = match after {
+                Some(Place::Number(last, last_tie)) => number < last || number == last && tie > last_tie,
+                Some(Place::Slug(_)) | None => true,
+            };
+            (is_behind, number, std::cmp::Reverse(tie))
+        }
+    };
+    let top = TopDocs::with_limit(wish.limit + 1).and_offset(wish.skip).tweak_score(keys);
+    let found = searcher.search(query, &top).map_err(Error::internal)?;
+    let mut found: Vec<_> = found.into_iter().filter(|((is_behind, ..), _)| *is_behind).collect();
+    let more = found.len() > wish.limit;
+    found.truncate(wish.limit);
+    let last = found.last().filter(|_| more).map(|((_, number, tie), _)| Place::Number(*number, tie.0));
+    let mut slugs = Vec::with_capacity(found.len());
+    for (_, address) in found {
+        let segment = searcher.segment_reader(address.segment_ord);
+        slugs.extend(slug_of(segment, address.doc_id)?);
+    }
+    Ok((slugs, last))
+}
+
+fn value<T: Copy + Default + PartialOrd + std::fmt::Debug + Send + Sync + 'static>(column: Option<&Column<T>>, doc: DocId) -> T {
+    column.and_then(|column| column.first(doc)).unwrap_or_default()
+}
+
+fn slug_of(segment: &SegmentReader, doc: DocId) -> Result<Option<String>> {
+    let Some(column) = segment.fast_fields().str("slug").map_err(Error::internal)? else { return Ok(None) };
+    let Some(ord) = column.term_ords(doc).next() else { return Ok(None) };
+    let mut slug = String::new();
+    Ok(column.ord_to_str(ord, &mut slug).map_err(Error::internal)?.then_some(slug))
+}

@@ -1,0 +1,186 @@
+//! What is asked of the index: which datasets, in which order, which part of them, and counted by what.
+
+use std::ops::Bound;
+
+use chrono::NaiveDateTime;
+use tantivy::Term;
+use tantivy::query::{AllQuery, BooleanQuery, BoostQuery, ConstScoreQuery, EmptyQuery, Occur, Query, RangeQuery, TermQuery};
+use tantivy::schema::{Field, IndexRecordOption};
+
+use super::index::Fields;
+use super::question;
+
+/// By what datasets are counted and chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum Facet {
+    Theme,
+    Publisher,
+    OpenType,
+    Format,
+    Frequency,
+    HighValue,
+    Year,
+    Tag,
+    Licence,
+    Slug,
+}
+
+impl Facet {
+    /// Those that a list is counted by.
+    pub const COUNTED: [Facet; 7] =
+        [Facet::Theme, Facet::Publisher, Facet::OpenType, Facet::Format, Facet::Frequency, Facet::HighValue, Facet::Year];
+
+    /// The facet as it is written everywhere.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Facet::Theme => "theme",
+            Facet::Publisher => "publisher",
+            Facet::OpenType => "open_type",
+            Facet::Format => "format",
+            Facet::Frequency => "frequency",
+            Facet::HighValue => "high_value",
+            Facet::Year => "year",
+            Facet::Tag => "tag",
+            Facet::Licence => "licence",
+            Facet::Slug => "slug",
+        }
+    }
+
+    fn field(self, fields: &Fields) -> Field {
+        match self {
+            Facet::Theme => fields.theme,
+            Facet::Publisher => fields.publisher,
+            Facet::OpenType => fields.open_type,
+            Facet::Format => fields.format,
+            Facet::Frequency => fields.frequency,
+            Facet::HighValue => fields.high_value,
+            Facet::Year => fields.year,
+            Facet::Tag => fields.tag,
+            Facet::Licence => fields.licence,
+            Facet::Slug => fields.slug,
+        }
+    }
+}
+
+/// A moment that datasets have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Moment {
+    /// When it came into the list.
+    Created,
+    /// When it last changed.
+    Updated,
+}
+
+/// Which datasets.
+#[derive(Debug, Clone)]
+pub enum Choice {
+    /// Every one.
+    All,
+    /// None.
+    None,
+    /// Those that a question finds.
+    Question(String),
+    /// Those that have a value.
+    Has(Facet, String),
+    /// Those of a time, both ends included.
+    Between(Moment, Option<NaiveDateTime>, Option<NaiveDateTime>),
+    /// Those of all of these.
+    And(Vec<Choice>),
+    /// Those of any of these.
+    Or(Vec<Choice>),
+    /// Those of the others.
+    Not(Box<Choice>),
+}
+
+impl Choice {
+    /// The query; only questions score.
+    pub fn query(&self, fields: &Fields) -> Box<dyn Query> {
+        match self {
+            Choice::All => Box::new(ConstScoreQuery::new(Box::new(AllQuery), 1.0)),
+            Choice::None => Box::new(EmptyQuery),
+            Choice::Question(text) => question::query(fields, text).unwrap_or_else(|| Box::new(EmptyQuery)),
+            Choice::Has(facet, value) => {
+                let term = Term::from_field_text(facet.field(fields), value);
+                Box::new(BoostQuery::new(Box::new(TermQuery::new(term, IndexRecordOption::Basic)), 0.0))
+            }
+            Choice::Between(moment, from, to) => {
+                let field = match moment {
+                    Moment::Created => fields.created,
+                    Moment::Updated => fields.updated,
+                };
+                let bound = |at: &Option<NaiveDateTime>| match at {
+                    Some(at) => Bound::Included(Term::from_field_i64(field, at.and_utc().timestamp_micros())),
+                    None => Bound::Unbounded,
+                };
+                if from.is_none() && to.is_none() {
+                    return Choice::All.query(fields);
+                }
+                Box::new(BoostQuery::new(Box::new(RangeQuery::new(bound(from), bound(to))), 0.0))
+            }
+            Choice::And(all) if all.is_empty() => Choice::All.query(fields),
+            Choice::And(all) => Box::new(BooleanQuery::new(all.iter().map(|one| one.clause(fields)).chain([every()]).collect())),
+            Choice::Or(any) => Box::new(BooleanQuery::new(any.iter().map(|one| (Occur::Should, one.query(fields))).collect())),
+            Choice::Not(_) => Box::new(BooleanQuery::new(vec![every(), self.clause(fields)])),
+        }
+    }
+
+    fn clause(&self, fields: &Fields) -> (Occur, Box<dyn Query>) {
+        match self {
+            Choice::Not(inner) => (Occur::MustNot, inner.query(fields)),
+            Choice::All | Choice::None | Choice::Question(_) | Choice::Has(..) | Choice::Between(..) | Choice::And(_) | Choice::Or(_) => {
+                (Occur::Must, self.query(fields))
+            }
+        }
+    }
+}
+
+/// Every dataset, so that those which are not of something are found too.
+fn every() -> (Occur, Box<dyn Query>) {
+    (Occur::Must, Box::new(BoostQuery::new(Box::new(AllQuery), 0.0)))
+}
+
+/// In which order.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Order {
+    /// What fits best first.
+    Best,
+    /// By slug.
+    #[default]
+    Slug,
+    /// By slug, backwards.
+    SlugDown,
+    /// The latest change first.
+    Updated,
+    /// The earliest change first.
+    UpdatedUp,
+}
+
+/// A place in an order: what a page begins behind.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Place {
+    /// Behind a slug.
+    Slug(String),
+    /// Behind a number, and among those of the same number behind a tie breaker.
+    Number(f64, u64),
+}
+
+impl Place {
+    /// As a cursor holds it.
+    pub fn text(&self) -> String {
+        match self {
+            Place::Slug(slug) => format!("s{slug}"),
+            Place::Number(number, tie) => format!("n{:x}.{tie:x}", number.to_bits()),
+        }
+    }
+
+    /// From what a cursor holds.
+    pub fn parse(text: &str) -> Option<Self> {
+        if let Some(slug) = text.strip_prefix('s') {
+            return Some(Place::Slug(slug.to_owned()));
+        }
+        let (number, tie) = text.strip_prefix('n')?.split_once('.')?;
+        let number = f64::from_bits(u64::from_str_radix(number, 16).ok()?);
+        number.is_finite().then_some(Place::Number(number, u64::from_str_radix(tie, 16).ok()?))
+    }
+}
