@@ -198,7 +198,7 @@ fn administration(config: &mut ServiceConfig<'_>) {
 /// The pages, which are no part of the API document.
 fn pages(config: &mut web::ServiceConfig) {
     config
-        .service(portal::home)
+        .service(portal::home::home)
         .service(portal::dataset_page)
         .service(portal::register::register_page)
         .service(portal::problem_type)

@@ -5,6 +5,7 @@ mod confirm;
 pub mod console;
 pub mod factor;
 pub mod firm;
+pub mod home;
 pub mod login;
 mod record;
 pub mod register;
@@ -34,8 +35,7 @@ use super::v1::datasets::{DatasetDetail, combination, detail};
 use crate::access::Read;
 use crate::app::App;
 use crate::catalog::{
-    self, Dataset, DatasetFilter, Field, Grading, LoweredBy, OpenType, Publisher, ReleaseRule, Sensitivity, SubjectClass, Text, Theme,
-    UpdateFrequency,
+    self, Field, Grading, LoweredBy, OpenType, Publisher, ReleaseRule, Sensitivity, SubjectClass, Text, Theme, UpdateFrequency,
 };
 use crate::clock::shanghai;
 use crate::error::{Error, Result};
@@ -49,17 +49,10 @@ const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; form
 /// Rows of a preview.
 const PREVIEW_ROWS: usize = 10;
 
-/// Entries of the list on one page.
-const PAGE_ENTRIES: i64 = 200;
-
-/// Which language and which part of the list.
+/// In which language.
 #[derive(Default, Deserialize)]
 pub struct PortalQuery {
     lang: Option<String>,
-    theme: Option<String>,
-    publisher: Option<String>,
-    open_type: Option<String>,
-    after: Option<String>,
 }
 
 /// The words of a page in one language.
@@ -143,30 +136,6 @@ impl Words {
 
     fn field_type(&self, field: &Field) -> &'static str {
         field.field_type.map_or("", |kind| kind.as_str())
-    }
-}
-
-#[derive(Template)]
-#[template(path = "home.html")]
-struct Home {
-    w: Words,
-    datasets: Vec<Dataset>,
-    total: i64,
-    next: Option<String>,
-    themes: Vec<Theme>,
-    publishers: Vec<Publisher>,
-    theme: String,
-    publisher: String,
-    open_type: String,
-}
-
-impl Home {
-    fn publisher_name(&self, slug: &str) -> &str {
-        self.publishers.iter().find(|publisher| publisher.slug == slug).map_or("", |publisher| self.w.text(&publisher.name))
-    }
-
-    fn theme_name(&self, slug: &str) -> &str {
-        self.themes.iter().find(|theme| theme.slug == slug).map_or("", |theme| self.w.text(&theme.name))
     }
 }
 
@@ -330,48 +299,6 @@ fn see(address: &str) -> HttpResponse {
 
 fn made(template: &impl Template, keep: bool) -> Result<Made> {
     Ok(Made { body: template.render().map_err(Error::internal)?.into_bytes(), keep, until: None })
-}
-
-#[get("/")]
-pub async fn home(
-    _caller: Caller,
-    app: web::Data<App>,
-    answers: web::Data<Answers>,
-    query: web::Query<PortalQuery>,
-    request: HttpRequest,
-) -> Result<HttpResponse> {
-    let query = query.into_inner();
-    let w = words(&request, query.lang.as_deref());
-    let name = format!("home {} {:?} {:?} {:?} {:?}", w.code(), query.theme, query.publisher, query.open_type, query.after);
-    let body = answers.find(&app, name, async || made(&list_of(&app, w, query).await?, true)).await?;
-    Ok(body.answer(&request, &headers(w)))
-}
-
-async fn list_of(app: &App, w: Words, query: PortalQuery) -> Result<Home> {
-    let given = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
-    let open_type = [OpenType::Unconditional, OpenType::Conditional, OpenType::Closed]
-        .into_iter()
-        .find(|open_type| query.open_type.as_deref() == Some(open_type.as_str()));
-    let filter = DatasetFilter { theme: given(&query.theme), publisher: given(&query.publisher), open_type, changed_since: None };
-    let after = given(&query.after);
-    let (found, themes, publishers) = app
-        .db
-        .read(move |conn| {
-            Ok((catalog::list(conn, &filter, after.as_deref(), PAGE_ENTRIES)?, catalog::themes(conn)?, catalog::publishers(conn)?))
-        })
-        .await?;
-    let next = if found.more { found.datasets.last().map(|dataset| dataset.slug.clone()) } else { None };
-    Ok(Home {
-        w,
-        datasets: found.datasets,
-        total: found.total,
-        next,
-        themes,
-        publishers,
-        theme: query.theme.unwrap_or_default(),
-        publisher: query.publisher.unwrap_or_default(),
-        open_type: query.open_type.unwrap_or_default(),
-    })
 }
 
 #[get("/datasets/{slug}")]

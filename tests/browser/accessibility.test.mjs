@@ -51,6 +51,6 @@ test('the first key press reaches the link to the content, which leads there', a
   assert.ok(box.x >= 0 && box.y >= 0, 'the link is in view');
   await page.keyboard.press('Enter');
   await page.keyboard.press('Tab');
-  assert.equal(await page.evaluate(() => document.activeElement.getAttribute('name')), 'open_type');
+  assert.equal(await page.evaluate(() => document.activeElement.getAttribute('name')), 'q');
   await context.close();
 });

@@ -73,7 +73,10 @@ fn tokens(text: &str) -> Answer<Vec<Token>> {
                     }
                     letters.next();
                     match next {
-                        ':' if !is_field && word.chars().all(|letter| letter.is_ascii_alphanumeric() || "_.*".contains(letter)) => {
+                        // An address is a word.
+                        ':' if letters.peek() != Some(&'/')
+                            && word.chars().all(|letter| letter.is_ascii_alphanumeric() || "_.*".contains(letter)) =>
+                        {
                             is_field = true;
                             break;
                         }

@@ -1,0 +1,202 @@
+//! The list as a page: a question, filters with what each would leave, and the datasets.
+
+use actix_web::{HttpRequest, HttpResponse, get, web};
+use askama::Template;
+use serde::Deserialize;
+
+use super::{Words, headers, made, words};
+use crate::app::App;
+use crate::catalog::{self, Choice, Counted, Dataset, Facet, Found, OpenType, Order, Publisher, Search, SearchPlace, SearchWish, Theme};
+use crate::error::Result;
+use crate::http::kept::Answers;
+use crate::http::v1::listing;
+use crate::identity::Caller;
+
+/// Entries of the list on one page.
+const PAGE_ENTRIES: usize = 50;
+
+/// Values of a filter.
+const VALUES: usize = 200;
+
+/// Below so many results, another spelling is looked for.
+const LITTLE_FOUND: usize = 3;
+
+/// Which language and which part of the list. What is none of the filter's values finds nothing.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub struct HomeQuery {
+    lang: Option<String>,
+    #[serde(default)]
+    q: String,
+    #[serde(default)]
+    theme: String,
+    #[serde(default)]
+    publisher: String,
+    #[serde(default)]
+    open_type: String,
+    #[serde(default)]
+    format: String,
+    #[serde(default)]
+    year: String,
+    #[serde(default)]
+    after: String,
+}
+
+impl HomeQuery {
+    fn filters(&self) -> [(Facet, &str); 5] {
+        [
+            (Facet::OpenType, &self.open_type),
+            (Facet::Theme, &self.theme),
+            (Facet::Publisher, &self.publisher),
+            (Facet::Format, &self.format),
+            (Facet::Year, &self.year),
+        ]
+    }
+
+    /// The question as far as it is read.
+    fn question(&self) -> String {
+        self.q.trim().chars().take(Search::MOST_LETTERS).collect()
+    }
+
+    fn wish(&self) -> SearchWish {
+        let question = self.question();
+        let (asked, order) = match question.is_empty() {
+            true => (None, Order::Slug),
+            false => (Some(Choice::Question(question)), Order::Best),
+        };
+        let filters = self.filters().into_iter().filter(|(_, value)| !value.is_empty());
+        let chosen = filters.map(|(facet, value)| Choice::Has(facet, value.to_owned()));
+        let after = match order {
+            _ if self.after.is_empty() => None,
+            Order::Slug => Some(SearchPlace::Slug(self.after.clone())),
+            Order::Best | Order::SlugDown | Order::Updated | Order::UpdatedUp => SearchPlace::parse(&self.after),
+        };
+        let counted = self.filters().into_iter().map(|(facet, _)| (facet, VALUES)).collect();
+        SearchWish { choice: Choice::And(asked.into_iter().chain(chosen).collect()), order, after, skip: 0, limit: PAGE_ENTRIES, counted }
+    }
+}
+
+#[derive(Template)]
+#[template(path = "home.html")]
+struct Home {
+    w: Words,
+    query: HomeQuery,
+    datasets: Vec<Dataset>,
+    total: i64,
+    found: Found,
+    themes: Vec<Theme>,
+    publishers: Vec<Publisher>,
+    did_you_mean: Option<String>,
+}
+
+impl Home {
+    fn publisher_name(&self, slug: &str) -> &str {
+        self.publishers.iter().find(|publisher| publisher.slug == slug).map_or("", |publisher| self.w.text(&publisher.name))
+    }
+
+    fn theme_name(&self, slug: &str) -> &str {
+        self.themes.iter().find(|theme| theme.slug == slug).map_or("", |theme| self.w.text(&theme.name))
+    }
+
+    fn is_filtered(&self) -> bool {
+        !self.query.q.trim().is_empty() || self.query.filters().into_iter().any(|(_, value)| !value.is_empty())
+    }
+
+    /// How many datasets a value of a filter leaves, in brackets.
+    fn count(&self, facet: Facet, value: &str) -> String {
+        let counts = self.found.counts.get(&facet);
+        let found = counts.and_then(|counts| counts.values.iter().find(|counted| counted.value == value));
+        let (open, close) = (self.w.t("（", " ("), self.w.t("）", ")"));
+        format!("{open}{}{close}", found.map_or(0, |counted| counted.count))
+    }
+
+    fn theme_count(&self, slug: &str) -> String {
+        self.count(Facet::Theme, slug)
+    }
+
+    fn publisher_count(&self, slug: &str) -> String {
+        self.count(Facet::Publisher, slug)
+    }
+
+    fn open_type_count(&self, name: &str) -> String {
+        self.count(Facet::OpenType, name)
+    }
+
+    fn formats(&self) -> &[Counted] {
+        self.found.counts.get(&Facet::Format).map_or(&[], |counts| &counts.values)
+    }
+
+    /// The years, the latest first.
+    fn years(&self) -> Vec<&Counted> {
+        let mut years: Vec<&Counted> = self.found.counts.get(&Facet::Year).map_or(&[][..], |counts| &counts.values).iter().collect();
+        years.sort_by(|one, other| other.value.cmp(&one.value));
+        years
+    }
+
+    /// The parameters of this page, with another value of one of them.
+    fn address(&self, name: &str, value: &str) -> String {
+        let mut address = url::form_urlencoded::Serializer::new(String::new());
+        address.append_pair("lang", self.w.short());
+        let query = &self.query;
+        let all = [
+            ("q", query.q.as_str()),
+            ("open_type", &query.open_type),
+            ("theme", &query.theme),
+            ("publisher", &query.publisher),
+            ("format", &query.format),
+            ("year", &query.year),
+        ];
+        for (key, given) in all {
+            let given = if key == name { value } else { given };
+            if !given.is_empty() {
+                address.append_pair(key, given);
+            }
+        }
+        if name == "after" {
+            address.append_pair(name, value);
+        }
+        format!("/?{}", address.finish())
+    }
+
+    /// The address of the next page.
+    fn next(&self) -> Option<String> {
+        let place = self.found.next.as_ref()?;
+        let text = match place {
+            SearchPlace::Slug(slug) => slug.clone(),
+            SearchPlace::Number(..) => place.text(),
+        };
+        Some(self.address("after", &text))
+    }
+
+    fn open_types(&self) -> [(&'static str, &'static str); 3] {
+        [OpenType::Unconditional, OpenType::Conditional, OpenType::Closed].map(|kind| (kind.as_str(), self.w.open_type(&kind)))
+    }
+}
+
+#[get("/")]
+pub async fn home(
+    _caller: Caller,
+    app: web::Data<App>,
+    answers: web::Data<Answers>,
+    query: web::Query<HomeQuery>,
+    request: HttpRequest,
+) -> Result<HttpResponse> {
+    let query = query.into_inner();
+    let w = words(&request, query.lang.as_deref());
+    let name = format!("home {} {:?}", w.code(), HomeQuery { lang: None, ..query.clone() });
+    let body = answers.find(&app, name, async || made(&list_of(&app, w, query).await?, true)).await?;
+    Ok(body.answer(&request, &headers(w)))
+}
+
+async fn list_of(app: &App, w: Words, query: HomeQuery) -> Result<Home> {
+    let found = app.search(query.wish()).await?;
+    let did_you_mean = match query.question() {
+        question if question.is_empty() || found.total >= LITTLE_FOUND || !query.after.is_empty() => None,
+        question => app.suggestion(question).await?,
+    };
+    let reading = app.db.read(move |conn| {
+        let datasets = listing::read(conn, &found.slugs)?;
+        Ok((datasets, catalog::themes(conn)?, catalog::publishers(conn)?, found))
+    });
+    let (datasets, themes, publishers, found) = reading.await?;
+    Ok(Home { w, query, datasets, total: found.total as i64, found, themes, publishers, did_you_mean })
+}
