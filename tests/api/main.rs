@@ -22,6 +22,7 @@ mod grants;
 mod hostile;
 mod import;
 mod intake;
+mod judged;
 mod kept;
 mod key_sets;
 mod layout;

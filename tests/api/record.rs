@@ -290,7 +290,9 @@ async fn hidden_characters_and_endless_texts_are_refused() {
     folder.write("things/dataset.toml", text);
     assert_eq!(mistakes(&app, &folder).await, [""; 0]);
     let page = app.get("/datasets/things?lang=en").await.expect(200).text();
-    assert!(page.contains("&#60;img src=x") && !page.contains("<img src=x") && !page.contains("<script"), "{page}");
+    assert!(page.contains("&#60;img src=x") && !page.contains("<img src=x") && !page.contains("<script>"), "{page}");
+    // The one that there is holds data.
+    assert_eq!(page.matches("<script").count(), page.matches("<script type=\"application/ld+json\">").count(), "{page}");
 }
 
 #[tokio::test]

@@ -116,6 +116,23 @@ const LITTLE: &[&str] = &[
     "最",
     "能",
     "可以",
+    "全区",
+    "本区",
+    "所有",
+    "全部",
+    "有没有",
+    "没有",
+    "资料",
+    "方面",
+    "地方",
+    "需要",
+    "所需",
+    "当前",
+    "目前",
+    "情况",
+    "是否",
+    "附近",
+    "研究",
 ];
 
 /// The query of a question; none where nothing in it is a word.
@@ -163,7 +180,8 @@ fn of_units(fields: &Fields, units: &[String], loose: &str) -> Clause {
             others.push((Occur::Should, boosted(clause, 0.3)));
         }
     }
-    let least = if needed.len() <= 2 { 1 } else { needed.len().div_ceil(2) };
+    // Of a long question two words have to be there: the rarest words order what is found.
+    let least = (needed.len() / 3).clamp(1, 2);
     // Several words next to each other may have a synonym, or be spelt as one.
     for count in 2..=3 {
         for joined in units.windows(count) {
@@ -228,22 +246,29 @@ fn of_unit(fields: &Fields, unit: &str, is_last: bool) -> Clause {
         clauses.extend(meaning_the_same(fields, other).map(|clause| boosted(clause, 0.7)));
     }
     if unit.chars().all(words::is_han) {
-        of_han(fields, unit, &mut clauses);
+        of_han(fields, unit, is_last, &mut clauses);
     } else if unit.chars().all(|letter| letter.is_ascii_alphabetic()) {
         of_latin(fields, unit, is_last, &mut clauses);
     }
     best(clauses)
 }
 
-fn of_han(fields: &Fields, unit: &str, clauses: &mut Vec<Clause>) {
+fn of_han(fields: &Fields, unit: &str, is_last: bool, clauses: &mut Vec<Clause>) {
     let count = unit.chars().count();
     if count < 2 {
+        clauses.extend(phrase_of(fields, unit).map(|clause| boosted(clause, 0.3)));
         return;
     }
     // Where the index parts the words otherwise.
     clauses.extend(phrase_of(fields, unit).map(|clause| boosted(clause, 2.0)));
     for inner in words::inner(unit) {
         clauses.push(boosted(best(plain(fields, &inner)), 0.4));
+    }
+    if is_last {
+        for (field, weight) in [(fields.title, 1.5), (fields.keywords, 1.0)] {
+            let beginning = FuzzyTermQuery::new_prefix(Term::from_field_text(field, unit), 0, true);
+            clauses.push(boosted(Box::new(beginning), weight));
+        }
     }
     // A word that sounds the same was meant, perhaps.
     for sound in words::spellings(unit).0.iter().filter(|sound| sound.len() >= 4) {
@@ -287,6 +312,8 @@ fn joint(fields: &Fields, units: &[String]) -> Option<Clause> {
     }
     if is_latin {
         clauses.push(boosted(term(fields.pinyin, &units.concat()), 3.0));
+    } else {
+        clauses.extend(phrase_of(fields, &text).map(|clause| boosted(clause, 2.0)));
     }
     (!clauses.is_empty()).then(|| best(clauses))
 }

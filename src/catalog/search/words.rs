@@ -144,6 +144,9 @@ pub fn spellings(text: &str) -> (BTreeSet<String>, BTreeSet<String>) {
     for run in runs(&text) {
         let Run::Han(run) = run else { continue };
         let words: Vec<&str> = JIEBA.cut(run, false).into_iter().map(|token| token.word).collect();
+        for inner in words.iter().flat_map(|word| JIEBA.cut_for_search(word, false)) {
+            full.extend(spelt(inner.word).map(|sounds| sounds.concat()));
+        }
         for start in 0..words.len() {
             let mut joined = String::new();
             for word in words.iter().skip(start).take(SPELT_TOGETHER) {
@@ -152,17 +155,20 @@ pub fn spellings(text: &str) -> (BTreeSet<String>, BTreeSet<String>) {
                 if count > SPELT_LETTERS {
                     break;
                 }
-                let spelt: Vec<&str> = joined.as_str().to_pinyin().flatten().map(|sound| sound.plain()).collect();
-                if spelt.len() == count {
-                    full.insert(spelt.concat());
-                    if count > 1 {
-                        initials.insert(spelt.iter().filter_map(|sound| sound.chars().next()).collect());
-                    }
+                let Some(sounds) = spelt(&joined) else { continue };
+                full.insert(sounds.concat());
+                if count > 1 {
+                    initials.insert(sounds.iter().filter_map(|sound| sound.chars().next()).collect());
                 }
             }
         }
     }
     (full, initials)
+}
+
+/// How each character of a word is spelt; none where one has no spelling.
+fn spelt(word: &str) -> Option<Vec<&'static str>> {
+    word.to_pinyin().map(|sound| sound.map(|sound| sound.plain())).collect()
 }
 
 #[cfg(test)]
