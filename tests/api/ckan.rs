@@ -68,7 +68,7 @@ async fn packages_are_searched_as_harvesters_do() {
         (&[("fq", "metadata_modified:[2020-01-01T00:00:00Z TO *]")], 7),
         (&[("fq", "metadata_modified:[2099-01-01T00:00:00Z TO *]")], 0),
         (&[("fq", "+type:dataset +state:active"), ("fq_list", "[\"open_type:closed\"]")], 1),
-        (&[("q", "居委会")], 1),
+        (&[("q", "\"居委会\"")], 1),
         (&[("q", "name:working-calendar")], 1),
         (&[("q", "*)("), ("fq", "")], 400),
     ];
