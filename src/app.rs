@@ -81,6 +81,8 @@ pub struct App {
     pub storage: Storage,
     /// The search index.
     pub search: Arc<Search>,
+    /// Whoever brings the search index up to the list.
+    following: tokio::sync::Mutex<()>,
     /// The query engine.
     pub engine: Arc<Engine>,
     /// The active scheme of grades.
@@ -217,6 +219,7 @@ impl App {
             exports: Exports::new(parts.db.clone(), parts.storage.clone(), Arc::clone(&parts.engine)),
             engine: Arc::clone(&parts.engine),
             search: search::open(&settings)?,
+            following: tokio::sync::Mutex::default(),
             grades: Arc::clone(&parts.grades),
             keys,
             known: KnownCredentials::default(),

@@ -26,7 +26,8 @@ use crate::db::blocking;
 use crate::error::{Error, Result};
 
 pub use folder::{
-    Beside, DataFolder, Scratch, create_private_file, digest_file, list_folders, make_folder, open_file, read_text, write_text,
+    Beside, DataFolder, Scratch, create_private_file, digest_file, list_folders, make_folder, open_file, read_text, remove_folder,
+    write_text,
 };
 pub use growing::{DigestWriter, Digested, Growth};
 pub use incoming::{Incoming, IncomingFile};

@@ -27,12 +27,16 @@ impl App {
     /// When the database does not answer, or the index cannot be read or written.
     pub async fn search(&self, wish: SearchWish) -> Result<Found> {
         let mark = self.follower.marks(&self.db).await?.list;
+        if !self.search.reaches(mark) {
+            // One brings it up, and those who wait hold no connection meanwhile.
+            let _turn = self.following.lock().await;
+            if !self.search.reaches(mark) {
+                let search = Arc::clone(&self.search);
+                self.db.read(move |conn| search.follow(conn, mark)).await?;
+            }
+        }
         let search = Arc::clone(&self.search);
-        let answer = self.db.read(move |conn| {
-            search.follow(conn, mark)?;
-            search.find(&wish)
-        });
-        answer.await
+        crate::db::blocking(move || search.find(&wish)).await
     }
 
     /// What somebody may have meant by a question.

@@ -14,6 +14,7 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::path::Path;
 use std::sync::Mutex;
+use std::sync::atomic::AtomicI64;
 
 use tantivy::collector::{Count, TopDocs};
 use tantivy::columnar::Column;
@@ -37,6 +38,8 @@ pub struct Search {
     fields: Fields,
     formats: FormatsOf,
     keeper: Mutex<follow::Keeper>,
+    /// The last ledger entry that is in the index, once it was held against the ledger.
+    reached: AtomicI64,
 }
 
 /// What is asked.
@@ -80,11 +83,19 @@ impl Search {
     pub fn open(folder: &Path, formats: FormatsOf) -> anyhow::Result<Self> {
         let (schema, fields) = index::schema();
         let folder = folder.join(format!("kind-{}", index::KIND));
-        crate::storage::make_folder(&folder)?;
-        let index = Index::open_or_create(tantivy::directory::MmapDirectory::open(&folder)?, schema)?;
+        let open = || -> anyhow::Result<Index> {
+            crate::storage::make_folder(&folder)?;
+            Ok(Index::open_or_create(tantivy::directory::MmapDirectory::open(&folder)?, schema.clone())?)
+        };
+        let index = open().or_else(|cause| {
+            // It holds nothing that is not in the list: a damaged one is made anew.
+            tracing::warn!(error = ?cause, "the search index cannot be read, and is made anew");
+            crate::storage::remove_folder(&folder)?;
+            open()
+        })?;
         let reader = index.reader_builder().reload_policy(ReloadPolicy::Manual).try_into()?;
         let keeper = Mutex::new(follow::Keeper::new(&index)?);
-        Ok(Search { reader, fields, formats, keeper })
+        Ok(Search { reader, fields, formats, keeper, reached: AtomicI64::new(i64::MIN) })
     }
 
     /// Answers a wish from the index as it is.
@@ -95,7 +106,9 @@ impl Search {
         let searcher = self.reader.searcher();
         let query = wish.choice.query(&self.fields);
         let total = searcher.search(&query, &Count).map_err(Error::internal)?;
-        let (slugs, next) = self.page(&searcher, query.box_clone(), wish)?;
+        // Room is made for what there is, whatever is asked for.
+        let room = wish.limit.saturating_add(1).min(total.saturating_sub(wish.skip));
+        let (slugs, next) = self.page(&searcher, query.box_clone(), wish, room)?;
         let mut counts = BTreeMap::new();
         for (facet, most) in &wish.counted {
             counts.insert(*facet, counts::count(&searcher, &query, *facet, *most)?);
@@ -111,19 +124,19 @@ impl Search {
         suggest::suggestion(&self.reader.searcher(), &self.fields, question)
     }
 
-    fn page(&self, searcher: &Searcher, query: Box<dyn Query>, wish: &Wish) -> Result<(Vec<String>, Option<Place>)> {
-        if wish.limit == 0 {
+    fn page(&self, searcher: &Searcher, query: Box<dyn Query>, wish: &Wish, room: usize) -> Result<(Vec<String>, Option<Place>)> {
+        if wish.limit == 0 || room == 0 {
             return Ok((Vec::new(), None));
         }
         match wish.order {
-            Order::Slug | Order::SlugDown => self.by_slug(searcher, query, wish),
-            Order::Best => by_number(searcher, &query, wish, |_segment| |score, weight, _updated| f64::from(score) * weight),
-            Order::Updated => by_number(searcher, &query, wish, |_segment| |_score, _weight, updated| updated as f64),
-            Order::UpdatedUp => by_number(searcher, &query, wish, |_segment| |_score, _weight, updated| -(updated as f64)),
+            Order::Slug | Order::SlugDown => self.by_slug(searcher, query, wish, room),
+            Order::Best => by_number(searcher, &query, (wish, room), |_segment| |score, weight, _updated| f64::from(score) * weight),
+            Order::Updated => by_number(searcher, &query, (wish, room), |_segment| |_score, _weight, updated| updated as f64),
+            Order::UpdatedUp => by_number(searcher, &query, (wish, room), |_segment| |_score, _weight, updated| -(updated as f64)),
         }
     }
 
-    fn by_slug(&self, searcher: &Searcher, query: Box<dyn Query>, wish: &Wish) -> Result<(Vec<String>, Option<Place>)> {
+    fn by_slug(&self, searcher: &Searcher, query: Box<dyn Query>, wish: &Wish, room: usize) -> Result<(Vec<String>, Option<Place>)> {
         let down = wish.order == Order::SlugDown;
         let mut clauses = vec![(Occur::Must, query)];
         if let Some(Place::Slug(slug)) = &wish.after {
@@ -132,7 +145,7 @@ impl Search {
             clauses.push((Occur::Must, Box::new(range)));
         }
         let order = if down { tantivy::Order::Desc } else { tantivy::Order::Asc };
-        let top = TopDocs::with_limit(wish.limit + 1).and_offset(wish.skip).order_by_string_fast_field("slug", order);
+        let top = TopDocs::with_limit(room).and_offset(wish.skip).order_by_string_fast_field("slug", order);
         let found = searcher.search(&BooleanQuery::new(clauses), &top).map_err(Error::internal)?;
         let mut slugs: Vec<String> = found.into_iter().filter_map(|(slug, _)| slug).collect();
         let more = slugs.len() > wish.limit;
@@ -143,7 +156,7 @@ impl Search {
 }
 
 /// The datasets by a number, the greatest first; among those of the same number by their tie breaker.
-fn by_number<N, S>(searcher: &Searcher, query: &dyn Query, wish: &Wish, number: N) -> Result<(Vec<String>, Option<Place>)>
+fn by_number<N, S>(searcher: &Searcher, query: &dyn Query, (wish, room): (&Wish, usize), number: N) -> Result<(Vec<String>, Option<Place>)>
 where
     N: Fn(&SegmentReader) -> S + Send + Sync + 'static,
     S: Fn(Score, f64, i64) -> f64 + Send + Sync + Copy + 'static,
@@ -164,7 +177,7 @@ where
             (is_behind, number, std::cmp::Reverse(tie))
         }
     };
-    let top = TopDocs::with_limit(wish.limit + 1).and_offset(wish.skip).tweak_score(keys);
+    let top = TopDocs::with_limit(room).and_offset(wish.skip).tweak_score(keys);
     let found = searcher.search(query, &top).map_err(Error::internal)?;
     let mut found: Vec<_> = found.into_iter().filter(|((is_behind, ..), _)| *is_behind).collect();
     let more = found.len() > wish.limit;

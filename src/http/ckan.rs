@@ -143,7 +143,12 @@ fn refused(fault: Fault, help: &str) -> (StatusCode, Value) {
         Fault::Bad(text) => (StatusCode::BAD_REQUEST, text.into()),
         Fault::Other(cause) => {
             tracing::error!(error = ?cause, "an action of CKAN failed");
-            error(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error", json!({ "message": "Internal Server Error" }))
+            let status = cause.kind().status();
+            error(
+                status,
+                "Internal Server Error",
+                json!({ "message": if status.is_client_error() { cause.to_string() } else { status.to_string() } }),
+            )
         }
     }
 }

@@ -352,7 +352,8 @@ async fn dataset_of(app: &web::Data<App>, caller: &Caller, w: Words, slug: Strin
         grading: app.grades.explain(&d.entry, found.as_ref()),
         d,
     };
-    made(&template, keep)
+    // Sizes of files come to be known without any change of the list.
+    Ok(Made { until: Some(crate::clock::now_naive() + chrono::Duration::minutes(10)), ..made(&template, keep)? })
 }
 
 /// The first rows of the public release, through the same check and reader as the API.

@@ -127,6 +127,14 @@ impl Drop for Beside {
     }
 }
 
+/// Removes a folder with all that is in it.
+///
+/// # Errors
+/// When it cannot be removed.
+pub fn remove_folder(path: &Path) -> anyhow::Result<()> {
+    fs::remove_dir_all(path).with_context(|| format!("cannot remove the folder {}", path.display()))
+}
+
 /// Makes a folder that only its owner can enter, with those above it; one that exists is closed to others.
 ///
 /// # Errors

@@ -58,12 +58,14 @@ async fn packages_are_searched_as_harvesters_do() {
         found.extend(some);
     }
     assert_eq!((found.len(), found.iter().collect::<std::collections::BTreeSet<_>>().len()), (7, 7));
-    let cases: [(&[(&str, &str)], usize); 12] = [
+    let cases: [(&[(&str, &str)], usize); 14] = [
+        (&[("fq", "license_id:*")], 6),
+        (&[("fq", "-license_id:*")], 1),
         (&[("fq", "organization:xuhui-civil-affairs")], 2),
         (&[("fq", "organization:xuhui-civil-affairs OR organization:xuhui-health")], 3),
         (&[("fq", "-organization:xuhui-civil-affairs")], 5),
         (&[("fq", "groups:administrative-divisions")], 2),
-        (&[("fq", "res_format:CSV")], 5),
+        (&[("fq", "res_format:CSV")], 6),
         (&[("fq", "tags:\"division code\"")], 2),
         (&[("fq", "metadata_modified:[2020-01-01T00:00:00Z TO *]")], 7),
         (&[("fq", "metadata_modified:[2099-01-01T00:00:00Z TO *]")], 0),
@@ -89,7 +91,7 @@ async fn packages_are_searched_as_harvesters_do() {
     let counted = ask(&app, "package_search", &[("rows", "0"), ("facet.field", "[\"organization\",\"res_format\",\"groups\"]")]).await;
     assert_eq!(counted["results"], json!([]));
     assert_eq!(counted["facets"]["organization"]["xuhui-civil-affairs"], 2);
-    assert_eq!(counted["facets"]["res_format"]["CSV"], 5);
+    assert_eq!(counted["facets"]["res_format"]["CSV"], 6);
     let items = counted["search_facets"]["groups"]["items"].as_array().unwrap();
     assert!(items.contains(&json!({ "name": "administrative-divisions", "display_name": "行政区划", "count": 2 })), "{items:?}");
     let few = ask(&app, "package_search", &[("rows", "0"), ("facet.field", "[\"organization\"]"), ("facet.limit", "1")]).await;
@@ -116,8 +118,32 @@ async fn both_addresses_and_both_methods_answer_the_same() {
         2
     );
     assert_eq!(ask(&app, "group_list", &[("all_fields", "true")]).await.as_array().unwrap().len(), 9);
-    assert_eq!(ask(&app, "resource_search", &[("query", "format:csv")]).await["results"].as_array().unwrap().len(), 5);
+    assert_eq!(ask(&app, "resource_search", &[("query", "format:csv")]).await["results"].as_array().unwrap().len(), 6);
     assert_eq!(names(&ask(&app, "package_autocomplete", &[("q", "subdis")]).await)[0], "xuhui-subdistricts");
+}
+
+#[tokio::test]
+async fn what_has_no_end_is_refused_or_empty() {
+    let app = TestApp::spawn().await;
+    for start in ["7", "100000000000000", "9223372036854775807"] {
+        let page = ask(&app, "package_search", &[("rows", "1000"), ("start", start)]).await;
+        assert_eq!((&page["count"], &page["results"]), (&json!(7), &json!([])), "{start}");
+        assert_eq!(ask(&app, "package_list", &[("offset", start), ("limit", "5")]).await, json!([]), "{start}");
+        assert_eq!(ask(&app, "current_package_list_with_resources", &[("offset", start)]).await, json!([]), "{start}");
+        assert_eq!(ask(&app, "resource_search", &[("query", "format:csv"), ("offset", start)]).await["results"], json!([]), "{start}");
+    }
+    let search = format!("{ACTIONS}/package_search");
+    let many = vec!["title:\"some words to look for\""; 780];
+    let long = "word ".repeat(100);
+    let nine = vec!["title:words"; 9];
+    for body in [json!({ "fq_list": many }), json!({ "q": many.join(" OR ") }), json!({ "q": long }), json!({ "fq_list": nine })] {
+        let refused = app.post(&search, &body).await.expect(400).json();
+        assert_eq!(refused["error"]["__type"], "Search Query Error", "{refused}");
+        assert!(refused["error"]["message"].as_str().unwrap().contains("the most are"), "{refused}");
+    }
+    let tags = vec!["tags"; 20_000];
+    let counted = app.post(&search, &json!({ "rows": 0, "facet.field": tags })).await.expect(200).json();
+    assert_eq!(counted["result"]["facets"].as_object().unwrap().len(), 1);
 }
 
 #[tokio::test]

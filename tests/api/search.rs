@@ -152,6 +152,15 @@ async fn an_answer_is_never_older_than_the_list() {
     folder.open("two", &["a"], "a\n1\n");
     app.import(&folder).await;
     assert_eq!(search(&app, &[("q", "two")]).await["total"], 1);
+    folder.write("subjects.toml", "[community]\nkind = \"topic\"\nname = { zh = \"社区\", en = \"Neighbourhoods\" }\n");
+    let classed = entry("two", &["a"]).replacen("[[fields]]", "subject_class = \"community\"\n[[fields]]", 1);
+    folder.write("two/dataset.toml", classed);
+    app.import(&folder).await;
+    assert_eq!(slugs(&search(&app, &[("q", "neighbourhoods")]).await), ["two"]);
+    folder.write("subjects.toml", "[community]\nkind = \"topic\"\nname = { zh = \"社区\", en = \"Hamlets\" }\n");
+    app.import(&folder).await;
+    assert_eq!(search(&app, &[("q", "neighbourhoods")]).await["total"], 0);
+    assert_eq!(slugs(&search(&app, &[("q", "hamlets")]).await), ["two"]);
     folder.write("publishers.toml", "[office]\nname = { zh = \"水务局\", en = \"Water Bureau\" }\n");
     app.import(&folder).await;
     assert_eq!(search(&app, &[("q", "水务局")]).await["total"], 2);

@@ -373,6 +373,7 @@ async fn crawlers_find_every_page_and_nothing_else() {
     }
     let rest = app.get("/sitemap.xml?behind=shanghai-districts").await.expect(200).text();
     assert_eq!(rest.matches("<loc>").count(), 3, "{rest}");
+    app.get("/sitemap.xml?behind=anything").await.problem(404, "not-found");
     let robots = app.get("/robots.txt").await.expect(200).text();
     assert!(robots.contains(&format!("Sitemap: {}/sitemap.xml", app.url)) && robots.contains("Disallow: /console\n"), "{robots}");
 }

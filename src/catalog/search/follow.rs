@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
 
+use chrono::Datelike;
 use tantivy::{Index, IndexWriter, TantivyDocument, Term};
 
 use super::Search;
@@ -11,6 +13,7 @@ use crate::catalog::{
     self, Dataset, DatasetFilter, Newest, OpenType, Publisher, SubjectClass, Theme, findings, list, newest_of, publishers, subject_classes,
     themes,
 };
+use crate::clock::now_naive;
 use crate::db::Conn;
 use crate::error::{Error, Result};
 use crate::ledger;
@@ -34,17 +37,20 @@ pub struct Keeper {
     cursor: Option<i64>,
     /// The hash of that entry as the index has it, until the ledger was asked: another one is of another database, or of a backup.
     unproven: Option<String>,
+    /// The year in which it was made: periods that are still open reach into it.
+    year: i32,
 }
 
 impl Keeper {
     pub(super) fn new(index: &Index) -> anyhow::Result<Self> {
         let payload = index.load_metas()?.payload;
-        let read = payload
-            .as_deref()
-            .and_then(|payload| payload.split_once(' '))
-            .and_then(|(seq, hash)| Some((seq.parse().ok()?, hash.to_owned())));
-        let (cursor, unproven) = read.unzip();
-        Ok(Keeper { writer: index.writer_with_num_threads(1, WRITER_BYTES)?, cursor, unproven })
+        let read = payload.as_deref().and_then(|payload| {
+            let mut words = payload.splitn(3, ' ');
+            let (seq, year, hash) = (words.next()?, words.next()?, words.next()?);
+            Some((seq.parse().ok()?, year.parse().ok()?, hash.to_owned()))
+        });
+        let ((cursor, year), unproven) = read.map_or(((None, this_year()), None), |(seq, year, hash)| ((Some(seq), year), Some(hash)));
+        Ok(Keeper { writer: index.writer_with_num_threads(1, WRITER_BYTES)?, cursor, unproven, year })
     }
 }
 
@@ -66,18 +72,28 @@ impl Names {
 }
 
 impl Search {
+    /// Whether the index has what the ledger's entry `mark` changed.
+    pub fn reaches(&self, mark: i64) -> bool {
+        self.reached.load(Ordering::Acquire) >= mark
+    }
+
     /// Brings the index up to the list, at least to the entry `mark` of the ledger.
     ///
     /// # Errors
     /// When the database does not answer, or the index cannot be written.
     pub fn follow(&self, conn: &mut Conn, mark: i64) -> Result<()> {
         let mut keeper = self.keeper.lock().unwrap_or_else(PoisonError::into_inner);
-        if let (Some(cursor), Some(hash)) = (keeper.cursor, keeper.unproven.take())
-            && hash_at(conn, cursor)? != hash
-        {
+        if let (Some(cursor), Some(hash)) = (keeper.cursor, keeper.unproven.clone()) {
+            if hash_at(conn, cursor)? != hash {
+                keeper.cursor = None;
+            }
+            keeper.unproven = None;
+        }
+        if keeper.year != this_year() {
             keeper.cursor = None;
         }
-        if keeper.cursor.is_some_and(|cursor| cursor >= mark) {
+        if let Some(cursor) = keeper.cursor.filter(|cursor| *cursor >= mark) {
+            self.reached.store(cursor, Ordering::Release);
             return Ok(());
         }
         let changes = match keeper.cursor {
@@ -129,7 +145,8 @@ impl Search {
                 Some(("dataset", slug)) => _ = slugs.insert(slug.to_owned()),
                 Some(("publisher", slug)) => slugs.extend(catalog::slugs_of(conn, slug)?),
                 Some(("theme", slug)) => slugs.extend(of_theme(conn, slug)?),
-                _ => {}
+                // A class, or something that a newer program writes: any dataset may be another one.
+                Some(_) | None => return self.make_anew(conn, keeper, last),
             }
         }
         let names = Names::read(conn)?;
@@ -146,10 +163,12 @@ impl Search {
 
     fn commit(&self, conn: &mut Conn, keeper: &mut Keeper, last: i64) -> Result<()> {
         let mut prepared = keeper.writer.prepare_commit().map_err(Error::internal)?;
-        prepared.set_payload(&format!("{last} {}", hash_at(conn, last)?));
+        prepared.set_payload(&format!("{last} {} {}", this_year(), hash_at(conn, last)?));
         prepared.commit().map_err(Error::internal)?;
         self.reader.reload().map_err(Error::internal)?;
         keeper.cursor = Some(last);
+        keeper.year = this_year();
+        self.reached.store(last, Ordering::Release);
         Ok(())
     }
 
@@ -180,6 +199,10 @@ impl Search {
     }
 }
 
+fn this_year() -> i32 {
+    now_naive().date().year()
+}
+
 /// The hash of an entry; that of none is empty.
 fn hash_at(conn: &mut Conn, seq: i64) -> Result<String> {
     Ok(ledger::hash_of(conn, seq)?.unwrap_or_default())
@@ -201,7 +224,10 @@ fn of_theme(conn: &mut Conn, theme: &str) -> Result<Vec<String>> {
 /// Values of columns that have few, of data that is open to everybody and says nothing of a person.
 fn values(conn: &mut Conn, dataset: &Dataset, newest: Option<&Newest>) -> Result<Vec<String>> {
     let Some(newest) = newest.filter(|_| dataset.entry.open_type == OpenType::Unconditional) else { return Ok(Vec::new()) };
-    let Some(profile) = findings(conn, &newest.id)?.profile else { return Ok(Vec::new()) };
+    let found = findings(conn, &newest.id).inspect_err(|cause| {
+        tracing::warn!(error = ?cause, dataset = %dataset.slug, "a dataset is found without its values: its profile cannot be read");
+    });
+    let Some(profile) = found.ok().and_then(|found| found.profile) else { return Ok(Vec::new()) };
     let is_public = |name: &str| dataset.entry.field(name).is_none_or(|field| field.sensitivity == catalog::Sensitivity::None);
     let few = profile.columns.iter().filter(|column| {
         column.field_type == catalog::FieldType::String && column.distinct_exact && column.distinct <= FEW_VALUES && is_public(&column.name)

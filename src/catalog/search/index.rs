@@ -8,11 +8,14 @@ use tantivy::schema::{FAST, Field, INDEXED, IndexRecordOption, STRING, Schema, T
 use tantivy::tokenizer::{PreTokenizedString, Token};
 
 use super::words::{self, Word};
-use crate::catalog::{Dataset, Newest, OpenType, Publisher, SubjectClass, Text, Theme};
+use crate::catalog::{Dataset, DatasetKind, Newest, OpenType, Publisher, SubjectClass, Text, Theme};
 use crate::clock::now_naive;
 
 /// The kind of the index: one of another kind is made anew.
-pub const KIND: &str = "1";
+pub const KIND: &str = "2";
+
+/// The formats in which a release for a grant is named.
+pub const BY_GRANT: [&str; 2] = ["parquet", "csv"];
 
 /// The fields of the index.
 #[derive(Debug, Clone, Copy)]
@@ -31,6 +34,7 @@ pub struct Fields {
     pub year: Field,
     pub high_value: Field,
     pub licence: Field,
+    pub resource: Field,
     pub title: Field,
     pub keywords: Field,
     pub description: Field,
@@ -54,6 +58,7 @@ pub fn schema() -> (Schema, Fields) {
     let (slug, publisher, theme, open_type, frequency) =
         (name("slug"), name("publisher"), name("theme"), name("open_type"), name("frequency"));
     let (format, tag, year, high_value, licence) = (name("format"), name("tag"), name("year"), name("high_value"), name("licence"));
+    let resource = name("resource");
     let fields = Fields {
         slug,
         publisher,
@@ -65,6 +70,7 @@ pub fn schema() -> (Schema, Fields) {
         year,
         high_value,
         licence,
+        resource,
         tie: builder.add_u64_field("tie", FAST),
         weight: builder.add_f64_field("weight", FAST),
         updated: builder.add_i64_field("updated", FAST | INDEXED),
@@ -118,6 +124,11 @@ pub fn document(fields: &Fields, known: &Known<'_>) -> TantivyDocument {
         document.add_text(fields.licence, licence);
     }
     known.formats.iter().for_each(|format| document.add_text(fields.format, format));
+    let by_grant: &[&'static str] = if entry.open_type == OpenType::Conditional && known.newest.is_some() { &BY_GRANT } else { &[] };
+    known.formats.iter().chain(by_grant).for_each(|format| document.add_text(fields.resource, format));
+    if entry.kind == DatasetKind::Collection && !known.formats.is_empty() {
+        document.add_text(fields.resource, "archive");
+    }
     let tags: BTreeSet<&String> = entry.keywords.zh.iter().chain(&entry.keywords.en).collect();
     tags.into_iter().for_each(|tag| document.add_text(fields.tag, tag));
     years(known).into_iter().for_each(|year| document.add_text(fields.year, year.to_string()));

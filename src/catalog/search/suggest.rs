@@ -1,6 +1,8 @@
 //! What somebody may have meant: each word of another script that no dataset has is replaced by the most frequent word that is nearest to it.
 
-use tantivy::query::FuzzyTermQuery;
+use tantivy::collector::Count;
+use tantivy::query::{FuzzyTermQuery, TermQuery};
+use tantivy::schema::IndexRecordOption;
 use tantivy::{Searcher, Term};
 
 use super::index::Fields;
@@ -14,14 +16,16 @@ use crate::error::{Error, Result};
 pub fn suggestion(searcher: &Searcher, fields: &Fields, question: &str) -> Result<Option<String>> {
     let question: String = question.chars().take(super::MOST_LETTERS).collect();
     let folded = words::folded(&question);
-    let (mut meant, mut changed) = (folded.clone(), false);
-    for unit in words::units(&folded) {
-        if unit.len() < 4 || !unit.chars().all(|letter| letter.is_ascii_alphabetic()) {
-            continue;
-        }
-        if let Some(better) = nearest(searcher, fields, &unit)? {
-            meant = meant.replace(&unit, &better);
-            changed = true;
+    let (mut meant, mut changed) = (String::new(), false);
+    for piece in folded.split_inclusive(|letter: char| !letter.is_ascii_alphabetic()) {
+        let word = piece.trim_end_matches(|letter: char| !letter.is_ascii_alphabetic());
+        match if word.len() < 4 { None } else { nearest(searcher, fields, word)? } {
+            Some(better) => {
+                meant.push_str(&better);
+                meant.push_str(&piece[word.len()..]);
+                changed = true;
+            }
+            None => meant.push_str(piece),
         }
     }
     Ok(changed.then_some(meant))
@@ -31,7 +35,8 @@ pub fn suggestion(searcher: &Searcher, fields: &Fields, question: &str) -> Resul
 fn nearest(searcher: &Searcher, fields: &Fields, unit: &str) -> Result<Option<String>> {
     let known = [fields.title, fields.keywords, fields.description, fields.columns, fields.names, fields.pinyin];
     for field in known {
-        if searcher.doc_freq(&Term::from_field_text(field, unit)).map_err(Error::internal)? > 0 {
+        let term = TermQuery::new(Term::from_field_text(field, unit), IndexRecordOption::Basic);
+        if searcher.search(&term, &Count).map_err(Error::internal)? > 0 {
             return Ok(None);
         }
     }
@@ -48,6 +53,11 @@ fn nearest(searcher: &Searcher, fields: &Fields, unit: &str) -> Result<Option<St
                         continue;
                     }
                     let count = u64::from(stream.value().doc_freq);
+                    // The dictionary still has the words of what is no longer in the list.
+                    let term = TermQuery::new(Term::from_field_text(field, word), IndexRecordOption::Basic);
+                    if searcher.search(&term, &Count).map_err(Error::internal)? == 0 {
+                        continue;
+                    }
                     if best.as_ref().is_none_or(|(most, _)| count > *most) {
                         best = Some((count, word.to_owned()));
                     }

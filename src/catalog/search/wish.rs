@@ -4,7 +4,7 @@ use std::ops::Bound;
 
 use chrono::NaiveDateTime;
 use tantivy::Term;
-use tantivy::query::{AllQuery, BooleanQuery, BoostQuery, ConstScoreQuery, EmptyQuery, Occur, Query, RangeQuery, TermQuery};
+use tantivy::query::{AllQuery, BooleanQuery, BoostQuery, ConstScoreQuery, EmptyQuery, ExistsQuery, Occur, Query, RangeQuery, TermQuery};
 use tantivy::schema::{Field, IndexRecordOption};
 
 use super::index::Fields;
@@ -24,6 +24,8 @@ pub enum Facet {
     Tag,
     Licence,
     Slug,
+    /// The formats in which files are named, also those that only the holder of a grant gets.
+    Resource,
 }
 
 impl Facet {
@@ -44,6 +46,7 @@ impl Facet {
             Facet::Tag => "tag",
             Facet::Licence => "licence",
             Facet::Slug => "slug",
+            Facet::Resource => "resource",
         }
     }
 
@@ -59,6 +62,7 @@ impl Facet {
             Facet::Tag => fields.tag,
             Facet::Licence => fields.licence,
             Facet::Slug => fields.slug,
+            Facet::Resource => fields.resource,
         }
     }
 }
@@ -81,6 +85,8 @@ pub enum Choice {
     None,
     /// Those that a question finds.
     Question(String),
+    /// Those that have any value.
+    Any(Facet),
     /// Those that have a value.
     Has(Facet, String),
     /// Those of a time, both ends included.
@@ -100,6 +106,7 @@ impl Choice {
             Choice::All => Box::new(ConstScoreQuery::new(Box::new(AllQuery), 1.0)),
             Choice::None => Box::new(EmptyQuery),
             Choice::Question(text) => question::query(fields, text).unwrap_or_else(|| Box::new(EmptyQuery)),
+            Choice::Any(facet) => Box::new(BoostQuery::new(Box::new(ExistsQuery::new(facet.as_str().to_owned(), false)), 0.0)),
             Choice::Has(facet, value) => {
                 let term = Term::from_field_text(facet.field(fields), value);
                 Box::new(BoostQuery::new(Box::new(TermQuery::new(term, IndexRecordOption::Basic)), 0.0))
@@ -119,25 +126,53 @@ impl Choice {
                 Box::new(BoostQuery::new(Box::new(RangeQuery::new(bound(from), bound(to))), 0.0))
             }
             Choice::And(all) if all.is_empty() => Choice::All.query(fields),
-            Choice::And(all) => Box::new(BooleanQuery::new(all.iter().map(|one| one.clause(fields)).chain([every()]).collect())),
+            // Where nothing is asked for, all fit alike, and their own weights order them.
+            Choice::And(all) => {
+                let weight = if self.asks() { 0.0 } else { 1.0 };
+                Box::new(BooleanQuery::new(all.iter().map(|one| one.clause(fields)).chain([every(weight)]).collect()))
+            }
             Choice::Or(any) => Box::new(BooleanQuery::new(any.iter().map(|one| (Occur::Should, one.query(fields))).collect())),
-            Choice::Not(_) => Box::new(BooleanQuery::new(vec![every(), self.clause(fields)])),
+            Choice::Not(_) => Box::new(BooleanQuery::new(vec![every(1.0), self.clause(fields)])),
+        }
+    }
+
+    /// Tells of every part of it.
+    pub fn parts(&self, tell: &mut impl FnMut(&Choice)) {
+        tell(self);
+        match self {
+            Choice::And(parts) | Choice::Or(parts) => parts.iter().for_each(|part| part.parts(tell)),
+            Choice::Not(inner) => inner.parts(tell),
+            Choice::All | Choice::None | Choice::Question(_) | Choice::Any(_) | Choice::Has(..) | Choice::Between(..) => {}
+        }
+    }
+
+    /// Whether it asks for words, by which datasets can be ordered.
+    pub fn asks(&self) -> bool {
+        match self {
+            Choice::Question(_) => true,
+            Choice::And(parts) | Choice::Or(parts) => parts.iter().any(Choice::asks),
+            Choice::All | Choice::None | Choice::Any(_) | Choice::Has(..) | Choice::Between(..) | Choice::Not(_) => false,
         }
     }
 
     fn clause(&self, fields: &Fields) -> (Occur, Box<dyn Query>) {
         match self {
             Choice::Not(inner) => (Occur::MustNot, inner.query(fields)),
-            Choice::All | Choice::None | Choice::Question(_) | Choice::Has(..) | Choice::Between(..) | Choice::And(_) | Choice::Or(_) => {
-                (Occur::Must, self.query(fields))
-            }
+            Choice::All
+            | Choice::None
+            | Choice::Question(_)
+            | Choice::Any(_)
+            | Choice::Has(..)
+            | Choice::Between(..)
+            | Choice::And(_)
+            | Choice::Or(_) => (Occur::Must, self.query(fields)),
         }
     }
 }
 
 /// Every dataset, so that those which are not of something are found too.
-fn every() -> (Occur, Box<dyn Query>) {
-    (Occur::Must, Box::new(BoostQuery::new(Box::new(AllQuery), 0.0)))
+fn every(weight: f32) -> (Occur, Box<dyn Query>) {
+    (Occur::Must, Box::new(BoostQuery::new(Box::new(AllQuery), weight)))
 }
 
 /// In which order.

@@ -170,7 +170,7 @@ async fn resource_search(app: &web::Data<App>, params: &Params) -> Result<Value,
     let found = query.split_once(':').filter(|(field, _)| *field == "format");
     let (_, format) = found.ok_or_else(|| Fault::Validation("query".to_owned(), format!("`{query}` is not of the form format:CSV")))?;
     let (limit, skip) = (params.number("limit", 0)?.unwrap_or(100).min(1000), params.number("offset", 0)?.unwrap_or(0));
-    let choice = Choice::Has(Facet::Format, format.to_lowercase());
+    let choice = Choice::Has(Facet::Resource, format.to_lowercase());
     let wish = SearchWish { choice, order: Order::Slug, after: None, skip: skip as usize, limit: limit as usize, counted: Vec::new() };
     let found = app.search(wish).await?;
     let (site, cards) = card::named(app, found.slugs).await?;

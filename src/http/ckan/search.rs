@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::params::Params;
 use super::{Fault, shapes, solr};
 use crate::app::App;
-use crate::catalog::{self, Choice, Counts, Facet, Order, SearchWish};
+use crate::catalog::{self, Choice, Counts, Facet, Order, Search, SearchWish};
 use crate::http::standards::card;
 
 /// The most datasets of one answer.
@@ -23,10 +23,16 @@ pub async fn packages(app: &web::Data<App>, params: &Params) -> Result<Value, Fa
     let start = params.number("start", 0)?.unwrap_or(0);
     let question = params.text("q").unwrap_or_default();
     let mut all = vec![chosen(app, &question).await?];
-    for filter in params.text("fq").into_iter().chain(params.texts("fq_list")).filter(|filter| !filter.trim().is_empty()) {
+    let filters: Vec<String> =
+        params.text("fq").into_iter().chain(params.texts("fq_list")).filter(|filter| !filter.trim().is_empty()).collect();
+    if filters.len() > MOST_FILTERS {
+        return Err(Fault::Search(format!("the request has {} filters; the most are {MOST_FILTERS}", filters.len())));
+    }
+    for filter in filters {
         all.push(chosen(app, &filter).await?);
     }
-    let (order, sort) = order(params.text("sort").as_deref(), asks(&all[0]))?;
+    bounded(&all)?;
+    let (order, sort) = order(params.text("sort").as_deref(), all[0].asks())?;
     let facets = facets(params)?;
     let most = match params.number("facet.limit", -1)?.unwrap_or(50) {
         -1 => usize::MAX,
@@ -68,16 +74,36 @@ fn slugs_in(choice: &mut Choice, with: &mut impl FnMut(&mut String)) {
         Choice::Has(Facet::Slug, slug) => with(slug),
         Choice::And(parts) | Choice::Or(parts) => parts.iter_mut().for_each(|part| slugs_in(part, with)),
         Choice::Not(inner) => slugs_in(inner, with),
-        Choice::All | Choice::None | Choice::Question(_) | Choice::Has(..) | Choice::Between(..) => {}
+        Choice::All | Choice::None | Choice::Question(_) | Choice::Any(_) | Choice::Has(..) | Choice::Between(..) => {}
     }
 }
 
-/// Whether a query asks for words, by which datasets can be ordered.
-fn asks(choice: &Choice) -> bool {
-    match choice {
-        Choice::Question(_) => true,
-        Choice::And(parts) | Choice::Or(parts) => parts.iter().any(asks),
-        Choice::All | Choice::None | Choice::Has(..) | Choice::Between(..) | Choice::Not(_) => false,
+/// How many filters, parts of all queries together, and letters of all questions together a request may have: each part is work.
+const MOST_FILTERS: usize = 50;
+const MOST_PARTS: usize = 300;
+const MOST_QUESTIONS: usize = 8;
+
+/// Checks that all queries of a request together are no more than that.
+fn bounded(all: &[Choice]) -> Result<(), Fault> {
+    let (mut parts, mut questions, mut letters) = (0, 0, 0);
+    all.iter().for_each(|one| {
+        one.parts(&mut |part| {
+            parts += 1;
+            if let Choice::Question(text) = part {
+                questions += 1;
+                letters += text.chars().count();
+            }
+        })
+    });
+    let bounds = [
+        ("filters", all.len(), MOST_FILTERS),
+        ("parts", parts, MOST_PARTS),
+        ("texts to look for", questions, MOST_QUESTIONS),
+        ("characters to look for", letters, Search::MOST_LETTERS),
+    ];
+    match bounds.into_iter().find(|(_, count, most)| count > most) {
+        Some((what, count, most)) => Err(Fault::Search(format!("the request has {count} {what}; the most are {most}"))),
+        None => Ok(()),
     }
 }
 
@@ -107,7 +133,9 @@ fn order(sort: Option<&str>, asks: bool) -> Result<(Order, String), Fault> {
 }
 
 fn facets(params: &Params) -> Result<Vec<(String, Facet)>, Fault> {
-    let named = params.texts("facet.field");
+    let mut named = params.texts("facet.field");
+    named.sort_unstable();
+    named.dedup();
     named
         .into_iter()
         .map(|name| solr::facet(&name).map(|facet| (name.clone(), facet)).ok_or_else(|| Fault::Search(format!("undefined field {name}"))))
@@ -126,7 +154,7 @@ async fn counts(
     for (name, facet) in facets {
         let counted =
             counts.get(facet).map(|counts| counts.values.as_slice()).unwrap_or_default().iter().filter(|counted| counted.count >= least);
-        let shown = |value: &str| if *facet == Facet::Format { value.to_uppercase() } else { value.to_owned() };
+        let shown = |value: &str| if *facet == Facet::Resource { value.to_uppercase() } else { value.to_owned() };
         let values: Map<String, Value> = counted.clone().map(|counted| (shown(&counted.value), counted.count.into())).collect();
         let items = counted.map(|counted| {
             let display = names.get(&(*facet, counted.value.clone())).cloned().unwrap_or_else(|| shown(&counted.value));

@@ -16,6 +16,11 @@ fn both(text: &Text) -> Value {
     json!({ "zh": text.zh, "en": text.en })
 }
 
+/// Whether a licence lets everybody use, change and pass on what it is for, as the open definition asks. An address says nothing about that.
+fn is_open(licence: &str) -> bool {
+    !licence.contains(':') && !licence.contains("-NC") && !licence.contains("-ND")
+}
+
 /// A dataset.
 pub fn package(site: &Site, card: &Card) -> Value {
     let (dataset, entry) = (&card.dataset, &card.dataset.entry);
@@ -47,7 +52,7 @@ pub fn package(site: &Site, card: &Card) -> Value {
         "num_tags": tags.len(),
         "resources": resources,
         "num_resources": resources.len(),
-        "isopen": entry.open_type == OpenType::Unconditional && licence.is_some(),
+        "isopen": entry.open_type == OpenType::Unconditional && licence.is_some_and(is_open),
         "creator_user_id": Value::Null,
         "metadata_created": moment(dataset.created_at),
         "metadata_modified": moment(dataset.updated_at),

@@ -38,6 +38,12 @@ pub fn choice(text: &str) -> Answer<Choice> {
     if tokens.len() > MOST_PARTS {
         return Err(format!("the query has {} parts; the most are {MOST_PARTS}", tokens.len()));
     }
+    if tokens.is_empty() {
+        return match text.trim() {
+            "" => Ok(Choice::All),
+            _ => Err("there is nothing to look for".to_owned()),
+        };
+    }
     let mut parser = Parser { tokens, at: 0 };
     let choice = parser.any(None, 0)?;
     match parser.peek() {
@@ -57,9 +63,9 @@ fn tokens(text: &str) -> Answer<Vec<Token>> {
             '+' => tokens.push(Token::Plus),
             '-' | '!' => tokens.push(Token::Not),
             '"' => tokens.push(Token::Word(until(&mut letters, '"')?, true)),
-            '[' | '{' => {
-                let end = if letter == '[' { ']' } else { '}' };
-                let range = until(&mut letters, end)?;
+            '{' => return Err("ranges have their ends: write [from TO to]".to_owned()),
+            '[' => {
+                let range = until(&mut letters, ']')?;
                 let (from, to) = range.split_once(" TO ").ok_or_else(|| format!("`[{range}]` is no range; write [from TO to]"))?;
                 tokens.push(Token::Range(from.trim().to_owned(), to.trim().to_owned()));
             }
@@ -155,8 +161,13 @@ impl Parser {
             }
         }
         let question = words.join(" ");
-        if !question.is_empty() && question != "*" && question != "*:*" {
-            all.push(Choice::Question(question));
+        match question.as_str() {
+            "" => {}
+            "*" => all.push(Choice::All),
+            _ => all.push(Choice::Question(question)),
+        }
+        if all.is_empty() {
+            return Err("something is missing".to_owned());
         }
         Ok(if all.len() == 1 { all.remove(0) } else { Choice::And(all) })
     }
@@ -193,15 +204,15 @@ impl Parser {
                     _ => Ok(Choice::None),
                 },
                 Some(Token::Word(..)) => match self.take() {
-                    Some(Token::Word(value, _)) => value_of(&name, &value),
+                    Some(Token::Word(value, quoted)) => value_of(&name, &value, quoted),
                     _ => Ok(Choice::None),
                 },
                 Some(Token::Plus | Token::Not | Token::Close | Token::And | Token::Or | Token::Field(_)) | None => {
                     Err(format!("`{name}:` has no value"))
                 }
             },
-            Some(Token::Word(value, _)) => match field {
-                Some(name) => value_of(name, &value),
+            Some(Token::Word(value, quoted)) => match field {
+                Some(name) => value_of(name, &value, quoted),
                 None => Ok(Choice::Question(value)),
             },
             Some(Token::Range(from, to)) => match field {
@@ -226,7 +237,7 @@ pub fn facet(name: &str) -> Option<Facet> {
         "organization" | "owner_org" | "publisher" => Facet::Publisher,
         "groups" | "theme" => Facet::Theme,
         "tags" | "tag" => Facet::Tag,
-        "res_format" | "format" => Facet::Format,
+        "res_format" | "format" => Facet::Resource,
         "license_id" => Facet::Licence,
         "open_type" => Facet::OpenType,
         "frequency" => Facet::Frequency,
@@ -237,12 +248,17 @@ pub fn facet(name: &str) -> Option<Facet> {
     })
 }
 
-fn value_of(field: &str, value: &str) -> Answer<Choice> {
+fn value_of(field: &str, value: &str, quoted: bool) -> Answer<Choice> {
     if value == "*" {
-        return Ok(Choice::All);
+        return Ok(facet(field).map_or(Choice::All, Choice::Any));
+    }
+    if !quoted && value.contains(['*', '?', '~', '^']) {
+        return Err(format!(
+            "`{field}:{value}`: there are no wildcards, distances or weights; put the value in quotes if it is meant as it is"
+        ));
     }
     if let Some(facet) = facet(field) {
-        let value = if facet == Facet::Format { value.to_lowercase() } else { value.to_owned() };
+        let value = if facet == Facet::Resource { value.to_lowercase() } else { value.to_owned() };
         return Ok(Choice::Has(facet, value));
     }
     let only = |is: &str| if value == is { Choice::All } else { Choice::None };
@@ -289,12 +305,13 @@ mod tests {
     fn what_clients_of_ckan_send_is_read() {
         let cases = [
             ("*:*", "All"),
-            ("", "And([])"),
+            ("license_id:*", "Any(Licence)"),
+            ("", "All"),
             ("organization:x OR organization:y", "Or([Has(Publisher, \"x\"), Has(Publisher, \"y\")])"),
             ("-organization:x", "Not(Has(Publisher, \"x\"))"),
             ("organization:(x OR y)", "Or([Has(Publisher, \"x\"), Has(Publisher, \"y\")])"),
             ("+state:active AND tags:\"two words\"", "And([All, Has(Tag, \"two words\")])"),
-            ("res_format:CSV", "Has(Format, \"csv\")"),
+            ("res_format:CSV", "Has(Resource, \"csv\")"),
             ("air quality", "Question(\"air quality\")"),
             ("air organization:x quality", "And([Has(Publisher, \"x\"), Question(\"air quality\")])"),
             ("http://example.org", "Question(\"http://example.org\")"),
@@ -316,6 +333,11 @@ mod tests {
             "year:[1 TO 2]",
             "metadata_modified:[x TO *]",
             "[1 TO 2]",
+            "AND",
+            "organization:()",
+            "name:xuhui*",
+            "title:a~2",
+            "metadata_modified:{* TO *}",
             &"(".repeat(100),
             &"-".repeat(100),
         ] {

@@ -75,6 +75,22 @@ impl HomeQuery {
     }
 }
 
+impl HomeQuery {
+    /// The counts of a facet without what is chosen of it.
+    fn without(&self, facet: Facet) -> SearchWish {
+        let mut query = HomeQuery { after: String::new(), ..self.clone() };
+        match facet {
+            Facet::OpenType => query.open_type.clear(),
+            Facet::Theme => query.theme.clear(),
+            Facet::Publisher => query.publisher.clear(),
+            Facet::Format => query.format.clear(),
+            Facet::Year => query.year.clear(),
+            Facet::Frequency | Facet::HighValue | Facet::Tag | Facet::Licence | Facet::Slug | Facet::Resource => {}
+        }
+        SearchWish { limit: 0, counted: vec![(facet, VALUES)], ..query.wish() }
+    }
+}
+
 #[derive(Template)]
 #[template(path = "home.html")]
 struct Home {
@@ -101,9 +117,12 @@ impl Home {
         !self.query.q.trim().is_empty() || self.query.filters().into_iter().any(|(_, value)| !value.is_empty())
     }
 
-    /// How many datasets a value of a filter leaves, in brackets.
+    /// How many datasets a value of a filter leaves, in brackets; nothing where that is not known.
     fn count(&self, facet: Facet, value: &str) -> String {
         let counts = self.found.counts.get(&facet);
+        if counts.is_some_and(|counts| counts.left_out > 0 && counts.values.iter().all(|counted| counted.value != value)) {
+            return String::new();
+        }
         let found = counts.and_then(|counts| counts.values.iter().find(|counted| counted.value == value));
         let (open, close) = (self.w.t("（", " ("), self.w.t("）", ")"));
         format!("{open}{}{close}", found.map_or(0, |counted| counted.count))
@@ -121,13 +140,22 @@ impl Home {
         self.count(Facet::OpenType, name)
     }
 
-    fn formats(&self) -> &[Counted] {
-        self.found.counts.get(&Facet::Format).map_or(&[], |counts| &counts.values)
+    /// The values of a facet that there are, and the one that is chosen.
+    fn values(&self, facet: Facet, chosen: &str) -> Vec<Counted> {
+        let mut values = self.found.counts.get(&facet).map_or_else(Vec::new, |counts| counts.values.clone());
+        if !chosen.is_empty() && values.iter().all(|counted| counted.value != chosen) {
+            values.push(Counted { value: chosen.to_owned(), count: 0 });
+        }
+        values
+    }
+
+    fn formats(&self) -> Vec<Counted> {
+        self.values(Facet::Format, &self.query.format)
     }
 
     /// The years, the latest first.
-    fn years(&self) -> Vec<&Counted> {
-        let mut years: Vec<&Counted> = self.found.counts.get(&Facet::Year).map_or(&[][..], |counts| &counts.values).iter().collect();
+    fn years(&self) -> Vec<Counted> {
+        let mut years = self.values(Facet::Year, &self.query.year);
         years.sort_by(|one, other| other.value.cmp(&one.value));
         years
     }
@@ -188,7 +216,12 @@ pub async fn home(
 }
 
 async fn list_of(app: &App, w: Words, query: HomeQuery) -> Result<Home> {
-    let found = app.search(query.wish()).await?;
+    let mut found = app.search(query.wish()).await?;
+    // What each value of a filter would leave is counted without that filter.
+    for (facet, _) in query.filters().into_iter().filter(|(_, value)| !value.is_empty()) {
+        let counted = app.search(query.without(facet)).await?.counts.remove(&facet).unwrap_or_default();
+        found.counts.insert(facet, counted);
+    }
     let did_you_mean = match query.question() {
         question if question.is_empty() || found.total >= LITTLE_FOUND || !query.after.is_empty() => None,
         question => app.suggestion(question).await?,

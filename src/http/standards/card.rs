@@ -169,6 +169,8 @@ pub struct Cards {
     pub total: i64,
     /// Whether more follow.
     pub more: bool,
+    /// When any dataset of the list last changed.
+    pub changed_at: Option<NaiveDateTime>,
 }
 
 /// The datasets that match, after the one named `after`.
@@ -182,7 +184,9 @@ pub async fn page(app: &web::Data<App>, filter: DatasetFilter, after: Option<Str
         let publishers = catalog::publishers(conn)?;
         let site = Site::of(&reader, &publishers);
         let cards = cards(conn, &site, &publishers, found.datasets)?;
-        Ok(Cards { site, cards, total: found.total, more: found.more })
+        let latest = catalog::latest_changes(conn, None, 1)?.datasets;
+        let changed_at = latest.first().map(|dataset| dataset.updated_at);
+        Ok(Cards { site, cards, total: found.total, more: found.more, changed_at })
     });
     reading.await
 }

@@ -124,6 +124,7 @@ async fn page(app: &web::Data<App>, answers: &Answers, syntax: Syntax, query: Ca
             next: last.map(|last| address(Some(&last))),
             limit,
             total: found.total,
+            changed_at: found.changed_at,
             cards: &found.cards,
         };
         Ok(for_a_while(dcat::catalog(&found.site, &view).write(syntax)?))

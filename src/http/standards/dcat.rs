@@ -1,5 +1,6 @@
 //! A dataset, and the list, in DCAT-AP 3. What each part of an entry becomes stands with the part, in `catalog::record` and `catalog::entry`.
 
+use chrono::NaiveDateTime;
 use oxrdf::NamedNode;
 use oxrdf::vocab::{rdfs, xsd};
 
@@ -28,6 +29,8 @@ pub struct View<'a> {
     pub limit: i64,
     /// How many datasets there are on all pages.
     pub total: i64,
+    /// When any dataset of the list last changed.
+    pub changed_at: Option<NaiveDateTime>,
     /// The datasets of this page.
     pub cards: &'a [Card],
 }
@@ -46,7 +49,7 @@ pub fn catalog(site: &Site, view: &View<'_>) -> Graph {
     graph.link(&catalog, dcat::THEME_TAXONOMY, &vocabulary::theme_scheme());
     let publisher = publisher_of_list(&mut graph, site);
     graph.add(&catalog, dct::PUBLISHER, publisher);
-    if let Some(changed) = view.cards.iter().map(|card| card.dataset.updated_at).max() {
+    if let Some(changed) = view.changed_at {
         graph.moment(&catalog, dct::MODIFIED, changed);
     }
     let service = service(&mut graph, site);

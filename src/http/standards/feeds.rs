@@ -116,7 +116,7 @@ pub fn site_map_index(addresses: &[String]) -> Result<Vec<u8>> {
 /// What crawlers leave alone: pages behind a log-in, and the list under each of its filters.
 pub fn robots(site: &Site) -> String {
     let closed = ["/console", "/firm", "/account", "/login", "/logout", "/register-firm", "/oauth2/", "/api/v1/sql", "/api/v1/signed/"];
-    let filters = ["/*?*theme=", "/*?*publisher=", "/*?*open_type=", "/*?*after="];
+    let filters = ["/*?*q=", "/*?*format=", "/*?*year=", "/*?*theme=", "/*?*publisher=", "/*?*open_type=", "/*?*after="];
     let lines: String = closed.iter().chain(&filters).map(|path| format!("Disallow: {path}\n")).collect();
     format!("User-agent: *\n{lines}\nSitemap: {}\n", site.at("/sitemap.xml"))
 }

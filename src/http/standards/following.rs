@@ -128,12 +128,17 @@ async fn site_map(app: &web::Data<App>, behind: Option<String>) -> Result<Made> 
     let reading = app.db.read(move |conn| {
         let starts = if behind.is_none() { starts(conn, most)? } else { Vec::new() };
         let first = behind.as_deref().filter(|slug| !slug.is_empty()).map(str::to_owned);
+        if let Some(slug) = &first {
+            // Only a slug of the list is one to begin behind.
+            catalog::find(conn, slug)?;
+        }
         let slugs = if starts.is_empty() { catalog::slugs_after(conn, first.as_deref(), most)? } else { Vec::new() };
         Ok((starts, slugs, first.is_none()))
     });
     let (starts, slugs, is_first) = reading.await?;
     if starts.is_empty() {
-        return Ok(for_a_while(feeds::site_map(&site, &slugs, is_first)?));
+        // A part that anybody may name is not kept.
+        return Ok(Made { keep: is_first, ..for_a_while(feeds::site_map(&site, &slugs, is_first)?) });
     }
     let address = |slug: &str| {
         let query = url::form_urlencoded::Serializer::new(String::new()).append_pair("behind", slug).finish();

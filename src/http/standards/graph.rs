@@ -60,7 +60,7 @@ impl Syntax {
         Syntax::ALL.into_iter().find(|syntax| syntax.ending() == ending)
     }
 
-    /// The syntax that the caller likes best; none where they like `text/html` as much or better, or take none of these.
+    /// The syntax that the caller likes best; none where that is `text/html`, or they take none of these. Of what they like as much, it is what they name first.
     pub fn instead_of_html(headers: &HeaderMap) -> Option<Self> {
         let offered = ["text/html", "application/ld+json", "text/turtle", "application/rdf+xml"];
         let chosen = accept::best_of(headers, &offered)?;

@@ -17,7 +17,7 @@ pub fn text(found: &Cards) -> String {
     text.push_str(&link(
         "Datasets",
         "/api/v1/datasets",
-        "the list as JSON, in pages: `limit`, `cursor`, `theme`, `publisher`, `open_type`",
+        "the list as JSON, in pages: `q` (words in Chinese or English), `theme`, `publisher`, `open_type`, `format`, `year`, `facets`, `limit`, `cursor`",
     ));
     text.push_str(&link("Catalogue in DCAT-AP", "/catalog.jsonld", "JSON-LD; also `/catalog.ttl` and `/catalog.rdf`"));
     text.push_str(&link("Catalogue in DCAT-US", "/data.json", "the whole list as one document"));

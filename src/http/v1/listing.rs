@@ -26,7 +26,7 @@ use crate::read::Format;
 #[serde(deny_unknown_fields)]
 pub struct DatasetsQuery {
     /// Words to look for, in Chinese or English, in pinyin or its initials: in titles, keywords, descriptions, names of bodies, themes and fields, and in the
-    /// values of open fields that have few. A part in double quotes has to be there as it is. At most 300 characters.
+    /// values of open fields that have few. A part in double quotes has to be there as it is. At most 300 characters, of which the first 24 words count.
     #[param(example = "公交站点")]
     pub q: Option<String>,
     /// Only of this theme, by slug.
@@ -130,7 +130,7 @@ impl DatasetsQuery {
             return format!("datasets {:?} {:?} {:?}", self.theme, self.publisher, self.open_type);
         }
         let whole = DatasetsQuery { limit: None, cursor: None, facets: None, ..self.clone() };
-        format!("search {}", &sha256_hex(format!("{whole:?}").as_bytes())[..16])
+        format!("search {}", sha256_hex(format!("{whole:?}").as_bytes()))
     }
 
     /// What the index is asked.
@@ -277,7 +277,8 @@ pub fn titled(conn: &mut Conn, found: &Found) -> Result<BTreeMap<&'static str, F
             | Facet::Year
             | Facet::Tag
             | Facet::Licence
-            | Facet::Slug => None,
+            | Facet::Slug
+            | Facet::Resource => None,
         };
         let value =
             |counted: &catalog::Counted| FacetValue { title: title(&counted.value), value: counted.value.clone(), count: counted.count };
