@@ -102,10 +102,7 @@ pub enum Fault {
 
 impl From<Error> for Fault {
     fn from(error: Error) -> Self {
-        match error {
-            Error::NotFound { .. } => Fault::NotFound(error.to_string()),
-            other => Fault::Other(other),
-        }
+        if matches!(error, Error::NotFound { .. }) { Fault::NotFound(error.to_string()) } else { Fault::Other(error) }
     }
 }
 

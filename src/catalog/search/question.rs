@@ -17,6 +17,9 @@ const MOST_UNITS: usize = 24;
 
 type Clause = Box<dyn Query>;
 
+/// Clauses, each with whether it has to hold.
+type Clauses = Vec<(Occur, Clause)>;
+
 /// What the other fields add to the best one.
 const TIE_BREAKER: f32 = 0.15;
 
@@ -141,7 +144,7 @@ pub fn query(fields: &Fields, text: &str) -> Option<Clause> {
     let folded = words::folded(&text);
     let (phrases, loose) = quoted(&folded);
     let units: Vec<String> = words::units(&loose).into_iter().take(MOST_UNITS).collect();
-    let mut clauses: Vec<(Occur, Clause)> = Vec::new();
+    let mut clauses: Clauses = Vec::new();
     for phrase in &phrases {
         clauses.extend(phrase_of(fields, phrase).map(|query| (Occur::Must, boosted(query, 3.0))));
     }
@@ -171,7 +174,7 @@ fn of_units(fields: &Fields, units: &[String], loose: &str) -> Clause {
     let last_open = !loose.ends_with(char::is_whitespace);
     let says_much = |unit: &String| !LITTLE.contains(&unit.as_str());
     let counted = units.iter().filter(|unit| says_much(unit)).count();
-    let (mut needed, mut others): (Vec<(Occur, Clause)>, Vec<(Occur, Clause)>) = (Vec::new(), Vec::new());
+    let (mut needed, mut others): (Clauses, Clauses) = (Vec::new(), Vec::new());
     for (at, unit) in units.iter().enumerate() {
         let clause = of_unit(fields, unit, last_open && at + 1 == units.len());
         if counted == 0 || says_much(unit) {
@@ -233,7 +236,7 @@ fn plain(fields: &Fields, unit: &str) -> Vec<Clause> {
 
 /// All words of a text that stands for another one.
 fn meaning_the_same(fields: &Fields, text: &str) -> Option<Clause> {
-    let mut all: Vec<(Occur, Clause)> = Vec::new();
+    let mut all: Clauses = Vec::new();
     for unit in words::units(text) {
         all.push((Occur::Must, best(plain(fields, &unit))));
     }

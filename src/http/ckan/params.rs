@@ -38,7 +38,7 @@ impl Params {
         match self.0.get(name)? {
             Value::Null => None,
             Value::String(text) => Some(text.clone()),
-            other => Some(other.to_string()),
+            other @ (Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_)) => Some(other.to_string()),
         }
     }
 
@@ -69,7 +69,7 @@ impl Params {
     pub fn texts(&self, name: &str) -> Vec<String> {
         let of = |value: &Value| match value {
             Value::String(text) => text.clone(),
-            other => other.to_string(),
+            other @ (Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_)) => other.to_string(),
         };
         match self.0.get(name) {
             None | Some(Value::Null) => Vec::new(),
