@@ -17,7 +17,7 @@ mod terms;
 
 use serde_json::{Value, json};
 
-use crate::catalog::{self, Dataset, DatasetKind, OpenType};
+use crate::catalog::{self, Dataset, DatasetKind, OpenType, State};
 use crate::crypto::sha256_hex;
 use crate::db::{Conn, lock_ledger};
 use crate::error::{Error, Result};
@@ -154,10 +154,26 @@ impl Pass {
 /// When there is no such dataset.
 pub fn check_open(conn: &mut Conn, slug: &str) -> Result<Option<Pass>> {
     let dataset = catalog::find(conn, slug)?;
+    if dataset.state != State::Published {
+        return Ok(None);
+    }
     match dataset.entry.open_type {
         OpenType::Unconditional => Ok(Some(Pass { dataset, receiver: Receiver::Public })),
         OpenType::Conditional | OpenType::Closed => Ok(None),
     }
+}
+
+/// Checks that what everybody may read is still so.
+///
+/// # Errors
+/// When the dataset is suspended, withdrawn, or not open to everybody any more.
+pub fn check_still_open(conn: &mut Conn, slug: &str) -> Result<()> {
+    let dataset = catalog::find(conn, slug)?;
+    dataset.require_published()?;
+    if dataset.entry.open_type == OpenType::Unconditional {
+        return Ok(());
+    }
+    Err(Error::Forbidden(format!("`{slug}` is not open to everybody any more")))
 }
 
 /// Checks a read, and writes the outcome into the ledger unless the dataset is open to everybody.
@@ -172,7 +188,7 @@ pub fn check_recorded(conn: &mut Conn, caller: &Caller, slug: &str, read: &Read)
         lock_ledger(conn)?;
     }
     // A name that nobody has given to a dataset does not go into the ledger.
-    let dataset = catalog::find(conn, slug)?;
+    let dataset = catalog::find_any(conn, slug)?;
     let outcome = decide(conn, caller, dataset, read);
     let grant = match &outcome {
         Ok(Pass { receiver: Receiver::Grant(grant), .. }) => Some(grant.id.clone()),
@@ -212,7 +228,7 @@ fn detail(grant: Option<&str>, (read, way): (&Read, Mode), version: Option<i32>,
 /// When the database does not answer.
 pub fn check_running(conn: &mut Conn, caller: &Caller, slug: &str, read: &Read) -> Result<Result<()>> {
     lock_ledger(conn)?;
-    let outcome = catalog::find(conn, slug).and_then(|dataset| decide(conn, caller, dataset, read));
+    let outcome = catalog::find_any(conn, slug).and_then(|dataset| decide(conn, caller, dataset, read));
     let refused = match outcome {
         Ok(_pass) => return Ok(Ok(())),
         Err(error @ (Error::Internal(_) | Error::Unavailable(_))) => return Err(error),
@@ -241,6 +257,7 @@ fn is_stranger(caller: &Caller) -> bool {
 }
 
 fn decide(conn: &mut Conn, caller: &Caller, dataset: Dataset, read: &Read) -> Result<Pass> {
+    dataset.require_published()?;
     match dataset.entry.open_type {
         OpenType::Unconditional => Ok(Pass { dataset, receiver: Receiver::Public }),
         OpenType::Closed => Err(Error::Forbidden(format!("`{}` is closed: it is listed by name, and not given out", dataset.slug))),

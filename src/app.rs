@@ -53,7 +53,7 @@ pub use reading::Allowed;
 pub use receiving::{Receiving, UploadTurn};
 pub use signed_urls::Signed;
 pub use signing_in::Credentials;
-pub use watching::{Watch, watched};
+pub use watching::{Watch, metered, watched};
 pub use work::{IntakeOrder, ReleaseOrder};
 
 /// How often limits are tidied and byte counts written down.

@@ -10,6 +10,8 @@ mod due;
 mod entry;
 mod folder;
 mod grading;
+mod history;
+mod kept;
 mod members;
 mod newest;
 mod offer;
@@ -17,6 +19,7 @@ mod policy;
 mod record;
 mod relations;
 mod search;
+mod state;
 mod store;
 mod subjects;
 mod transform;
@@ -30,6 +33,11 @@ pub use due::{Due, due};
 pub use entry::{DatasetKind, Entry, Field, FieldType, OpenType, ReleaseRule, RowPolicy, Sensitivity, Text, UpdateFrequency, with_types};
 pub use folder::{Folder, FolderEntry, Mistake, read_folder};
 pub use grading::{Dimension, Grade, GradedField, Grading, LoweredBy, Scheme, is_singled_out, is_to_be_counted, quasi_identifiers};
+pub use history::{
+    ChangeCode, DatasetChange, Difference, Edition, ListChange, ListDiff, ListVersion, ValueChange, compare, diff, history_of,
+    list_versions, narrowing, newest_version,
+};
+pub use kept::{Kept, list_kept};
 pub use members::{MEMBERS_AT_ONCE, find_member, is_member, members_after, members_of, new_set, put_members, remove_orphan_sets};
 pub use newest::{Newest, newest_of};
 pub use offer::{Duty, Mode, Offer, OfferConflict, Purpose, Safeguard, Versions, Wish, twice};
@@ -37,12 +45,13 @@ pub use policy::{Policy, PolicyField, Rows, may_leave};
 pub use record::{
     Code, CodesOf, Contact, HighValue, HighValueCategory, LegalBasis, Period, Place, Related, Relation, Sharing, SharingType,
 };
-pub use relations::{Clashes, Link, RelatedDataset, clashes, links_of, related};
+pub use relations::{Clashes, Link, RelatedDataset, clashes, forget_unlisted, links_of, related};
 pub use search::{Choice, Counted, Counts, Facet, FormatsOf, Found, Moment, Order, Place as SearchPlace, Search, Wish as SearchWish};
+pub use state::{Ground, State, Turn, standing, turn};
 pub use store::{
-    Dataset, DatasetFilter, DatasetPage, EntryChange, Publisher, Theme, find, is_empty, is_first_import_done, latest_changes, list,
-    mark_first_import, named, publisher_contact, publishers, put_entry, put_publisher, put_theme, slug_behind, slug_of, slugs_after,
-    slugs_of, themes,
+    Dataset, DatasetFilter, DatasetPage, EntryChange, Publisher, Theme, change_faults, find, find_any, is_empty, is_first_import_done,
+    latest_changes, list, mark_first_import, named, publisher_contact, publishers, put_entry, put_publisher, put_theme, slug_behind,
+    slug_of, slugs_after, slugs_of, themes,
 };
 pub use subjects::{SubjectClass, SubjectKind, put_subject_class, subject_classes};
 pub use transform::{Amount, AreaLevel, Transform, units_text};

@@ -51,7 +51,8 @@ fn command() -> Command {
             Command::new("import")
                 .about("Import a folder of datasets; the same input changes nothing")
                 .arg(Arg::new("DIR").required(true).value_parser(clap::value_parser!(PathBuf)).help("the folder, with publishers.toml, themes.toml and <slug>/dataset.toml"))
-                .arg(Arg::new("check").long("check").action(ArgAction::SetTrue).help("only say what is wrong with the entries, and what their editors should look at; change nothing")),
+                .arg(Arg::new("check").long("check").action(ArgAction::SetTrue).help("only say what is wrong with the entries, and what their editors should look at; change nothing"))
+                .arg(Arg::new("reason").long("reason").value_name("TEXT").help("why, for everybody to read; needed where an entry opens less than before")),
         )
         .subcommand(agreement::command())
         .subcommand(lab::command())
@@ -85,7 +86,9 @@ fn run(matches: &ArgMatches) -> Result<End> {
         Some(("serve", matches)) => serve::serve(&settings(matches)?),
         Some(("import", matches)) => {
             let dir = matches.get_one::<PathBuf>("DIR").cloned().unwrap_or_default();
-            if matches.get_flag("check") { import::check(&settings(matches)?, &dir) } else { import::import(&settings(matches)?, &dir) }
+            let reason = matches.get_one::<String>("reason").map(String::as_str);
+            let settings = settings(matches)?;
+            if matches.get_flag("check") { import::check(&settings, &dir, reason) } else { import::import(&settings, &dir, reason) }
         }
         Some(("agreement", matches)) => {
             let matches = matches.subcommand().map_or(matches, |(_, inner)| inner);

@@ -40,6 +40,10 @@ pub enum Error {
         /// The name that was asked for.
         name: String,
     },
+    /// The list names the dataset, and gives nothing of it out for now.
+    Suspended(String),
+    /// The dataset was taken from the list.
+    Withdrawn(String),
     /// The thing is in a state that does not allow this.
     Conflict(String),
     /// The body or answer is larger than the limit.
@@ -115,6 +119,8 @@ impl fmt::Display for Error {
             Error::Malformed(text)
             | Error::Unauthenticated(text)
             | Error::Forbidden(text)
+            | Error::Suspended(text)
+            | Error::Withdrawn(text)
             | Error::Conflict(text)
             | Error::TooLarge(text)
             | Error::UnsupportedMediaType(text)

@@ -56,6 +56,7 @@ fn routes(config: &mut ServiceConfig<'_>) {
                 .service(v1::versions::find_profile)
                 .service(v1::versions::compare_versions)
                 .service(v1::citation::find_citation)
+                .configure(open_list)
                 .service(v1::datasets::list_publishers)
                 .service(v1::datasets::list_themes)
                 .service(v1::datasets::list_subject_classes)
@@ -94,6 +95,18 @@ fn routes(config: &mut ServiceConfig<'_>) {
                 .service(v1::ledger::prove)
                 .configure(administration),
         );
+}
+
+/// The list as a whole: what it was, and what of it is given out.
+fn open_list(config: &mut ServiceConfig<'_>) {
+    config
+        .service(v1::open_list::list_list_versions)
+        .service(v1::open_list::compare_list_versions)
+        .service(v1::curation::find_dataset_history)
+        .service(v1::curation::suspend_dataset)
+        .service(v1::curation::restore_dataset)
+        .service(v1::curation::withdraw_dataset)
+        .service(v1::curation::reopen_dataset);
 }
 
 /// Offers, and applications on both sides.
@@ -201,6 +214,7 @@ fn pages(config: &mut web::ServiceConfig) {
         .service(portal::home::home)
         .service(portal::dataset_page)
         .service(portal::register::register_page)
+        .service(portal::open_list::open_list_page)
         .service(portal::problem_type)
         .service(portal::registration::registration_page)
         .service(portal::registration::register)
@@ -242,6 +256,9 @@ fn pages(config: &mut web::ServiceConfig) {
         .service(portal::console::grants::grants_page)
         .service(portal::console::grants::grant_page)
         .service(portal::console::grants::take_step)
+        .service(portal::console::datasets::datasets_page)
+        .service(portal::console::datasets::standing_page)
+        .service(portal::console::datasets::take_step)
         .service(portal::console::firms::firms_page)
         .service(portal::console::firms::firm_page)
         .service(portal::console::firms::take_step)

@@ -13,6 +13,7 @@ mod publish;
 mod report;
 mod store;
 mod transform;
+mod withdrawal;
 
 pub use candidates::{Candidate, CandidateRows};
 pub use groups::{Bar, LeastValues, Sizes};
@@ -24,3 +25,4 @@ pub use publish::{
 pub use report::{FieldReport, GroupsReport, ReleaseReport, Risk, RowsReport};
 pub use store::{Found, Release, exists, find_for, versions_of};
 pub use transform::Holder;
+pub use withdrawal::{affected, require_may, turn_dataset};

@@ -340,7 +340,7 @@ fn row_of(conn: &mut Conn, id: &str) -> Result<(ApplicationRow, String)> {
 }
 
 fn view(conn: &mut Conn, row: ApplicationRow, dataset: String) -> Result<Application> {
-    let entry = catalog::find(conn, &dataset)?.entry;
+    let entry = catalog::find_any(conn, &dataset)?.entry;
     let agreement_id = agreements::id_for_application(conn, &row.id)?;
     let attachments = attachments::of_applications(conn, &[row.id.as_str()])?.remove(&row.id).unwrap_or_default();
     shown(row, dataset, &entry, agreement_id, attachments)
@@ -443,7 +443,7 @@ pub fn list_for(conn: &mut Conn, caller: &Caller, filter: &ApplicationFilter) ->
     let mut entries: HashMap<String, Entry> = HashMap::new();
     for (_, slug) in &rows {
         if !entries.contains_key(slug) {
-            entries.insert(slug.clone(), catalog::find(conn, slug)?.entry);
+            entries.insert(slug.clone(), catalog::find_any(conn, slug)?.entry);
         }
     }
     let item = |(row, slug): (ApplicationRow, String)| {

@@ -308,6 +308,16 @@ pub fn suspend(conn: &mut Conn, caller: &Caller, id: &str, suspended: bool, reas
     find(conn, id)
 }
 
+/// The grants over a dataset that have not come to their end.
+///
+/// # Errors
+/// When the database does not answer.
+pub fn running_over(conn: &mut Conn, dataset: &Dataset) -> Result<Vec<String>> {
+    let over = grants::table.filter(grants::dataset_id.eq(&dataset.id));
+    let running = over.filter(grants::status.ne("revoked")).filter(grants::ended_at.is_null());
+    Ok(running.order(grants::id).select(grants::id).load(conn)?)
+}
+
 /// Ends a grant before its term: its tokens stop at the next request.
 ///
 /// # Errors

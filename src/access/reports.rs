@@ -94,7 +94,8 @@ pub fn to_try(conn: &mut Conn, caller: &Caller, id: &str, fields: Option<Vec<Str
     caller.with_role(&[Role::Reviewer])?;
     let application = applications::find_for(conn, caller, id)?;
     application.require(applications::Step::Decide)?;
-    let dataset = catalog::find(conn, &application.dataset)?;
+    let dataset = catalog::find_any(conn, &application.dataset)?;
+    dataset.require_published()?;
     let conditions = Conditions { fields, ..Conditions::default() };
     let granted = applications::granted(&application, Some(&conditions)).map_err(beside_conditions)?;
     let contents = applications::contents_sha256(conn, id)?;

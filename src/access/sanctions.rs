@@ -291,7 +291,7 @@ fn subject_of(conn: &mut Conn, firm_id: &str, new: &NewSanction) -> Result<Optio
             }
         }
         let Some(slug) = &new.dataset else { return Ok(None) };
-        return match catalog::find(conn, slug) {
+        return match catalog::find_any(conn, slug) {
             Ok(dataset) => Ok(Some((dataset.id, dataset.slug))),
             Err(Error::NotFound { .. }) => Err(Error::invalid("/dataset", format!("there is no dataset `{slug}`"))),
             Err(other) => Err(other),

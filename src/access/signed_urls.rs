@@ -1,7 +1,7 @@
 //! Signed URLs: who may make one, and for what.
 
 use super::{Pass, Read, decide, detail, is_stranger};
-use crate::catalog::{self, Dataset, OpenType};
+use crate::catalog::{self, Dataset, OpenType, State};
 use crate::clock;
 use crate::db::{Conn, lock_ledger};
 use crate::error::{Error, Result};
@@ -22,8 +22,8 @@ pub fn check_signable(conn: &mut Conn, caller: &Caller, slug: &str, read: &Read)
         lock_ledger(conn)?;
     }
     // A name that nobody has given to a dataset does not go into the ledger, and a read of what is open to everybody does not either.
-    let dataset = catalog::find(conn, slug)?;
-    if dataset.entry.open_type == OpenType::Unconditional {
+    let dataset = catalog::find_any(conn, slug)?;
+    if dataset.state == State::Published && dataset.entry.open_type == OpenType::Unconditional {
         let addresses = format!("its addresses under /api/v1/datasets/{slug} need no token and no signature");
         return Ok(Err(Error::invalid("slug", format!("`{slug}` is open to everybody: {addresses}"))));
     }

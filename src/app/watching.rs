@@ -1,4 +1,5 @@
-//! An answer that takes long is watched: when the firm, the client or the grant is revoked meanwhile, or the term ends, it breaks off.
+//! An answer that takes long is watched: when the firm, the client or the grant is revoked meanwhile, the term ends, or the dataset is not given
+//! out any more, it breaks off.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -16,7 +17,7 @@ use crate::limits::{Amounts, Meter};
 /// How often is looked whether something has happened elsewhere; what this process writes is seen at once.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// Looks whether a sensitive read may go on.
+/// Looks whether a read may go on.
 pub struct Watch {
     app: Arc<App>,
     caller: Caller,
@@ -27,28 +28,18 @@ pub struct Watch {
     looked: Instant,
     /// What this process had written then.
     commits: u64,
-    /// When the grant's term ends.
-    ends: chrono::NaiveDateTime,
+    /// When the grant's term ends; of what everybody may read, never.
+    ends: Option<chrono::NaiveDateTime>,
     /// What counts against the grant's quota.
     meter: Option<Meter>,
 }
 
 impl Watch {
-    /// The watch over a read that was just allowed; `None` for what everybody may read.
-    pub fn over(app: &Arc<App>, caller: &Caller, allowed: &Allowed, read: Read) -> Option<Self> {
-        let (slug, ends) = (allowed.release.dataset().slug.clone(), allowed.release.ends()?);
+    /// The watch over a read that was just allowed.
+    pub fn over(app: &Arc<App>, caller: &Caller, allowed: &Allowed, read: Read) -> Self {
+        let (slug, ends) = (allowed.release.dataset().slug.clone(), allowed.release.ends());
         let (app, caller) = (Arc::clone(app), caller.clone());
-        Some(Watch {
-            app,
-            caller,
-            slug,
-            read,
-            marks: allowed.marks,
-            looked: Instant::now(),
-            commits: 0,
-            ends,
-            meter: allowed.meter.clone(),
-        })
+        Watch { app, caller, slug, read, marks: allowed.marks, looked: Instant::now(), commits: 0, ends, meter: allowed.meter.clone() }
     }
 
     /// Counts what is about to be sent against the grant's quota.
@@ -67,7 +58,7 @@ impl Watch {
         self.meter.as_ref().map_or(Ok(()), |meter| meter.require(Amounts { calls: 0, rows, bytes }))
     }
 
-    /// Whether it may go on. That it may not is written into the ledger.
+    /// Whether it may go on. That it may not is written into the ledger, unless everybody may read it otherwise.
     ///
     /// # Errors
     /// When it may not, or the database does not answer.
@@ -77,15 +68,26 @@ impl Watch {
             return Ok(());
         }
         let marks = self.app.follower.marks(&self.app.db).await?;
-        let over = self.ends <= crate::clock::now_naive();
-        if over || !self.marks.same(marks) {
-            let (caller, slug, read) = (self.caller.clone(), self.slug.clone(), self.read.clone());
-            self.app.db.write(move |conn| access::check_running(conn, &caller, &slug, &read)).await??;
-            self.marks = marks;
+        match self.ends {
+            Some(ends) if ends <= crate::clock::now_naive() || !self.marks.same(marks) => {
+                let (caller, slug, read) = (self.caller.clone(), self.slug.clone(), self.read.clone());
+                self.app.db.write(move |conn| access::check_running(conn, &caller, &slug, &read)).await??;
+            }
+            None if self.marks.list != marks.list => {
+                let slug = self.slug.clone();
+                self.app.db.read(move |conn| access::check_still_open(conn, &slug)).await?;
+            }
+            Some(_) | None => {}
         }
+        self.marks = marks;
         (self.looked, self.commits) = (Instant::now(), commits);
         Ok(())
     }
+}
+
+/// The watch by which an answer counts against a quota: what everybody may read beside it counts against none.
+pub fn metered(watches: &[Watch]) -> Option<&Watch> {
+    watches.iter().find(|watch| watch.meter.is_some())
 }
 
 /// The pieces for as long as every watch holds and the grant's quota lasts; then an error, after which nothing comes. `rows` says at each piece
@@ -104,7 +106,7 @@ pub fn watched(
             }
         }
         // A token is for one grant: however many of its tables are read, the answer counts once.
-        if let (Some(watch), Ok(bytes)) = (watches.first(), &piece)
+        if let (Some(watch), Ok(bytes)) = (metered(&watches), &piece)
             && let Err(used_up) = watch.take(rows(), bytes.len() as u64)
         {
             return Some((Err(used_up), None));

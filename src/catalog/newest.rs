@@ -6,6 +6,7 @@ use chrono::NaiveDateTime;
 use diesel::prelude::*;
 
 use super::entry::Field;
+use super::state::State;
 use super::store::Dataset;
 use super::versions::VersionStatus;
 use crate::db::Conn;
@@ -39,6 +40,7 @@ pub fn newest_of(conn: &mut Conn, of: &[Dataset]) -> Result<BTreeMap<String, New
         .inner_join(datasets::table)
         .filter(versions::dataset_id.eq_any(ids))
         .filter(datasets::version.eq(versions::number.nullable()))
+        .filter(datasets::state.eq(State::Published.as_str()))
         .filter(versions::status.eq(VersionStatus::Published.as_str()))
         .select((versions::dataset_id, versions::id, versions::number, versions::fields_json, versions::row_count, versions::created_at))
         .load(conn)?;

@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 
 use super::entry::{Entry, Text};
 use super::record::{Related, Relation};
+use super::state::State;
 use super::store::Dataset;
 use crate::db::Conn;
 use crate::db::schema::{datasets, relations};
@@ -58,6 +59,7 @@ pub fn related(conn: &mut Conn, slug: &str, entry: &Entry) -> Result<Vec<Related
     let naming: Vec<(String, String, String)> = relations::table
         .inner_join(datasets::table)
         .filter(relations::target.eq(slug))
+        .filter(datasets::state.ne(State::Withdrawn.as_str()))
         .order((datasets::slug, relations::position))
         .select((datasets::slug, relations::kind, datasets::entry_json))
         .load(conn)?;
@@ -72,6 +74,26 @@ pub fn related(conn: &mut Conn, slug: &str, entry: &Entry) -> Result<Vec<Related
         }
     }
     Ok(found)
+}
+
+/// Takes out of an entry what names a dataset that the list has no longer.
+///
+/// # Errors
+/// When the database does not answer.
+pub fn forget_unlisted(conn: &mut Conn, entry: &mut Entry) -> Result<()> {
+    let related = entry.related.iter().map(|one| one.dataset.clone());
+    let named: BTreeSet<String> =
+        related.chain(entry.fields.iter().filter_map(|field| Some(field.codes_of.as_ref()?.dataset.clone()))).collect();
+    if named.is_empty() {
+        return Ok(());
+    }
+    let withdrawn = datasets::table.filter(datasets::slug.eq_any(named)).filter(datasets::state.eq(State::Withdrawn.as_str()));
+    let withdrawn: Vec<String> = withdrawn.select(datasets::slug).load(conn)?;
+    entry.related.retain(|one| !withdrawn.contains(&one.dataset));
+    for field in &mut entry.fields {
+        field.codes_of = field.codes_of.take().filter(|of| !withdrawn.contains(&of.dataset));
+    }
+    Ok(())
 }
 
 /// A dataset that another one names, or that names another one, without its title.
@@ -91,7 +113,8 @@ pub struct Link {
 /// When the database does not answer.
 pub fn links_of(conn: &mut Conn, of: &[Dataset]) -> Result<BTreeMap<String, Vec<Link>>> {
     let named: Vec<&str> = of.iter().flat_map(|dataset| &dataset.entry.related).map(|one| one.dataset.as_str()).collect();
-    let known: Vec<String> = datasets::table.filter(datasets::slug.eq_any(named)).select(datasets::slug).load(conn)?;
+    let listed = datasets::table.filter(datasets::slug.eq_any(named)).filter(datasets::state.ne(State::Withdrawn.as_str()));
+    let known: Vec<String> = listed.select(datasets::slug).load(conn)?;
     let known: BTreeSet<String> = known.into_iter().collect();
     let mut links: BTreeMap<String, Vec<Link>> = BTreeMap::new();
     for dataset in of {
@@ -103,6 +126,7 @@ pub fn links_of(conn: &mut Conn, of: &[Dataset]) -> Result<BTreeMap<String, Vec<
     let naming: Vec<(String, String, String)> = relations::table
         .inner_join(datasets::table)
         .filter(relations::target.eq_any(slugs))
+        .filter(datasets::state.ne(State::Withdrawn.as_str()))
         .order((datasets::slug, relations::position))
         .select((relations::target, datasets::slug, relations::kind))
         .load(conn)?;
@@ -119,13 +143,19 @@ struct Titled {
     title: Text,
 }
 
+/// What the list says of a dataset that it has.
+fn listed_json(conn: &mut Conn, slug: &str) -> Result<Option<String>> {
+    let listed = datasets::table.filter(datasets::slug.eq(slug)).filter(datasets::state.ne(State::Withdrawn.as_str()));
+    Ok(listed.select(datasets::entry_json).first(conn).optional()?)
+}
+
 fn title_of(conn: &mut Conn, slug: &str) -> Result<Option<Text>> {
-    let json: Option<String> = datasets::table.filter(datasets::slug.eq(slug)).select(datasets::entry_json).first(conn).optional()?;
+    let json = listed_json(conn, slug)?;
     json.map(|json| serde_json::from_str(&json).map(|Titled { title }| title).map_err(Error::from)).transpose()
 }
 
 fn known_entry(conn: &mut Conn, slug: &str) -> Result<Option<Entry>> {
-    let json: Option<String> = datasets::table.filter(datasets::slug.eq(slug)).select(datasets::entry_json).first(conn).optional()?;
+    let json = listed_json(conn, slug)?;
     json.map(|json| serde_json::from_str(&json).map_err(Error::from)).transpose()
 }
 

@@ -1,5 +1,7 @@
 //! The open list in the database.
 
+mod put;
+
 use chrono::NaiveDateTime;
 use diesel::prelude::*;
 use serde::Serialize;
@@ -8,13 +10,15 @@ use utoipa::ToSchema;
 
 use super::entry::{Entry, OpenType, Text};
 use super::record::Contact;
-use super::relations::put_relations;
+use super::state::{State, standing, withdrawn};
 use crate::clock::now_naive;
 use crate::crypto::sha256_hex;
 use crate::db::Conn;
 use crate::db::schema::{datasets, marks, publishers, themes};
 use crate::error::{Error, Result};
 use crate::ledger::{self, Kind};
+
+pub use put::{EntryChange, change_faults, put_entry};
 
 /// A public body that opens data. 数据开放主体
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
@@ -59,6 +63,8 @@ pub struct Dataset {
     pub created_at: NaiveDateTime,
     /// When it last changed.
     pub updated_at: NaiveDateTime,
+    /// Whether the list gives it out.
+    pub state: State,
 }
 
 #[derive(Queryable, Selectable)]
@@ -70,6 +76,7 @@ struct DatasetRow {
     version: Option<i32>,
     created_at: NaiveDateTime,
     updated_at: NaiveDateTime,
+    state: String,
 }
 
 /// A dataset with its publisher's names.
@@ -87,8 +94,19 @@ impl TryFrom<NamedRow> for Dataset {
             version: row.version,
             created_at: row.created_at,
             updated_at: row.updated_at,
+            state: State::parse(&row.state)?,
         })
     }
+}
+
+/// What everybody may know of a dataset: of one that is suspended, nothing that comes from its data.
+fn shown(row: NamedRow) -> Result<Dataset> {
+    let mut dataset = Dataset::try_from(row)?;
+    if dataset.state != State::Published {
+        dataset.version = None;
+        dataset.entry.fields.iter_mut().for_each(|field| field.example = None);
+    }
+    Ok(dataset)
 }
 
 /// Which datasets to list.
@@ -149,7 +167,10 @@ pub fn mark_first_import(conn: &mut Conn) -> Result<()> {
 /// When the database does not answer.
 pub fn list(conn: &mut Conn, filter: &DatasetFilter, after: Option<&str>, limit: i64) -> Result<DatasetPage> {
     let matching = || {
-        let mut query = datasets::table.inner_join(publishers::table).into_boxed::<<Conn as Connection>::Backend>();
+        let mut query = datasets::table
+            .inner_join(publishers::table)
+            .filter(datasets::state.ne(State::Withdrawn.as_str()))
+            .into_boxed::<<Conn as Connection>::Backend>();
         if let Some(theme) = &filter.theme {
             query = query.filter(datasets::theme.eq(theme.clone()));
         }
@@ -173,7 +194,7 @@ pub fn list(conn: &mut Conn, filter: &DatasetFilter, after: Option<&str>, limit:
     let mut rows: Vec<NamedRow> = page.order(datasets::slug).limit(limit + 1).select(columns).load(conn)?;
     let more = rows.len() as i64 > limit;
     rows.truncate(limit as usize);
-    let datasets = rows.into_iter().map(Dataset::try_from).collect::<Result<_>>()?;
+    let datasets = rows.into_iter().map(shown).collect::<Result<_>>()?;
     Ok(DatasetPage { datasets, total, more })
 }
 
@@ -182,8 +203,9 @@ pub fn list(conn: &mut Conn, filter: &DatasetFilter, after: Option<&str>, limit:
 /// # Errors
 /// When the database does not answer.
 pub fn latest_changes(conn: &mut Conn, after: Option<(NaiveDateTime, String)>, limit: i64) -> Result<DatasetPage> {
-    let total = datasets::table.count().get_result(conn)?;
-    let mut page = datasets::table.inner_join(publishers::table).into_boxed::<<Conn as Connection>::Backend>();
+    let listed = || datasets::table.filter(datasets::state.ne(State::Withdrawn.as_str()));
+    let total = listed().count().get_result(conn)?;
+    let mut page = listed().inner_join(publishers::table).into_boxed::<<Conn as Connection>::Backend>();
     if let Some((moment, slug)) = after {
         page = page.filter(datasets::updated_at.lt(moment).or(datasets::updated_at.eq(moment).and(datasets::slug.gt(slug))));
     }
@@ -192,7 +214,7 @@ pub fn latest_changes(conn: &mut Conn, after: Option<(NaiveDateTime, String)>, l
     let mut rows: Vec<NamedRow> = page.order(order).limit(limit + 1).select(columns).load(conn)?;
     let more = rows.len() as i64 > limit;
     rows.truncate(limit as usize);
-    let datasets = rows.into_iter().map(Dataset::try_from).collect::<Result<_>>()?;
+    let datasets = rows.into_iter().map(shown).collect::<Result<_>>()?;
     Ok(DatasetPage { datasets, total, more })
 }
 
@@ -201,7 +223,7 @@ pub fn latest_changes(conn: &mut Conn, after: Option<(NaiveDateTime, String)>, l
 /// # Errors
 /// When the database does not answer.
 pub fn slugs_after(conn: &mut Conn, after: Option<&str>, limit: i64) -> Result<Vec<(String, NaiveDateTime)>> {
-    let rows = datasets::table.filter(datasets::slug.gt(after.unwrap_or_default()));
+    let rows = datasets::table.filter(datasets::state.ne(State::Withdrawn.as_str())).filter(datasets::slug.gt(after.unwrap_or_default()));
     Ok(rows.order(datasets::slug).limit(limit).select((datasets::slug, datasets::updated_at)).load(conn)?)
 }
 
@@ -210,25 +232,42 @@ pub fn slugs_after(conn: &mut Conn, after: Option<&str>, limit: i64) -> Result<V
 /// # Errors
 /// When the database does not answer.
 pub fn slug_behind(conn: &mut Conn, after: Option<&str>, steps: i64) -> Result<Option<String>> {
-    let rows = datasets::table.filter(datasets::slug.gt(after.unwrap_or_default()));
+    let rows = datasets::table.filter(datasets::state.ne(State::Withdrawn.as_str())).filter(datasets::slug.gt(after.unwrap_or_default()));
     Ok(rows.order(datasets::slug).offset(steps - 1).limit(1).select(datasets::slug).first(conn).optional()?)
 }
 
-/// The dataset of that name.
+/// The dataset of that name as everybody sees it: of one that is suspended neither a version nor an example.
+///
+/// # Errors
+/// When there is none, or it was withdrawn.
+pub fn find(conn: &mut Conn, slug: &str) -> Result<Dataset> {
+    let dataset = shown(row_of(conn, slug)?)?;
+    if dataset.state == State::Withdrawn {
+        let last = standing(conn, &dataset)?;
+        return Err(withdrawn(slug, last.as_ref()));
+    }
+    Ok(dataset)
+}
+
+/// The dataset of that name, whatever its state: for those who keep the list, and for what is on record of one that was withdrawn.
 ///
 /// # Errors
 /// When there is none.
-pub fn find(conn: &mut Conn, slug: &str) -> Result<Dataset> {
+pub fn find_any(conn: &mut Conn, slug: &str) -> Result<Dataset> {
+    row_of(conn, slug)?.try_into()
+}
+
+fn row_of(conn: &mut Conn, slug: &str) -> Result<NamedRow> {
     let row: Option<NamedRow> = datasets::table
         .inner_join(publishers::table)
         .filter(datasets::slug.eq(slug))
         .select((DatasetRow::as_select(), (publishers::name_zh, publishers::name_en)))
         .first(conn)
         .optional()?;
-    row.ok_or_else(|| Error::not_found("dataset", slug))?.try_into()
+    row.ok_or_else(|| Error::not_found("dataset", slug))
 }
 
-/// The datasets of these names, as far as there are any, by slug.
+/// The datasets of these names, as far as the list has them, by slug.
 ///
 /// # Errors
 /// When the database does not answer.
@@ -236,10 +275,11 @@ pub fn named(conn: &mut Conn, slugs: &[String]) -> Result<Vec<Dataset>> {
     let rows: Vec<NamedRow> = datasets::table
         .inner_join(publishers::table)
         .filter(datasets::slug.eq_any(slugs))
+        .filter(datasets::state.ne(State::Withdrawn.as_str()))
         .order(datasets::slug)
         .select((DatasetRow::as_select(), (publishers::name_zh, publishers::name_en)))
         .load(conn)?;
-    rows.into_iter().map(Dataset::try_from).collect()
+    rows.into_iter().map(shown).collect()
 }
 
 /// The slug of the dataset with that id.
@@ -247,7 +287,8 @@ pub fn named(conn: &mut Conn, slugs: &[String]) -> Result<Vec<Dataset>> {
 /// # Errors
 /// When the database does not answer.
 pub fn slug_of(conn: &mut Conn, id: &str) -> Result<Option<String>> {
-    Ok(datasets::table.find(id).select(datasets::slug).first(conn).optional()?)
+    let listed = datasets::table.find(id).filter(datasets::state.ne(State::Withdrawn.as_str()));
+    Ok(listed.select(datasets::slug).first(conn).optional()?)
 }
 
 /// The names of a publisher's datasets.
@@ -336,80 +377,4 @@ pub fn put_theme(conn: &mut Conn, actor: &str, theme: &Theme, position: i32) -> 
     let detail = json!({ "name": theme.name, "position": position, "data_theme": theme.data_theme });
     ledger::append(conn, Kind::ThemeUpdated, actor, &format!("theme:{}", theme.slug), &detail)?;
     Ok(())
-}
-
-/// Takes an entry's codes from whoever holds them: `clashes` has seen that the holder gives them up in the same import.
-fn free_codes(conn: &mut Conn, slug: &str, entry: &Entry) -> Result<()> {
-    let others = || datasets::table.filter(datasets::slug.ne(slug));
-    if let Some(code) = &entry.code {
-        diesel::update(others().filter(datasets::code.eq(code))).set(datasets::code.eq(None::<String>)).execute(conn)?;
-    }
-    if let Some(code) = &entry.registration_code {
-        let none = datasets::registration_code.eq(None::<String>);
-        diesel::update(others().filter(datasets::registration_code.eq(code))).set(none).execute(conn)?;
-    }
-    Ok(())
-}
-
-/// What [`put_entry`] did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the names say it")]
-pub enum EntryChange {
-    Created,
-    Updated,
-    Unchanged,
-}
-
-/// Adds or changes an entry, with its ledger entry.
-///
-/// # Errors
-/// When the database does not take it.
-pub fn put_entry(conn: &mut Conn, actor: &str, slug: &str, entry: &Entry) -> Result<(Dataset, EntryChange)> {
-    let entry_json = serde_json::to_string(entry)?;
-    let digest = sha256_hex(entry_json.as_bytes());
-    let known: Option<(String, String, String)> = datasets::table
-        .filter(datasets::slug.eq(slug))
-        .select((datasets::id, datasets::entry_sha256, datasets::open_type))
-        .first(conn)
-        .optional()?;
-    let now = now_naive();
-    let values = (
-        datasets::publisher.eq(&entry.publisher),
-        datasets::theme.eq(&entry.theme),
-        datasets::open_type.eq(entry.open_type.as_str()),
-        datasets::code.eq(&entry.code),
-        datasets::registration_code.eq(&entry.registration_code),
-        datasets::entry_json.eq(&entry_json),
-        datasets::entry_sha256.eq(&digest),
-        datasets::updated_at.eq(now),
-    );
-    let subject = format!("dataset:{slug}");
-    free_codes(conn, slug, entry)?;
-    let change = match known {
-        Some((id, known, _)) if known == digest => {
-            // Another entry may have taken its codes in an import that did not come to its end.
-            if entry.code.is_some() || entry.registration_code.is_some() {
-                let codes = (datasets::code.eq(&entry.code), datasets::registration_code.eq(&entry.registration_code));
-                diesel::update(datasets::table.find(&id)).set(codes).execute(conn)?;
-            }
-            EntryChange::Unchanged
-        }
-        Some((id, _, before)) => {
-            diesel::update(datasets::table.find(&id)).set(values).execute(conn)?;
-            put_relations(conn, &id, &entry.related)?;
-            let detail = json!({ "entry_sha256": digest, "open_type": entry.open_type, "open_type_before": before });
-            ledger::append(conn, Kind::DatasetUpdated, actor, &subject, &detail)?;
-            EntryChange::Updated
-        }
-        None => {
-            let id = uuid::Uuid::now_v7().to_string();
-            let row = (datasets::id.eq(&id), datasets::slug.eq(slug), datasets::created_at.eq(now), values);
-            diesel::insert_into(datasets::table).values(row).execute(conn)?;
-            put_relations(conn, &id, &entry.related)?;
-            let detail = json!({ "entry_sha256": digest, "open_type": entry.open_type });
-            ledger::append(conn, Kind::DatasetCreated, actor, &subject, &detail)?;
-            EntryChange::Created
-        }
-    };
-    Ok((find(conn, slug)?, change))
 }

@@ -37,6 +37,8 @@ pub enum VersionStatus {
     Published,
     /// A steward turned it down: it is never read.
     Refused,
+    /// Its dataset was withdrawn: it is never read again, also when the dataset is reopened.
+    Withdrawn,
 }
 
 impl VersionStatus {
@@ -46,11 +48,12 @@ impl VersionStatus {
             VersionStatus::Held => "held",
             VersionStatus::Published => "published",
             VersionStatus::Refused => "refused",
+            VersionStatus::Withdrawn => "withdrawn",
         }
     }
 
     fn parse(text: &str) -> Result<Self> {
-        let all = [VersionStatus::Held, VersionStatus::Published, VersionStatus::Refused];
+        let all = [VersionStatus::Held, VersionStatus::Published, VersionStatus::Refused, VersionStatus::Withdrawn];
         let found = all.into_iter().find(|status| status.as_str() == text);
         found.ok_or_else(|| Error::internal(anyhow::anyhow!("a version of the unknown status `{text}`")))
     }
@@ -373,6 +376,15 @@ pub fn add_version(conn: &mut Conn, actor: &str, dataset: &Dataset, new: NewVers
     let detail = json!({ "version": number, "object_sha256": row.object_sha256, "rows": row.row_count });
     ledger::append(conn, kind, actor, &format!("dataset:{}", dataset.slug), &detail)?;
     read(conn, row)
+}
+
+/// Takes back every version of a dataset that can be read or still could come to be; answers how many.
+pub(super) fn withdraw_versions(conn: &mut Conn, dataset_id: &str) -> Result<usize> {
+    let readable = [VersionStatus::Published.as_str(), VersionStatus::Held.as_str()];
+    let taken = versions::table.filter(versions::dataset_id.eq(dataset_id)).filter(versions::status.eq_any(readable));
+    let changed = diesel::update(taken).set(versions::status.eq(VersionStatus::Withdrawn.as_str())).execute(conn)?;
+    diesel::update(datasets::table.find(dataset_id)).set(datasets::version.eq(None::<i32>)).execute(conn)?;
+    Ok(changed)
 }
 
 /// Makes `number` the newest version, unless a newer one is published already.

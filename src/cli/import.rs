@@ -9,14 +9,14 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::{End, block_on};
 use crate::app::Parts;
-use crate::catalog::{self, EntryChange, Mistake};
+use crate::catalog::{self, Edition, EntryChange, Mistake};
 use crate::release::{Report, Watcher, check_folder, import_folder, unwatched};
 use crate::settings::Settings;
 
 /// Imports a folder and tells what became of each entry.
-pub(super) fn import(settings: &Settings, dir: &Path) -> Result<End> {
+pub(super) fn import(settings: &Settings, dir: &Path, reason: Option<&str>) -> Result<End> {
     let parts = Parts::open(settings)?;
-    let report = block_on(async { Ok(import_folder(&parts.tools(), dir, "service", bar).await?) })?;
+    let report = block_on(async { Ok(import_folder(&parts.tools(), dir, edition("service", reason), bar).await?) })?;
     parts.db.write_now(catalog::mark_first_import)?;
     for line in lines(&report) {
         println!("{line}");
@@ -27,12 +27,21 @@ pub(super) fn import(settings: &Settings, dir: &Path) -> Result<End> {
 }
 
 /// Says what is wrong with a folder's entries, and what their editors should look at.
-pub(super) fn check(settings: &Settings, dir: &Path) -> Result<End> {
+pub(super) fn check(settings: &Settings, dir: &Path, reason: Option<&str>) -> Result<End> {
     let parts = Parts::open(settings)?;
-    let folder = block_on(async { Ok(check_folder(&parts.tools(), dir).await?) })?;
+    let folder = block_on(async { Ok(check_folder(&parts.tools(), dir, &edition("service", reason)).await?) })?;
     println!("{} entries without a mistake; {} mistakes, {} remarks", folder.entries.len(), folder.mistakes.len(), folder.remarks.len());
     tell(&folder.mistakes, &folder.remarks);
     Ok(if folder.mistakes.is_empty() { End::Well } else { End::Found })
+}
+
+/// Who changes the list from the command line, and why.
+pub(super) fn edition(actor: &str, reason: Option<&str>) -> Edition {
+    let edition = Edition::by(actor);
+    match reason {
+        Some(reason) => edition.because(reason),
+        None => edition,
+    }
 }
 
 fn tell(mistakes: &[Mistake], remarks: &[Mistake]) {

@@ -2,8 +2,10 @@
 //! that selects every column on both.
 
 mod joins;
+mod list;
 mod usage;
 
+pub use list::{list_changes, list_entries};
 pub use usage::{deletion_proofs, grant_usage, marks, usage_days};
 
 diesel::table! {
@@ -59,6 +61,7 @@ diesel::table! {
         updated_at -> Timestamp,
         code -> Nullable<Text>,
         registration_code -> Nullable<Text>,
+        state -> Text,
     }
 }
 

@@ -102,7 +102,7 @@ pub enum Fault {
 
 impl From<Error> for Fault {
     fn from(error: Error) -> Self {
-        if matches!(error, Error::NotFound { .. }) { Fault::NotFound(error.to_string()) } else { Fault::Other(error) }
+        if matches!(error, Error::NotFound { .. } | Error::Withdrawn(_)) { Fault::NotFound(error.to_string()) } else { Fault::Other(error) }
     }
 }
 

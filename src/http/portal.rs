@@ -7,6 +7,7 @@ pub mod factor;
 pub mod firm;
 pub mod home;
 pub mod login;
+pub mod open_list;
 mod record;
 pub mod register;
 pub mod registration;
@@ -251,6 +252,8 @@ pub fn error_page(error: &Error, page: &Shown, id: &str, mut response: HttpRespo
     let kind = error.kind();
     let detail = match (error, page.language) {
         (Error::NotFound { name, .. }, Language::Zh) => format!("没有找到“{name}”。请核对地址，或者返回清单查找。"),
+        (Error::Withdrawn(_), Language::Zh) => "该数据集已从开放清单中撤回，原因见“清单变更”（/open-list）。".to_owned(),
+        (Error::Suspended(_), Language::Zh) => "该数据集已暂停开放，原因见其页面。".to_owned(),
         (Error::Forbidden(_), Language::Zh) => format!("当前账户不能使用此页面，或不能进行此操作。如有疑问，请联系系统管理员。（{error}）"),
         (other, Language::Zh | Language::En) => other.to_string(),
     };

@@ -75,6 +75,8 @@ const FORBIDDEN: Kind = kind("forbidden", StatusCode::FORBIDDEN, "不允许此�
 const NOT_FOUND: Kind = kind("not-found", StatusCode::NOT_FOUND, "未找到", "Not found");
 const METHOD: Kind =
     kind("method-not-allowed", StatusCode::METHOD_NOT_ALLOWED, "此地址不支持该方法", "This address does not take the method");
+const SUSPENDED: Kind = kind("dataset-suspended", StatusCode::FORBIDDEN, "数据集已暂停开放", "The dataset is suspended");
+const WITHDRAWN: Kind = kind("dataset-withdrawn", StatusCode::GONE, "数据集已撤回", "The dataset was withdrawn");
 const CONFLICT: Kind = kind("conflict", StatusCode::CONFLICT, "与当前状态冲突", "In conflict with the present state");
 const TOO_LARGE: Kind = kind("too-large", StatusCode::PAYLOAD_TOO_LARGE, "请求过大", "Too large");
 const MEDIA_TYPE: Kind =
@@ -106,6 +108,8 @@ pub const KINDS: &[Kind] = &[
     FORBIDDEN,
     NOT_FOUND,
     METHOD,
+    SUSPENDED,
+    WITHDRAWN,
     CONFLICT,
     TOO_LARGE,
     MEDIA_TYPE,
@@ -132,6 +136,8 @@ impl Error {
             Error::SecondFactorEnrolmentRequired => ENROLMENT,
             Error::Forbidden(_) => FORBIDDEN,
             Error::NotFound { .. } => NOT_FOUND,
+            Error::Suspended(_) => SUSPENDED,
+            Error::Withdrawn(_) => WITHDRAWN,
             Error::Conflict(_) => CONFLICT,
             Error::TooLarge(_) => TOO_LARGE,
             Error::UnsupportedMediaType(_) => MEDIA_TYPE,

@@ -183,7 +183,7 @@ struct Found {
 }
 
 fn holders(conn: &mut crate::db::Conn, slug: &str) -> Result<Vec<Held>> {
-    let dataset = catalog::find(conn, slug)?;
+    let dataset = catalog::find_any(conn, slug)?;
     let mut holders = Vec::new();
     for grant in grants::of_dataset(conn, &dataset)? {
         let numbers = release::versions_of(conn, &grant.id)?;

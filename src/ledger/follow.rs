@@ -5,7 +5,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use diesel::prelude::*;
 
-use super::{Kind, Topic};
+use super::Kind;
+use super::kinds::Topic;
 use crate::db::schema::ledger;
 use crate::db::{Conn, Db};
 use crate::error::Result;
@@ -136,6 +137,7 @@ pub(super) fn news(conn: &mut Conn, after: i64) -> Result<Marks> {
         marks.raise(match Kind::named(&kind).map(Kind::topic) {
             Some(Topic::List) => Marks { list: seq, ..Marks::default() },
             Some(Topic::Firms) => Marks { firms: seq, ..Marks::default() },
+            Some(Topic::Words) => Marks { list: seq, firms: seq, ..Marks::default() },
             Some(Topic::Grants) => Marks { grants: seq, ..Marks::default() },
             Some(Topic::Keys) => Marks { keys: seq, ..Marks::default() },
             Some(Topic::Other) => Marks::default(),
@@ -164,6 +166,14 @@ pub fn list_changes(conn: &mut Conn, after: i64, limit: i64) -> Result<Vec<(i64,
 pub fn last_entry(conn: &mut Conn) -> Result<i64> {
     let last: Option<i64> = ledger::table.select(diesel::dsl::max(ledger::seq)).first(conn)?;
     Ok(last.unwrap_or(0))
+}
+
+/// Who wrote an entry.
+///
+/// # Errors
+/// When the database does not answer.
+pub fn actor_of(conn: &mut Conn, seq: i64) -> Result<Option<String>> {
+    Ok(ledger::table.find(seq).select(ledger::actor).first(conn).optional()?)
 }
 
 /// The hash of an entry.

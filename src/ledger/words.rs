@@ -13,7 +13,9 @@ use utoipa::ToSchema;
 
 use super::{Kind, LedgerEntry, append};
 use crate::crypto::{hex, random_bytes, sha256_hex, unhex};
-use crate::db::schema::{applications, datasets, deletion_proofs, firms, grants, ledger, ledger_words, sanctions, use_reports, versions};
+use crate::db::schema::{
+    applications, datasets, deletion_proofs, firms, grants, ledger, ledger_words, list_changes, sanctions, use_reports, versions,
+};
 use crate::db::{Conn, lock_ledger};
 use crate::error::{Error, Result};
 
@@ -215,7 +217,9 @@ fn forget(conn: &mut Conn, said_in: &str, subject: &str, words: &str) -> Result<
         "dataset" => {
             let ids = datasets::table.filter(datasets::slug.eq(id)).select(datasets::id);
             let shown = versions::table.filter(versions::dataset_id.eq_any(ids)).filter(versions::resolution.eq(words));
-            diesel::update(shown).set(versions::resolution.eq(TAKEN_OUT)).execute(conn)?
+            diesel::update(shown).set(versions::resolution.eq(TAKEN_OUT)).execute(conn)?;
+            let shown = list_changes::table.filter(list_changes::slug.eq(id)).filter(list_changes::reason.eq(words));
+            diesel::update(shown).set(list_changes::reason.eq(TAKEN_OUT)).execute(conn)?
         }
         _ => 0,
     };

@@ -15,7 +15,7 @@ use serde_json::json;
 
 use super::store::{self, NewRelease};
 use crate::catalog::{
-    self, Dataset, DatasetKind, Entry, Field, Findings, MEMBERS_AT_ONCE, NewVersion, OpenType, Part, Scheme, Sensitivity, Version,
+    self, Dataset, DatasetKind, Entry, Field, Findings, MEMBERS_AT_ONCE, NewVersion, OpenType, Part, Scheme, Sensitivity, State, Version,
     VersionStatus,
 };
 use crate::db::{Conn, Db, blocking, lock_ledger};
@@ -159,7 +159,8 @@ pub async fn publish_file(
     let (dataset, base) = tools
         .db
         .read(move |conn| {
-            let dataset = catalog::find(conn, &name)?;
+            let dataset = catalog::find_any(conn, &name)?;
+            require_listed(&dataset)?;
             let base = if mode == PublishMode::Append { Some(appendable(conn, &dataset)?) } else { None };
             Ok((dataset, base))
         })
@@ -175,7 +176,8 @@ pub async fn publish_file(
     let write = move |conn: &mut Conn| {
         // Of two who publish at the same time, the second looks at what the first has written.
         lock_ledger(conn)?;
-        let now = catalog::find(conn, &dataset.slug)?;
+        let now = catalog::find_any(conn, &dataset.slug)?;
+        require_listed(&now)?;
         if now.entry != dataset.entry {
             return Err(Error::Conflict("the dataset's entry changed while the file was read; publish the file again".to_owned()));
         }
@@ -193,6 +195,11 @@ pub async fn publish_file(
         Ok(published)
     };
     tools.db.write(write).await.map(Ok)
+}
+
+/// Data comes into what the list has; a dataset that is suspended may be mended so.
+fn require_listed(dataset: &Dataset) -> Result<()> {
+    if dataset.state == State::Withdrawn { dataset.require_published() } else { Ok(()) }
 }
 
 /// The version to which rows can be appended: the newest one, when nothing is held behind it, when it has the entry's columns, and, in a
@@ -265,6 +272,10 @@ async fn prepare(
             && counted
             && same_columns(&version, entry)
         {
+            if version.status == VersionStatus::Withdrawn {
+                let detail = format!("this is the file of version {}, which was withdrawn with its dataset; mend it first", version.number);
+                return Ok(Err(Refusal::whole(detail)));
+            }
             return Ok(Ok(Prepared::Unchanged(Box::new(version))));
         }
     }
@@ -278,7 +289,7 @@ async fn prepare(
 /// When it is not held.
 pub fn resolve_version(conn: &mut Conn, actor: &str, slug: &str, number: i32, publish: bool, reason: &str) -> Result<Version> {
     lock_ledger(conn)?;
-    let dataset = catalog::find(conn, slug)?;
+    let dataset = catalog::find_any(conn, slug)?;
     let version = catalog::resolve(conn, actor, &dataset, number, publish, reason)?;
     release_public(conn, slug)?;
     Ok(version)
@@ -466,7 +477,7 @@ fn declared(entry: &Entry, base: Option<&Version>) -> Vec<Declared> {
 /// # Errors
 /// When the database does not answer.
 fn release_public(conn: &mut Conn, slug: &str) -> Result<()> {
-    let dataset = catalog::find(conn, slug)?;
+    let dataset = catalog::find_any(conn, slug)?;
     if dataset.entry.open_type != OpenType::Unconditional {
         return Ok(());
     }

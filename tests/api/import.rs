@@ -6,7 +6,7 @@ use qingdan::release::{Report, import_folder, unwatched};
 use crate::support::{Folder, TestApp, entry};
 
 async fn import(app: &TestApp, folder: &Folder) -> Report {
-    import_folder(&app.app.tools(), folder.path(), "service", unwatched).await.unwrap()
+    import_folder(&app.app.tools(), folder.path(), qingdan::catalog::Edition::by("service").because("a test"), unwatched).await.unwrap()
 }
 
 fn mistakes(report: &Report, folder: &Folder) -> Vec<String> {

@@ -79,7 +79,7 @@ fn fill(conn: &mut Conn, themes: &toml::Table) -> Result<()> {
     }
     for one in lines("entries.jsonl") {
         let entry = entry(&one);
-        let (dataset, _) = catalog::put_entry(conn, "test", one["slug"].as_str().unwrap(), &entry)?;
+        let (dataset, _) = catalog::put_entry(conn, &mut catalog::Edition::by("test"), one["slug"].as_str().unwrap(), &entry)?;
         if entry.open_type == catalog::OpenType::Unconditional {
             let fields: Vec<Field> = entry.fields.clone();
             let findings = Findings { profile: Some(profile(&one)), report: None };

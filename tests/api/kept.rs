@@ -13,7 +13,10 @@ async fn import_elsewhere(app: &TestApp, folder: &Folder) {
     let tools = app.app.tools();
     let url = app.app.settings.database_url.expose();
     let db = if url.starts_with("postgres") { Db::connect(url).unwrap() } else { tools.db.clone() };
-    let report = import_folder(&Tools { db, ..tools }, folder.path(), "service", unwatched).await.unwrap();
+    let report =
+        import_folder(&Tools { db, ..tools }, folder.path(), qingdan::catalog::Edition::by("service").because("a test"), unwatched)
+            .await
+            .unwrap();
     assert!(report.mistakes.is_empty(), "{:?}", report.mistakes);
 }
 

@@ -62,5 +62,6 @@ mod support;
 mod tpch;
 mod trace;
 mod versions;
+mod withdrawal;
 mod workflow;
 mod workflow_paths;

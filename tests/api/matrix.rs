@@ -47,6 +47,14 @@ const EXPECTED: &[Line] = &[
     ("compare_versions", [401, 403, 200, 403, 403, 403, 403, 403, 403]),
     ("find_offer", [200; 9]),
     ("find_citation", [200; 9]),
+    ("list_list_versions", [200; 9]),
+    ("compare_list_versions", [200; 9]),
+    ("find_dataset_history", [200; 9]),
+    // Of a dataset that is not there: 404 means that the caller got that far.
+    ("suspend_dataset", [401, 403, 403, 403, 403, 404, 404, 404, 403]),
+    ("restore_dataset", [401, 403, 403, 403, 403, 403, 404, 404, 403]),
+    ("withdraw_dataset", [401, 403, 403, 403, 403, 403, 404, 404, 403]),
+    ("reopen_dataset", [401, 403, 403, 403, 403, 403, 404, 404, 403]),
     ("list_publishers", [200; 9]),
     ("list_themes", [200; 9]),
     ("list_subject_classes", [200; 9]),
@@ -316,8 +324,12 @@ impl World {
             let url = app.post_as(signing, grant, &json!({})).await.expect(201).json()["url"].as_str().unwrap().to_owned();
             return (url.strip_prefix(&app.url).unwrap().to_owned(), None);
         }
+        let slug = match operation {
+            "suspend_dataset" | "restore_dataset" | "withdraw_dataset" | "reopen_dataset" => "none",
+            _ => "community-health-visits",
+        };
         let mut path = template
-            .replace("{slug}", "community-health-visits")
+            .replace("{slug}", slug)
             .replace("{version}", "1")
             .replace("{syntax}", "ttl")
             .replace("{action}", "nothing")
@@ -386,6 +398,8 @@ impl World {
             | "suspend_client"
             | "resume_client" => Some(json!({ "reason": "for the matrix" })),
             "create_application_report" | "rotate_keys" => Some(json!({})),
+            "suspend_dataset" | "withdraw_dataset" => Some(json!({ "ground": "other", "reason": "for the matrix" })),
+            "restore_dataset" | "reopen_dataset" => Some(json!({ "reason": "for the matrix" })),
             "publish_version" => Some(json!({ "upload": "none" })),
             "resolve_version" => Some(json!({ "publish": true, "reason": "for the matrix" })),
             "create_person" => {

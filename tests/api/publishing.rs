@@ -203,7 +203,14 @@ async fn a_steward_reaches_the_own_publisher_only() {
     let (app, steward) = with_things(&[]).await;
     let folder = Folder::new();
     folder.write("publishers.toml", "[other]\nname = { zh = \"别处\", en = \"Other\" }\n");
-    qingdan::release::import_folder(&app.app.tools(), folder.path(), "service", qingdan::release::unwatched).await.unwrap();
+    qingdan::release::import_folder(
+        &app.app.tools(),
+        folder.path(),
+        qingdan::catalog::Edition::by("service").because("a test"),
+        qingdan::release::unwatched,
+    )
+    .await
+    .unwrap();
     let stranger = app.staff(&["steward"], Some("other")).await.token;
     let upload = app.upload(&stranger, "x.csv", b"code,n\nc,3\n").await;
     let body = json!({ "upload": upload });
@@ -296,8 +303,14 @@ async fn a_dataset_that_becomes_open_is_looked_at_anew() {
     folder.write("things/dataset.toml", &conditional);
     let app = TestApp::start(Some(folder.path()), &[]).await;
     let import = async || {
-        let report =
-            qingdan::release::import_folder(&app.app.tools(), folder.path(), "service", qingdan::release::unwatched).await.unwrap();
+        let report = qingdan::release::import_folder(
+            &app.app.tools(),
+            folder.path(),
+            qingdan::catalog::Edition::by("service").because("a test"),
+            qingdan::release::unwatched,
+        )
+        .await
+        .unwrap();
         assert!(report.mistakes.is_empty(), "{:?}", report.mistakes);
         report.outcomes.into_iter().next().unwrap()
     };
@@ -336,7 +349,14 @@ async fn rows_are_not_appended_under_other_columns() {
     // The entry loses a column, and its data file is not there yet: the newest version still has it.
     let narrow = crate::support::entry("things", FIELDS);
     let entry: qingdan::catalog::Entry = toml::from_str(&narrow).unwrap();
-    app.app.db.write(move |conn| qingdan::catalog::put_entry(conn, "service", "things", &entry).map(|_changed| ())).await.unwrap();
+    app.app
+        .db
+        .write(move |conn| {
+            qingdan::catalog::put_entry(conn, &mut qingdan::catalog::Edition::by("service").because("a test"), "things", &entry)
+                .map(|_changed| ())
+        })
+        .await
+        .unwrap();
     let upload = app.upload(&steward, "more.csv", b"code,n\nz,9\n").await;
     let job = app.publish(&steward, "things", &upload, "append").await;
     assert!(job["problem"]["detail"].as_str().unwrap().contains("other columns than version 1"), "{job}");

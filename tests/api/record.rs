@@ -304,7 +304,7 @@ async fn what_editors_should_look_at_is_told_and_stops_nothing() {
     let text = read(&folder, "things")
         .replace("title = { zh = \"xzqhdm\", en = \"xzqhdm\" }", "title = { zh = \"行政区划代码\", en = \"xzqhdm\" }");
     folder.write("things/dataset.toml", text.replace("CC0-1.0", "https://example.org/terms").replace("zh = \"说明\"", "zh = \"暂无\""));
-    let remarks = check_folder(&app.app.tools(), folder.path()).await.unwrap().remarks;
+    let remarks = check_folder(&app.app.tools(), folder.path(), &"service".into()).await.unwrap().remarks;
     let said: Vec<String> = remarks.iter().map(|remark| format!("{}: {}", remark.key.clone().unwrap(), remark.detail)).collect();
     for wanted in [
         "fields[0].name: field `xzqhdm`: these are the initials of “行政区划代码” in pinyin",

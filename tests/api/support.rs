@@ -16,6 +16,7 @@ use std::thread::JoinHandle;
 
 use actix_web::dev::ServerHandle;
 use qingdan::app::{App, Application, Parts};
+use qingdan::catalog::Edition;
 use qingdan::release::{import_folder, unwatched};
 use qingdan::settings::Settings;
 use tempfile::TempDir;
@@ -67,7 +68,7 @@ impl TestApp {
 
     /// Imports a folder once more.
     pub async fn import(&self, folder: &Folder) {
-        let report = import_folder(&self.app.tools(), folder.path(), "service", unwatched).await.unwrap();
+        let report = import_folder(&self.app.tools(), folder.path(), Edition::by("service").because("a test"), unwatched).await.unwrap();
         assert!(report.mistakes.is_empty(), "{:?}", report.mistakes);
     }
 

@@ -10,8 +10,14 @@ async fn with_versions(versions: &[(&[&str], &str)], head: &str) -> TestApp {
     for (fields, csv) in versions {
         folder.write("things/data.csv", csv);
         folder.write("things/dataset.toml", entry("things", fields).replace("data = ", &format!("{head}data = ")));
-        let report =
-            qingdan::release::import_folder(&app.app.tools(), folder.path(), "service", qingdan::release::unwatched).await.unwrap();
+        let report = qingdan::release::import_folder(
+            &app.app.tools(),
+            folder.path(),
+            qingdan::catalog::Edition::by("service").because("a test"),
+            qingdan::release::unwatched,
+        )
+        .await
+        .unwrap();
         assert!(report.mistakes.is_empty(), "{:?}", report.mistakes);
     }
     app
@@ -159,7 +165,14 @@ async fn a_version_that_was_never_public_stays_closed_with_its_profile() {
         .write("things/dataset.toml", open.replace("open_type = \"unconditional\"\n", &format!("open_type = \"conditional\"\n{reasons}")));
     let app = TestApp::start(Some(folder.path()), &[]).await;
     folder.open("things", &["code:string"], "code\nplain\n");
-    let report = qingdan::release::import_folder(&app.app.tools(), folder.path(), "service", qingdan::release::unwatched).await.unwrap();
+    let report = qingdan::release::import_folder(
+        &app.app.tools(),
+        folder.path(),
+        qingdan::catalog::Edition::by("service").because("a test"),
+        qingdan::release::unwatched,
+    )
+    .await
+    .unwrap();
     assert_eq!(report.outcomes[0].version, Some((2, 1)), "{:?}", report.mistakes);
     assert!(app.get("/api/v1/datasets/things/profile").await.expect(200).text().contains("plain"));
     for path in ["profile?version=1", "rows?version=1", "download?version=1", "diff?from=1&to=2"] {

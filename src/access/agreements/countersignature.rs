@@ -78,7 +78,7 @@ fn statement(conn: &mut Conn, key: &AgreementKey, id: &str) -> Result<Statement>
     let named = agreement.text.lines().find_map(|line| line.strip_prefix("Publisher: ").map(str::to_owned));
     let publisher = match named {
         Some(publisher) => publisher,
-        None => catalog::find(conn, &application.dataset)?.entry.publisher,
+        None => catalog::find_any(conn, &application.dataset)?.entry.publisher,
     };
     let known = catalog::publishers(conn)?.into_iter().find(|known| known.slug == publisher);
     let jwk = agreement.firm_jwk.as_ref().map(|jwk| PublicKey::parse("/firm_jwk", jwk)).transpose()?;

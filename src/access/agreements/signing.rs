@@ -98,7 +98,8 @@ fn find_signable(conn: &mut Conn, caller: &Caller, id: &str) -> Result<Agreement
         return Err(Error::not_found("agreement", id));
     }
     let application = applications::find(conn, &agreement.application_id)?;
-    let dataset = catalog::find(conn, &application.dataset)?;
+    let dataset = catalog::find_any(conn, &application.dataset)?;
+    dataset.require_published()?;
     agreement.policy.require_allowed(&dataset.entry)?;
     if agreement.status == "drawn" {
         applications::require_approvable(conn, &application, &application.granted(), &dataset)?;

@@ -67,7 +67,7 @@ impl<'a> Review<'a> {
         if !turn.row.was_submitted {
             return Err(Error::not_found("application", id));
         }
-        let dataset = catalog::find(conn, &turn.application.dataset)?;
+        let dataset = catalog::find_any(conn, &turn.application.dataset)?;
         check_four_eyes(reviewer, &dataset)?;
         turn.application.require(step)?;
         Ok(Review { reviewer, turn, dataset })

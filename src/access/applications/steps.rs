@@ -302,6 +302,7 @@ fn check_same_reach(application: &Application, new: &NewApplication) -> Result<(
 
 fn dataset_of(conn: &mut Conn, new: &NewApplication) -> Result<Dataset> {
     let dataset = catalog::find(conn, &new.dataset)?;
+    dataset.require_published()?;
     if dataset.entry.open_type != OpenType::Conditional {
         let kind = dataset.entry.open_type.as_str();
         return Err(Error::invalid("/dataset", format!("only a conditional dataset is applied for; `{}` is {kind}", new.dataset)));

@@ -6,6 +6,7 @@ diesel::joinable!(datasets -> publishers (publisher));
 diesel::joinable!(datasets -> themes (theme));
 diesel::joinable!(relations -> datasets (dataset_id));
 diesel::joinable!(versions -> datasets (dataset_id));
+diesel::joinable!(list_changes -> datasets (dataset_id));
 diesel::joinable!(people -> publishers (publisher));
 diesel::joinable!(people -> firms (firm_id));
 diesel::joinable!(sessions -> people (person_id));
@@ -35,6 +36,8 @@ diesel::allow_tables_to_appear_in_same_query!(
     themes,
     subject_classes,
     datasets,
+    list_entries,
+    list_changes,
     relations,
     versions,
     parts,

@@ -19,6 +19,8 @@ pub(super) struct Confirm {
     pub action: String,
     /// What the form says to be meant: the id of the thing.
     pub confirmed: String,
+    /// What else the form says, without being shown.
+    pub also: Vec<(&'static str, String)>,
     /// The label of the reason and what was typed, where one is asked for.
     pub reason: Option<(&'static str, String)>,
     /// What the button does.

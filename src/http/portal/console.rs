@@ -1,6 +1,7 @@
 //! The console: the queue of applications, their review, the grants, and the firms. 工作台
 
 pub mod application;
+pub mod datasets;
 pub mod firms;
 pub mod grants;
 pub mod queue;

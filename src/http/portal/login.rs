@@ -90,6 +90,8 @@ pub(super) fn explain(w: Words, error: &Error) -> Option<String> {
         | Error::PasswordChangeRequired
         | Error::SecondFactorEnrolmentRequired
         | Error::Forbidden(_)
+        | Error::Suspended(_)
+        | Error::Withdrawn(_)
         | Error::NotFound { .. }
         | Error::TooLarge(_)
         | Error::UnsupportedMediaType(_)

@@ -151,6 +151,7 @@ fn chinese(form: &str, pointer: &str) -> Option<&'static str> {
             "kind" => "不接受此类文件；可上传 PDF、PNG、JPEG、TXT、DOCX、XLSX，文件名须带相应扩展名。",
             _ => "请选择一个文件。",
         },
+        "ground" => "请选择原因类别。",
         "name" => match form {
             "registration" => "请填写企业名称，2 至 200 个字符，不得含有不可见字符。",
             "document" => "文件名须为 1 至 200 个字符，不以点开头，不含路径和不可见字符。",
@@ -225,6 +226,10 @@ fn said(w: Words, done: &str) -> Option<&'static str> {
         "firm-suspension" => w.t("企业已暂停。", "The firm is suspended."),
         "firm-resumption" => w.t("企业已恢复。", "The firm is resumed."),
         "firm-revocation" => w.t("企业注册已撤销。", "The firm’s registration is revoked."),
+        "dataset-suspension" => w.t("数据集已暂停开放。", "The dataset is suspended. Nothing of it is given out."),
+        "dataset-restoration" => w.t("数据集已恢复开放。", "The dataset is given out again."),
+        "dataset-withdrawal" => w.t("数据集已撤回。", "The dataset is withdrawn."),
+        "dataset-reopening" => w.t("数据集已重新开放，等待发布新的数据。", "The dataset is reopened. It waits for new data."),
         _ => return None,
     })
 }

@@ -1,5 +1,7 @@
 //! What pages say of applications, agreements and grants, in both languages.
 
+mod list;
+
 use chrono::NaiveDateTime;
 
 use super::Words;

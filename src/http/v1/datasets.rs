@@ -7,7 +7,8 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::app::App;
 use crate::catalog::{
-    self, Dataset, DatasetKind, Due, Entry, Field, Grading, OpenType, Publisher, RelatedDataset, SubjectClass, Text, Theme, Version,
+    self, Dataset, DatasetKind, Due, Entry, Field, Grading, ListChange, OpenType, Publisher, RelatedDataset, State, SubjectClass, Text,
+    Theme, Version,
 };
 use crate::clock::{now_naive, shanghai};
 use crate::error::Result;
@@ -38,6 +39,8 @@ pub struct DatasetSummary {
     pub theme: String,
     /// How far it is open.
     pub open_type: OpenType,
+    /// Whether it is given out, or suspended.
+    pub state: State,
     /// Whether its data is made up.
     pub synthetic: bool,
     /// The newest version's number.
@@ -56,6 +59,7 @@ impl From<Dataset> for DatasetSummary {
             publisher: dataset.entry.publisher,
             theme: dataset.entry.theme,
             open_type: dataset.entry.open_type,
+            state: dataset.state,
             synthetic: dataset.entry.synthetic,
             version: dataset.version,
             updated_at: dataset.updated_at,
@@ -87,6 +91,11 @@ pub struct DatasetDetail {
     /// Of a collection that is open to everybody, where all its files can be had as one tar archive.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub archive: Option<String>,
+    /// Whether it is given out: one that is suspended has neither a version nor examples for that time.
+    pub state: State,
+    /// Of one that is suspended, since when and why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub suspension: Option<ListChange>,
     /// When it came into the list.
     #[schema(value_type = String, format = DateTime)]
     #[serde(serialize_with = "crate::clock::serialize")]
@@ -174,17 +183,20 @@ pub fn combination(conn: &mut crate::db::Conn, dataset: &Dataset) -> Result<Opti
 /// When there is none of that name.
 pub fn detail(conn: &mut crate::db::Conn, slug: &str) -> Result<DatasetDetail> {
     let dataset = catalog::find(conn, slug)?;
+    let suspension = catalog::standing(conn, &dataset)?;
     let version = catalog::latest_version(conn, &dataset)?.map(|(version, _)| version);
     let open = dataset.entry.open_type == OpenType::Unconditional && version.is_some();
     let mut entry = dataset.entry;
     let contact = entry.contact.take().unwrap_or_default().or(&catalog::publisher_contact(conn, &entry.publisher)?);
     entry.contact = contact.is_reachable().then_some(contact);
     let newest = version.as_ref().map(|version| shanghai(version.created_at).date());
-    let due = catalog::due(&entry, newest, shanghai(now_naive()).date());
+    // Of what is not given out, nothing is late.
+    let due = catalog::due(&entry, newest, shanghai(now_naive()).date()).filter(|_| suspension.is_none());
     let others = catalog::related(conn, slug, &entry)?;
     if let Some(version) = &version {
         entry.fields = catalog::with_types(entry.fields, &version.fields);
     }
+    catalog::forget_unlisted(conn, &mut entry)?;
     let suits = |format: &Format| version.as_ref().is_some_and(|version| open && format.suits(&version.fields, version.row_count));
     let formats: Vec<Format> = Format::ALL.into_iter().filter(suits).collect();
     let downloads = formats
@@ -196,6 +208,8 @@ pub fn detail(conn: &mut crate::db::Conn, slug: &str) -> Result<DatasetDetail> {
         archive,
         due,
         others,
+        state: dataset.state,
+        suspension,
         slug: dataset.slug,
         entry,
         version: dataset.version,
@@ -216,6 +230,7 @@ pub async fn list_versions(_caller: Caller, app: web::Data<App>, path: web::Path
         .db
         .read(move |conn| {
             let dataset = catalog::find(conn, &slug)?;
+            dataset.require_published()?;
             catalog::versions(conn, &dataset)
         })
         .await?;

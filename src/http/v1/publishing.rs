@@ -118,7 +118,10 @@ pub async fn publish_version(
     let (slug, Publication { upload, mode }) = (path.into_inner().slug, body.into_inner());
     let ordered = app.db.write(move |conn| {
         let (actor, subject) = (caller.actor(), format!("dataset:{slug}"));
-        stewarded(conn, &caller, &slug)?;
+        let dataset = stewarded(conn, &caller, &slug)?;
+        if dataset.state == catalog::State::Withdrawn {
+            dataset.require_published()?;
+        }
         let found = uploads::find(conn, &actor, &upload)?;
         if !found.is_complete() {
             let detail = format!("the upload has {} of {} bytes; send the rest first", found.offset_bytes, found.size_bytes);
@@ -151,7 +154,7 @@ pub async fn list_all_versions(
     let slug = path.into_inner().slug;
     let found = app.db.read(move |conn| {
         let dataset = match caller.with_role(&[Role::Reviewer, Role::Auditor]) {
-            Ok(_) => catalog::find(conn, &slug)?,
+            Ok(_) => catalog::find_any(conn, &slug)?,
             Err(_) => stewarded(conn, &caller, &slug)?,
         };
         let versions = catalog::all_versions(conn, &dataset)?;
@@ -208,7 +211,7 @@ pub async fn download_rejects(caller: Caller, app: web::Data<App>, path: web::Pa
 /// The dataset, which the caller stewards.
 fn stewarded(conn: &mut Conn, caller: &Caller, slug: &str) -> Result<Dataset> {
     caller.with_role(&[Role::Steward])?;
-    let dataset = catalog::find(conn, slug)?;
+    let dataset = catalog::find_any(conn, slug)?;
     access::check_steward(caller, &dataset)?;
     Ok(dataset)
 }

@@ -109,9 +109,7 @@ pub async fn list_rows(
         Ok((rows, body, sha256))
     });
     let (rows, body, sha256) = written.await?;
-    if let Some(watch) = &mut watch {
-        watch.holds().await?;
-    }
+    watch.holds().await?;
     let known = request.headers().get(IF_NONE_MATCH).and_then(|value| value.to_str().ok()).is_some_and(|list| matches_any(list, &sha256));
     let mut response = if known { HttpResponse::NotModified() } else { HttpResponse::Ok() };
     describe(&mut response, &app, &release);
@@ -121,9 +119,7 @@ pub async fn list_rows(
     if known {
         return Ok(response.finish());
     }
-    if let Some(watch) = &watch {
-        watch.take(rows.count(), body.len() as u64)?;
-    }
+    watch.take(rows.count(), body.len() as u64)?;
     app.usage.add(&key, body.len() as u64);
     Ok(response.content_type(encoding.content_type()).body(body))
 }

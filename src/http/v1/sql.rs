@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 
 use super::download::cite;
 use crate::access::Read;
-use crate::app::{App, Watch, watched};
+use crate::app::{App, Watch, metered, watched};
 use crate::catalog;
 use crate::engine::QueryStats;
 use crate::error::{Error, Result};
@@ -90,7 +90,7 @@ pub async fn run_query(caller: Caller, app: web::Data<App>, request: HttpRequest
     let checked = checked.within(sandbox)?;
     let versions: Vec<String> = tables.iter().map(|(_, release)| format!("{}@{}", release.dataset().slug, release.version())).collect();
     let answer = sql::run(&app.engine, checked, tables.clone(), bounds, encoding).await?;
-    if let (Some(summary), Some(watch)) = (&answer.summary, watches.first()) {
+    if let (Some(summary), Some(watch)) = (&answer.summary, metered(&watches)) {
         watch.require(summary.row_count, 0)?;
     }
     let (rows, mut told) = (answer.rows, 0);
@@ -161,16 +161,16 @@ fn bounds(limits: &TierLimits, limit: Option<u64>) -> Result<Bounds> {
     Ok(Bounds { rows, bytes: query_bytes, time: Duration::from_secs(query_seconds) })
 }
 
-/// What a query reads: the releases, the watches over those that are sensitive, and the sandbox, where one of them is for that alone.
+/// What a query reads: the releases, the watches over them, and the sandbox, where one of them is for that alone.
 type Readable = (Vec<(TableName, Arc<Release>)>, Vec<Watch>, Option<Sandbox>);
 
-/// A release for each dataset of a query, as a read of rows takes it, and the watches over those that are sensitive.
+/// A release for each dataset of a query, as a read of rows takes it, and the watches over them.
 async fn releases(app: &Arc<App>, caller: &Caller, tables: &[TableName]) -> Result<Readable> {
     let (mut found, mut watches, mut sandbox) = (Vec::with_capacity(tables.len()), Vec::new(), None);
     for table in tables {
         match app.release(caller, &table.slug, Read::query(table.version)).await {
             Ok(allowed) => {
-                watches.extend(Watch::over(app, caller, &allowed, Read::query(table.version)));
+                watches.push(Watch::over(app, caller, &allowed, Read::query(table.version)));
                 sandbox = sandbox.or(allowed.sandbox);
                 found.push((table.clone(), allowed.release));
             }

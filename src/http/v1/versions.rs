@@ -94,6 +94,7 @@ pub async fn find_version(_caller: Caller, app: web::Data<App>, path: web::Path<
     let slug = path.into_inner().slug;
     let found = app.db.read(move |conn| {
         let dataset = catalog::find(conn, &slug)?;
+        dataset.require_published()?;
         catalog::version(conn, &dataset, number)
     });
     Ok(web::Json(found.await?.into()))
@@ -115,6 +116,7 @@ pub async fn find_profile(
     let slug = path.into_inner().slug;
     let found = app.db.read(move |conn| {
         let dataset = catalog::find(conn, &slug)?;
+        dataset.require_published()?;
         if dataset.entry.open_type != OpenType::Unconditional {
             return Err(Error::Forbidden(format!("`{slug}` is not open to everybody: its publisher alone sees what a version holds")));
         }
@@ -171,7 +173,7 @@ pub async fn compare_versions(
     let query = DiffQuery { change: parameters.change, limit: parse_limit(parameters.limit.as_deref(), 1000)? as usize, offset };
     let next = offset + query.limit;
     let diff = read::diff(&app.engine, &from, &to, query, Duration::from_secs(limits.query_seconds)).await?;
-    for watch in watches.iter_mut().flatten() {
+    for watch in &mut watches {
         watch.holds().await?;
     }
     let row_count = serde_json::from_str::<Vec<&serde_json::value::RawValue>>(diff.rows.get())?.len() as u64;
@@ -186,7 +188,7 @@ pub async fn compare_versions(
         next_cursor: diff.more.then(|| crate::http::page::cursor(&list, &next.to_string())),
     };
     let body = serde_json::to_vec(&page)?;
-    if let Some(watch) = watches.iter().flatten().next() {
+    if let Some(watch) = watches.first() {
         watch.take(row_count, body.len() as u64)?;
     }
     app.usage.add(&key, body.len() as u64);

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::{Prepared, Refusal, Source, Tools, Watcher, add_version, open_findings, prepare, release_public};
-use crate::catalog::{self, Dataset, EntryChange, Folder, FolderEntry, Mistake, NewVersion, VersionStatus};
+use crate::catalog::{self, Dataset, Edition, EntryChange, Folder, FolderEntry, Mistake, NewVersion, VersionStatus};
 use crate::db::{Conn, blocking, lock_ledger};
 use crate::error::{Error, Result};
 use crate::intake::FileFault;
@@ -41,11 +41,12 @@ pub struct Report {
 ///
 /// # Errors
 /// When the database or the store does not answer; what was imported until then stays.
-pub async fn import_folder(tools: &Tools, dir: &Path, actor: &str, watcher: impl Fn(&str) -> Watcher) -> Result<Report> {
-    let folder = check_folder(tools, dir).await?;
+pub async fn import_folder(tools: &Tools, dir: &Path, by: impl Into<Edition>, watcher: impl Fn(&str) -> Watcher) -> Result<Report> {
+    let mut edition: Edition = by.into();
+    let folder = check_folder(tools, dir, &edition).await?;
     let mut report = Report { outcomes: Vec::new(), mistakes: folder.mistakes, remarks: folder.remarks };
     let (publishers, themes, classes) = (folder.publishers, folder.themes, folder.subject_classes);
-    let who = actor.to_owned();
+    let who = edition.actor().to_owned();
     tools
         .db
         .write(move |conn| {
@@ -57,8 +58,11 @@ pub async fn import_folder(tools: &Tools, dir: &Path, actor: &str, watcher: impl
         .await?;
     for entry in folder.entries {
         let watcher = watcher(&entry.slug);
-        match import_entry(tools, entry, actor, &watcher).await? {
-            Ok(outcome) => report.outcomes.push(outcome),
+        match import_entry(tools, entry, &edition, &watcher).await? {
+            Ok((outcome, made)) => {
+                report.outcomes.push(outcome);
+                edition = made;
+            }
             Err(mistakes) => report.mistakes.extend(mistakes),
         }
     }
@@ -69,18 +73,24 @@ pub async fn import_folder(tools: &Tools, dir: &Path, actor: &str, watcher: impl
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn check_folder(tools: &Tools, dir: &Path) -> Result<Folder> {
-    let dir = dir.to_owned();
+pub async fn check_folder(tools: &Tools, dir: &Path, edition: &Edition) -> Result<Folder> {
+    let (dir, edition) = (dir.to_owned(), edition.clone());
     let scheme = Arc::clone(&tools.grades);
     let folder = blocking(move || Ok(catalog::read_folder(&dir, &scheme))).await?;
-    tools.db.read(move |conn| without_clashes(conn, folder)).await
+    tools.db.read(move |conn| without_clashes(conn, &edition, folder)).await
 }
 
 /// Leaves out the entries that clash with others, and says so. One that refers to an entry which is left out is left out itself.
-fn without_clashes(conn: &mut Conn, mut folder: Folder) -> Result<Folder> {
+fn without_clashes(conn: &mut Conn, edition: &Edition, mut folder: Folder) -> Result<Folder> {
     loop {
         let new = folder.entries.iter().map(|one| (one.slug.as_str(), &one.entry)).collect();
-        let clashes = catalog::clashes(conn, &new)?;
+        let mut clashes = catalog::clashes(conn, &new)?;
+        for one in &folder.entries {
+            let faults = catalog::change_faults(conn, edition, &one.slug, &one.entry)?;
+            if !faults.is_empty() {
+                clashes.entry(one.slug.clone()).or_default().extend(faults);
+            }
+        }
         if clashes.is_empty() {
             return Ok(folder);
         }
@@ -101,9 +111,9 @@ pub fn unwatched(_slug: &str) -> Watcher {
 async fn import_entry(
     tools: &Tools,
     folder: FolderEntry,
-    actor: &str,
+    edition: &Edition,
     watcher: &Watcher,
-) -> Result<std::result::Result<Outcome, Vec<Mistake>>> {
+) -> Result<std::result::Result<(Outcome, Edition), Vec<Mistake>>> {
     let new = match &folder.data {
         None => None,
         Some(path) => {
@@ -118,22 +128,23 @@ async fn import_entry(
             }
         }
     };
-    let actor = actor.to_owned();
-    tools.db.write(move |conn| write(conn, &actor, folder, new)).await.map(Ok)
+    let edition = edition.clone();
+    tools.db.write(move |conn| write(conn, edition, folder, new)).await.map(Ok)
 }
 
 async fn known(tools: &Tools, slug: &str) -> Result<Option<Dataset>> {
     let slug = slug.to_owned();
-    let found = tools.db.read(move |conn| match catalog::find(conn, &slug) {
+    let found = tools.db.read(move |conn| match catalog::find_any(conn, &slug) {
         Err(Error::NotFound { .. }) => Ok(None),
         found => found.map(Some),
     });
     found.await
 }
 
-fn write(conn: &mut Conn, actor: &str, folder: FolderEntry, new: Option<NewVersion>) -> Result<Outcome> {
+fn write(conn: &mut Conn, mut edition: Edition, folder: FolderEntry, new: Option<NewVersion>) -> Result<(Outcome, Edition)> {
     lock_ledger(conn)?;
-    let (dataset, entry) = catalog::put_entry(conn, actor, &folder.slug, &folder.entry)?;
+    let (dataset, entry) = catalog::put_entry(conn, &mut edition, &folder.slug, &folder.entry)?;
+    let actor = edition.actor();
     let mut outcome = Outcome { slug: folder.slug, entry, version: None, held_by: 0, rejected_rows: 0 };
     match new {
         Some(new) => {
@@ -150,7 +161,7 @@ fn write(conn: &mut Conn, actor: &str, folder: FolderEntry, new: Option<NewVersi
             release_public(conn, &outcome.slug)?;
         }
     }
-    Ok(outcome)
+    Ok((outcome, edition))
 }
 
 /// Publishes the version that is held when the entry clears by now whatever the scan found.

@@ -163,7 +163,7 @@ fn page_of(conn: &mut Conn, caller: &Caller, id: &str, asked: Asked) -> Result<R
     let Asked { w, csrf, told, report } = asked;
     let person = staff_of(caller, &ANY)?;
     let application = desk::find(conn, caller, id)?;
-    let dataset = catalog::find(conn, &application.dataset)?;
+    let dataset = catalog::find_any(conn, &application.dataset)?;
     let agreement = application.agreement_id.as_deref().map(|id| agreements::find(conn, id)).transpose()?;
     let grant = agreement.as_ref().and_then(|agreement| agreement.grant_id.clone());
     let filed = if caller.with_role(&[Role::Reviewer, Role::Auditor]).is_ok() { reports::list(conn, caller, id)? } else { Vec::new() };

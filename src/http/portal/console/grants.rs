@@ -154,6 +154,7 @@ async fn ask_again(Visit { caller, app, w, .. }: Visit, id: String, reason: Stri
         ],
         action: format!("{here}/steps/revocation"),
         confirmed: entry.grant,
+        also: Vec::new(),
         reason: Some((w.t("撤销理由", "Why it is revoked"), reason)),
         button: w.t("撤销授权", "Revoke the grant for good"),
         back: here,

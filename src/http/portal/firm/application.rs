@@ -101,7 +101,7 @@ impl ApplicationPage {
 fn known(conn: &mut Conn, caller: &Caller, w: Words, id: &str) -> Result<Known> {
     let (person, firm) = firm_of(caller)?;
     let application = applications::find_for(conn, caller, id)?;
-    let dataset = catalog::find(conn, &application.dataset)?;
+    let dataset = catalog::find_any(conn, &application.dataset)?;
     let agreement = application.agreement_id.as_deref().map(|id| agreements::find(conn, id)).transpose()?;
     let grant = agreement.as_ref().and_then(|agreement| agreement.grant_id.clone());
     let signs = application.status == State::Approved;

@@ -218,6 +218,7 @@ async fn show(Visit { caller, app, w, .. }: Visit, about: About, typed: Option<D
         Ok((catalog::find(conn, &slug)?, saved))
     });
     let (dataset, saved) = found.await?;
+    dataset.require_published()?;
     require_open(&dataset, saved.as_ref())?;
     let blank = || Draft {
         term_days: dataset.entry.max_term_days().to_string(),

@@ -177,6 +177,7 @@ fn ask_again(Visit { caller, app, w, .. }: &Visit, client: &Client) -> Result<Ht
         facts: vec![(w.t("名称", "Name"), client.name.clone()), ("client_id", client.id.clone())],
         action: format!("{here}/steps/revocation"),
         confirmed: client.id.clone(),
+        also: Vec::new(),
         reason: None,
         button: w.t("撤销接入凭证", "Revoke the client for good"),
         back: here,

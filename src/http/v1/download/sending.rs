@@ -47,8 +47,8 @@ pub struct Sending {
     pub release: Arc<Release>,
     pub look: Look,
     pub key: LimitKey,
-    /// The watch over a sensitive read.
-    pub watch: Option<Watch>,
+    /// The watch over the read.
+    pub watch: Watch,
 }
 
 impl Sending {
@@ -84,9 +84,7 @@ impl Sending {
         let mut response = HttpResponse::Ok();
         self.describe_body(&mut response, coding);
         let rows = self.release.row_count().unsigned_abs();
-        if let Some(watch) = &self.watch {
-            watch.require(rows, 0)?;
-        }
+        self.watch.require(rows, 0)?;
         Ok(response.streaming(self.counted(pieces, rows)))
     }
 
@@ -125,7 +123,7 @@ impl Sending {
     /// Where nginx finds the file, if it is to send it. What it would weigh again without knowing enough, we send ourselves.
     fn sent_by_proxy(&self, request: &HttpRequest, object: &Object) -> Option<String> {
         // What nginx sends, nobody can break off.
-        let prefix = self.app.settings.accel_prefix.as_deref().filter(|_| self.watch.is_none())?;
+        let prefix = self.app.settings.accel_prefix.as_deref().filter(|_| !self.release.is_sensitive())?;
         let weighed_again = [IF_MATCH, IF_UNMODIFIED_SINCE].iter().any(|name| request.headers().contains_key(name));
         let path = object.path();
         (asked_method(request) == Method::GET && !weighed_again).then(|| format!("{prefix}/{}", path.trim_start_matches("objects/")))
@@ -156,21 +154,19 @@ impl Sending {
     fn rows_in(&self, request: &HttpRequest, length: u64, size: u64) -> Result<u64> {
         let rows = u128::from(self.release.row_count().unsigned_abs()) * u128::from(length);
         let rows = u64::try_from(rows.div_ceil(u128::from(size.max(1)))).unwrap_or(u64::MAX);
-        if let Some(watch) = self.watch.as_ref().filter(|_| asked_method(request) == Method::GET) {
-            watch.require(rows, length)?;
+        if asked_method(request) == Method::GET {
+            self.watch.require(rows, length)?;
         }
         Ok(rows)
     }
 
     /// The pieces, whose bytes are counted while they stream; `rows` count when the first of them leaves.
-    fn counted(mut self, pieces: impl Stream<Item = Result<Bytes>> + Send + 'static, mut rows: u64) -> impl Stream<Item = Result<Bytes>> {
-        let pieces = match self.watch.take() {
-            Some(watch) => watched(vec![watch], pieces, move || std::mem::take(&mut rows)).boxed(),
-            None => pieces.boxed(),
-        };
+    fn counted(self, pieces: impl Stream<Item = Result<Bytes>> + Send + 'static, mut rows: u64) -> impl Stream<Item = Result<Bytes>> {
+        let Sending { app, key, watch, .. } = self;
+        let pieces = watched(vec![watch], pieces, move || std::mem::take(&mut rows));
         pieces.map(move |piece| {
             piece
-                .inspect(|bytes| self.app.usage.add(&self.key, bytes.len() as u64))
+                .inspect(|bytes| app.usage.add(&key, bytes.len() as u64))
                 .inspect_err(|error| tracing::error!(error = ?error, "a download broke off"))
         })
     }

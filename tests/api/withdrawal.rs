@@ -1,0 +1,360 @@
+//! A dataset that is suspended gives nothing out, and one that is withdrawn is gone, everywhere and at once.
+
+use std::time::Instant;
+
+use futures::StreamExt;
+use qingdan::catalog::Edition;
+use qingdan::release::{import_folder, unwatched};
+use serde_json::{Value, json};
+
+use crate::support::{Folder, TestApp, entry};
+
+const SLUG: &str = "ai-policy-measures";
+const VISITS: &str = "community-health-visits";
+
+fn ground() -> Value {
+    json!({ "ground": "rights_claim", "reason": "甲公司主张商业秘密" })
+}
+
+async fn step(app: &TestApp, token: &str, slug: &str, step: &str, body: &Value) -> crate::support::Answer {
+    app.post_as(&format!("/api/v1/admin/datasets/{slug}/{step}"), token, body).await
+}
+
+/// Where a dataset is named that is in the list.
+fn catalogues(slug: &str) -> Vec<String> {
+    let mut paths: Vec<String> = [
+        "/",
+        "/api/v1/datasets?limit=1000",
+        "/api/v1/datasets?q=SLUG",
+        "/api/v1/datasets?sort=updated",
+        "/ckan/api/3/action/package_list",
+        "/ckan/api/3/action/package_search?rows=100",
+        "/ckan/api/3/action/current_package_list_with_resources",
+        "/ckan/api/3/action/package_autocomplete?q=SLUG",
+        "/catalog.jsonld",
+        "/catalog.ttl",
+        "/catalog.rdf",
+        "/data.json",
+        "/feed.atom",
+        "/sitemap.xml",
+        "/llms.txt",
+    ]
+    .iter()
+    .map(|path| path.replace("SLUG", slug))
+    .collect();
+    if slug == SLUG {
+        paths.push("/api/v1/datasets/naming".to_owned());
+        paths.push("/datasets/naming".to_owned());
+        paths.push("/datasets/naming.ttl".to_owned());
+    }
+    paths
+}
+
+/// What is a dataset's own.
+const OWN: [&str; 15] = [
+    "/api/v1/datasets/SLUG",
+    "/api/v1/datasets/SLUG/versions",
+    "/api/v1/datasets/SLUG/versions/1",
+    "/api/v1/datasets/SLUG/profile",
+    "/api/v1/datasets/SLUG/grading",
+    "/api/v1/datasets/SLUG/citation",
+    "/api/v1/datasets/SLUG/rows?limit=1",
+    "/api/v1/datasets/SLUG/download",
+    "/api/v1/datasets/SLUG/download?format=csv",
+    "/api/v1/datasets/SLUG/download?version=1",
+    "/datasets/SLUG",
+    "/datasets/SLUG.ttl",
+    "/datasets/SLUG.jsonld",
+    "/datasets/SLUG/croissant.json",
+    "/datasets/SLUG/datapackage.json",
+];
+
+/// The shipped datasets, and one that names one of them.
+async fn app() -> (TestApp, Folder) {
+    let folder = Folder::new();
+    folder.open("naming", &["name"], "name\na\n");
+    let related = format!("{}[[related]]\ndataset = \"{SLUG}\"\nrelation = \"see_also\"\n", entry("naming", &["name"]));
+    folder.write("naming/dataset.toml", related);
+    let app = TestApp::spawn().await;
+    app.import(&folder).await;
+    (app, folder)
+}
+
+#[tokio::test]
+async fn a_withdrawn_dataset_is_gone_everywhere_at_once() {
+    let (app, _folder) = app().await;
+    let (reviewer, firm) = (app.staff(&["reviewer"], None).await.token, app.firm().await);
+    let grant = app.grant(&firm).await;
+    let signed = app.post_as(&format!("/api/v1/datasets/{VISITS}/signed-urls"), &grant.token, &json!({})).await.expect(201).json();
+    let signed = signed["url"].as_str().unwrap().strip_prefix(&app.url).unwrap().to_owned();
+    let rows = format!("/api/v1/datasets/{VISITS}/rows?limit=1&select=cost_cny");
+    app.get(&signed).await.expect(200);
+    app.get_as(&rows, &grant.token).await.expect(200);
+    let sql = json!({ "sql": format!("SELECT count(*) AS n FROM \"{SLUG}\"") });
+    app.post("/api/v1/sql", &sql).await.expect(200);
+    let package = format!("/ckan/api/3/action/package_show?id={SLUG}");
+    app.get(&package).await.expect(200);
+    for slug in [SLUG, VISITS] {
+        for path in catalogues(slug) {
+            assert!(app.get(&path).await.expect(200).text().contains(slug), "{path} does not name {slug}");
+        }
+    }
+    for path in OWN {
+        app.get(&path.replace("SLUG", SLUG)).await.expect(200);
+    }
+    let versions = app.get("/api/v1/open-list/versions").await.expect(200).json()["items"][0]["version"].as_i64().unwrap();
+    let mut slowest = 0;
+    for slug in [SLUG, VISITS] {
+        let answer = step(&app, &reviewer, slug, "withdrawal", &ground()).await.expect(200).json();
+        assert_eq!(answer["state"], "withdrawn");
+        // From here on each request is the first one after the answer.
+        let begun = Instant::now();
+        for path in OWN {
+            app.get(&path.replace("SLUG", slug)).await.expect(410);
+        }
+        for path in catalogues(slug) {
+            assert!(!app.get(&path).await.expect(200).text().contains(slug), "{path} still names {slug}");
+        }
+        slowest = slowest.max(begun.elapsed().as_millis());
+    }
+    println!("two datasets gone from every address within {slowest} ms of the answer, asked one after the other");
+    app.get(&format!("/api/v1/datasets/{VISITS}/offer")).await.problem(410, "dataset-withdrawn");
+    app.get(&signed).await.problem(410, "dataset-withdrawn");
+    app.get_as(&rows, &grant.token).await.problem(410, "dataset-withdrawn");
+    app.post("/api/v1/sql", &sql).await.problem(410, "dataset-withdrawn");
+    app.get(&package).await.expect(404);
+    // The keys: the grant is over, and no token is given for it any more.
+    let shown = app.get_as(&format!("/api/v1/grants/{}", grant.id), &firm.token).await.expect(200).json();
+    assert_eq!(shown["status"], "revoked");
+    assert!(!shown["reason"].as_str().unwrap().contains("甲公司"), "{shown}");
+    let assertion = crate::support::assertion_claims(&app, &firm.client_id);
+    app.assert(&firm.key.sign(&assertion), Some(&grant.id)).await.expect(400);
+    // The list says what was done and why, by name alone.
+    let diff = app.get(&format!("/api/v1/open-list/diff?from={versions}")).await.expect(200).json();
+    assert_eq!(diff["total"], 2);
+    for (change, slug) in diff["items"].as_array().unwrap().iter().zip([SLUG, VISITS]) {
+        assert_eq!(change["slug"], slug);
+        assert_eq!(change["difference"], "removed");
+        assert_eq!(change["values"], json!([]));
+        assert_eq!(change["steps"][0]["code"], "withdrawn");
+        assert_eq!(change["steps"][0]["ground"], "rights_claim");
+        assert_eq!(change["steps"][0]["reason"], "甲公司主张商业秘密");
+    }
+    let page = app.get_with(&format!("/datasets/{SLUG}"), &[("accept", "text/html")]).await.expect(410);
+    assert!(page.header("content-type").starts_with("text/html"), "{}", page.header("content-type"));
+    let history = app.get(&format!("/api/v1/datasets/{SLUG}/history")).await.expect(200).json();
+    assert_eq!((&history["items"][0]["code"], &history["items"][1]["code"]), (&json!("withdrawn"), &json!("new")));
+    // Nobody who answers for releases is told otherwise.
+    step(&app, &reviewer, SLUG, "withdrawal", &ground()).await.problem(409, "conflict");
+}
+
+#[tokio::test]
+async fn a_running_public_download_breaks_off_at_a_suspension() {
+    let folder = Folder::new();
+    folder.collection("recordings", "files", "", &["path", "size_bytes", "media_type", "sha256"]);
+    folder.write("recordings/files/long.bin", vec![7; 48 << 20]);
+    let app = TestApp::start(Some(folder.path()), &[]).await;
+    let operator = app.operator().await.token;
+    let body = app.open("/api/v1/datasets/recordings/files/long.bin").await;
+    assert_eq!(body.status(), 200);
+    let mut body = Box::pin(body.bytes_stream());
+    body.next().await.unwrap().unwrap();
+    step(&app, &operator, "recordings", "suspension", &ground()).await.expect(200);
+    let mut broken = false;
+    while let Some(piece) = body.next().await {
+        broken |= piece.is_err();
+    }
+    assert!(broken, "the download came to its end");
+}
+
+#[tokio::test]
+async fn a_suspended_dataset_is_listed_and_gives_nothing_out() {
+    let folder = Folder::new();
+    let text = entry("things", &["name", "value"]).replace("name = \"value\"", "name = \"value\"\nexample = \"seen-in-data\"");
+    folder.open("things", &["name", "value"], "name,value\na,red\nb,red\nc,blue\n");
+    folder.write("things/dataset.toml", text);
+    let app = TestApp::start(Some(folder.path()), &[]).await;
+    let (steward, reviewer) = (app.staff(&["steward"], Some("office")).await.token, app.staff(&["reviewer"], None).await.token);
+    assert!(app.get("/api/v1/datasets/things").await.expect(200).text().contains("seen-in-data"));
+    assert_eq!(app.get("/api/v1/datasets?q=red").await.expect(200).json()["total"], 1);
+    let changed = step(&app, &steward, "things", "suspension", &ground()).await.expect(200).json();
+    assert_eq!((&changed["state"], &changed["changes"][0]["code"]), (&json!("suspended"), &json!("suspended")));
+    let shown = app.get("/api/v1/datasets/things").await.expect(200).json();
+    assert_eq!((&shown["state"], &shown["version"], &shown["rows"]), (&json!("suspended"), &Value::Null, &Value::Null));
+    assert_eq!(shown["suspension"]["reason"], "甲公司主张商业秘密");
+    assert_eq!(shown["downloads"], json!([]));
+    assert!(!shown.to_string().contains("seen-in-data"), "{shown}");
+    for language in ["zh", "en"] {
+        let page = app.get(&format!("/datasets/things?lang={language}")).await.expect(200).text();
+        assert!(page.contains("甲公司主张商业秘密") && !page.contains("seen-in-data") && !page.contains("download?"), "{page}");
+        assert!(app.get(&format!("/?lang={language}")).await.expect(200).text().contains(if language == "zh" {
+            "暂停开放"
+        } else {
+            "Suspended"
+        }));
+    }
+    for path in ["versions", "versions/1", "profile", "rows", "download", "download?format=csv", "versions/1/changes?from=1"] {
+        let answer = app.get(&format!("/api/v1/datasets/things/{path}")).await;
+        assert!(matches!(answer.status.as_u16(), 403 | 404), "{path}: {}", answer.text());
+        assert!(!answer.text().contains("red"), "{path}");
+    }
+    app.get("/api/v1/datasets/things/rows").await.problem(403, "dataset-suspended");
+    app.post("/api/v1/sql", &json!({ "sql": "SELECT * FROM things" })).await.problem(403, "dataset-suspended");
+    assert_eq!(app.get("/api/v1/datasets?q=red").await.expect(200).json()["total"], 0, "a value of its data is found");
+    assert_eq!(app.get("/api/v1/datasets?q=things").await.expect(200).json()["items"][0]["state"], "suspended");
+    let turtle = app.get("/datasets/things.ttl").await.expect(200).text();
+    assert!(!turtle.contains("dcat:Distribution") && !turtle.contains("seen-in-data"), "{turtle}");
+    let package = app.get("/ckan/api/3/action/package_show?id=things").await.expect(200).json();
+    assert_eq!(package["result"]["resources"], json!([]));
+    // A steward mends the data meanwhile, and somebody else gives it out again.
+    let upload = app.upload(&steward, "data.csv", b"name,value\na,green\n").await;
+    assert_eq!(app.publish(&steward, "things", &upload, "replace").await["state"], "done");
+    app.get("/api/v1/datasets/things/rows").await.problem(403, "dataset-suspended");
+    let why = json!({ "reason": "已核实并更正" });
+    step(&app, &steward, "things", "restoration", &why).await.problem(403, "forbidden");
+    step(&app, &reviewer, "things", "restoration", &why).await.expect(200);
+    assert_eq!(app.get("/api/v1/datasets/things/rows").await.expect(200).json()["rows"], json!([{ "name": "a", "value": "green" }]));
+    assert_eq!(app.get("/api/v1/datasets?q=green").await.expect(200).json()["total"], 1);
+    assert!(app.get("/api/v1/datasets/things").await.expect(200).json().get("suspension").is_none());
+}
+
+#[tokio::test]
+async fn who_may_take_which_step() {
+    let folder = Folder::new();
+    folder.open("things", &["name"], "name\na\n");
+    let publishers = "[office]\nname = { zh = \"办公室\", en = \"Office\" }\n[bureau]\nname = { zh = \"局\", en = \"Bureau\" }\n";
+    folder.write("publishers.toml", publishers);
+    let app = TestApp::start(Some(folder.path()), &[]).await;
+    let other = app.staff(&["steward"], Some("bureau")).await.token;
+    let steward = app.staff(&["steward"], Some("office")).await.token;
+    let (reviewer, operator) = (app.staff(&["reviewer"], None).await.token, app.operator().await.token);
+    let why = json!({ "reason": "已核实" });
+    step(&app, &other, "things", "suspension", &ground()).await.problem(403, "forbidden");
+    step(&app, &steward, "things", "withdrawal", &ground()).await.problem(403, "forbidden");
+    step(&app, &reviewer, "things", "restoration", &why).await.problem(409, "conflict");
+    // Who suspends does not restore, and who withdraws does not reopen.
+    step(&app, &reviewer, "things", "suspension", &ground()).await.expect(200);
+    step(&app, &reviewer, "things", "suspension", &ground()).await.problem(409, "conflict");
+    step(&app, &reviewer, "things", "restoration", &why).await.problem(403, "forbidden");
+    step(&app, &operator, "things", "restoration", &why).await.expect(200);
+    step(&app, &operator, "things", "withdrawal", &ground()).await.expect(200);
+    step(&app, &operator, "things", "reopening", &why).await.problem(403, "forbidden");
+    for (body, pointer) in [
+        (json!({ "ground": "other", "reason": "x" }), Some("/reason")),
+        (json!({ "ground": "because", "reason": "a reason" }), None),
+        (json!({ "reason": "a reason" }), None),
+    ] {
+        let problem = step(&app, &reviewer, "things", "withdrawal", &body).await.expect(400).json();
+        assert_eq!(problem["errors"][0]["pointer"].as_str(), pointer, "{problem}");
+    }
+}
+
+#[tokio::test]
+async fn a_reopened_dataset_does_not_have_the_data_that_was_withdrawn() {
+    let folder = Folder::new();
+    folder.open("things", &["name"], "name\nsecret\n");
+    let app = TestApp::start(Some(folder.path()), &[]).await;
+    let steward = app.staff(&["steward"], Some("office")).await.token;
+    let (reviewer, operator) = (app.staff(&["reviewer"], None).await.token, app.operator().await.token);
+    app.get("/api/v1/datasets/things/download?format=csv").await.expect(200);
+    step(&app, &reviewer, "things", "withdrawal", &ground()).await.expect(200);
+    // A folder that still holds it, and a steward who still has the file.
+    let report = import_folder(&app.app.tools(), folder.path(), Edition::by("service").because("nightly"), unwatched).await.unwrap();
+    assert!(report.outcomes.is_empty() && report.mistakes[0].detail.contains("was withdrawn"), "{report:?}");
+    let upload = app.upload(&steward, "data.csv", b"name\nsecret\n").await;
+    let path = "/api/v1/admin/datasets/things/versions";
+    app.post_as(path, &steward, &json!({ "upload": upload })).await.problem(410, "dataset-withdrawn");
+    step(&app, &operator, "things", "reopening", &json!({ "reason": "已去除有关内容" })).await.expect(200);
+    let shown = app.get("/api/v1/datasets/things").await.expect(200).json();
+    assert_eq!((&shown["state"], &shown["version"]), (&json!("published"), &Value::Null));
+    assert_eq!(app.get("/api/v1/datasets/things/versions").await.expect(200).json()["total"], 0);
+    for path in ["rows", "download", "download?version=1", "versions/1", "profile?version=1"] {
+        app.get(&format!("/api/v1/datasets/things/{path}")).await.problem(404, "not-found");
+    }
+    let job = app.publish(&steward, "things", &upload, "replace").await;
+    assert_eq!(job["state"], "failed", "{job}");
+    assert!(job.to_string().contains("which was withdrawn"), "{job}");
+    let upload = app.upload(&steward, "data.csv", b"name\nharmless\n").await;
+    assert_eq!(app.publish(&steward, "things", &upload, "replace").await["state"], "done");
+    let shown = app.get("/api/v1/datasets/things/rows").await.expect(200).json();
+    assert_eq!(shown["rows"], json!([{ "name": "harmless" }]));
+    app.get("/api/v1/datasets/things/download?version=1").await.problem(404, "not-found");
+    let versions = app.get_as(path, &steward).await.expect(200).json();
+    assert_eq!((&versions["items"][1]["version"], &versions["items"][1]["status"]), (&json!(1), &json!("withdrawn")));
+}
+
+#[tokio::test]
+async fn opening_less_needs_a_reason_and_the_list_tells_it() {
+    let folder = Folder::new();
+    for slug in ["one", "two"] {
+        folder.open(slug, &["name", "value"], "name,value\na,1\n");
+    }
+    let app = TestApp::start(Some(folder.path()), &[]).await;
+    assert_eq!(app.get("/api/v1/open-list/versions").await.expect(200).json()["items"][0]["datasets"], 2, "one import is one version");
+    folder.open("one", &["name"], "name\na\n");
+    folder.write("two/dataset.toml", entry("two", &["name", "value"]).replace("CC0-1.0", "CC-BY-4.0"));
+    let import = async |by: Edition| import_folder(&app.app.tools(), folder.path(), by, unwatched).await.unwrap();
+    let report = import("service".into()).await;
+    assert_eq!(report.outcomes.len(), 1, "{report:?}");
+    let mistake = &report.mistakes[0];
+    assert!(mistake.file.ends_with("one/dataset.toml") && mistake.key.as_deref() == Some("fields"), "{mistake}");
+    assert!(mistake.detail.contains("the field `value` goes"), "{mistake}");
+    let report = import(Edition::by("service").because("value was never collected")).await;
+    assert!(report.mistakes.is_empty(), "{:?}", report.mistakes);
+    let diff = app.get("/api/v1/open-list/diff?from=1").await.expect(200).json();
+    let of = |slug: &str| diff["items"].as_array().unwrap().iter().find(|change| change["slug"] == slug).unwrap().clone();
+    let one = of("one");
+    assert_eq!((&one["difference"], &one["steps"][0]["code"]), (&json!("changed"), &json!("fields_change")));
+    assert_eq!(one["steps"][0]["reason"], "value was never collected");
+    let keys: Vec<&str> = one["values"].as_array().unwrap().iter().map(|value| value["key"].as_str().unwrap()).collect();
+    assert_eq!(keys, ["fields", "fields.value.release", "fields.value.sensitivity", "fields.value.title.en", "fields.value.title.zh"]);
+    let two = of("two");
+    assert_eq!(two["steps"][0]["code"], "revision");
+    assert_eq!(two["values"], json!([{ "key": "licence", "before": "CC0-1.0", "after": "CC-BY-4.0" }]));
+    // In pages, of the versions that the first page compared.
+    let first = app.get("/api/v1/open-list/diff?from=1&limit=1").await.expect(200).json();
+    assert_eq!((&first["items"][0]["slug"], &first["total"]), (&json!("one"), &json!(2)));
+    let next = first["next_cursor"].as_str().unwrap();
+    let second = app.get(&format!("/api/v1/open-list/diff?from=1&limit=1&cursor={next}")).await.expect(200).json();
+    assert_eq!((&second["items"][0]["slug"], &second["next_cursor"]), (&json!("two"), &Value::Null));
+    for (query, parameter) in [
+        ("from=9", "from"),
+        ("to=9", "to"),
+        ("from=2&to=1", "from"),
+        ("from=-1", "from"),
+        ("from=x", "from"),
+        ("limit=0", "limit"),
+        ("cursor=x", "cursor"),
+    ] {
+        let problem = app.get(&format!("/api/v1/open-list/diff?{query}")).await.problem(400, "invalid-value");
+        assert_eq!(problem["errors"][0]["pointer"], parameter, "{query}");
+    }
+    assert_eq!(app.get("/api/v1/open-list/diff?from=3&to=3").await.expect(200).json()["total"], 0);
+    let page = app.get("/api/v1/open-list/versions?limit=2").await.expect(200).json();
+    assert_eq!((&page["items"][0]["version"], &page["items"][1]["version"], &page["total"]), (&json!(3), &json!(2), &json!(3)));
+    let next = page["next_cursor"].as_str().unwrap();
+    let rest = app.get(&format!("/api/v1/open-list/versions?limit=2&cursor={next}")).await.expect(200).json();
+    assert_eq!(
+        (&rest["items"][0]["version"], &rest["items"][0]["changes"], &rest["next_cursor"]),
+        (&json!(1), &json!({ "new": 2 }), &Value::Null)
+    );
+}
+
+#[tokio::test]
+async fn what_was_said_of_a_withdrawal_can_be_taken_out() {
+    let folder = Folder::new();
+    folder.open("things", &["name"], "name\na\n");
+    let app = TestApp::start(Some(folder.path()), &[]).await;
+    let operator = app.operator().await.token;
+    step(&app, &operator, "things", "suspension", &json!({ "ground": "personal_data", "reason": "张某某的电话" })).await.expect(200);
+    assert!(app.get("/datasets/things").await.expect(200).text().contains("张某某"));
+    let entries = app.get_as("/api/v1/ledger/entries?limit=1000", &operator).await.expect(200).json();
+    let entry = entries["items"].as_array().unwrap().iter().find(|entry| entry["kind"] == "dataset.suspended").unwrap().clone();
+    assert!(!entry["detail_json"].as_str().unwrap().contains("张某某"), "{entry}");
+    let redaction = format!("/api/v1/ledger/entries/{}/redaction", entry["seq"]);
+    app.post_as(&redaction, &operator, &json!({ "reason": "a name in it" })).await.expect(200);
+    for path in ["/datasets/things", "/api/v1/datasets/things", "/api/v1/datasets/things/history", "/api/v1/open-list/diff?from=1"] {
+        let text = app.get(path).await.expect(200).text();
+        assert!(!text.contains("张某某") && text.contains("(taken out)"), "{path}: {text}");
+    }
+}
