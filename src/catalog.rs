@@ -1,7 +1,8 @@
-//! The open list: publishers, themes, datasets and their versions. Knows nothing of files or formats (`intake`) and
+//! The open list: publishers, themes, datasets and their versions. Knows nothing of data files and their formats (`intake`) and
 //! nothing of who may read what (`access`).
 
 mod advice;
+pub mod book;
 mod check;
 mod citation;
 mod collection;

@@ -5,6 +5,7 @@ mod import;
 mod keys;
 mod lab;
 mod ledger;
+mod list;
 mod openapi;
 mod serve;
 mod user;
@@ -57,6 +58,7 @@ fn command() -> Command {
         .subcommand(agreement::command())
         .subcommand(lab::command())
         .subcommand(ledger::command())
+        .subcommand(list::command())
         .subcommand(keys::command())
         .subcommand(user::command())
         .subcommand(
@@ -101,6 +103,10 @@ fn run(matches: &ArgMatches) -> Result<End> {
         Some(("ledger", matches)) => {
             let matches = matches.subcommand().map_or(matches, |(_, inner)| inner);
             ledger::verify(&settings(matches)?, matches)
+        }
+        Some(("list", matches)) => {
+            let (name, matches) = matches.subcommand().unwrap_or(("", matches));
+            list::run(&settings(matches)?, name, matches)
         }
         Some(("keys", matches)) => {
             let matches = matches.subcommand().map_or(matches, |(_, inner)| inner);

@@ -41,6 +41,7 @@ pub use self::faults::shown;
 pub use self::layout::{properties_for, writer_properties};
 pub use self::profile::{Bin, ColumnProfile, Combination, Finding, FindingKind, FindingLevel, Lengths, Profile, Profiler, TopValue};
 pub use self::scan::looks_personal;
+pub use self::xlsx::{CellText, SheetText, read_sheets, reference as cell_reference};
 
 /// How a field's values are read and kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]

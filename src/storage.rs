@@ -27,7 +27,7 @@ use crate::error::{Error, Result};
 
 pub use folder::{
     Beside, DataFolder, Scratch, create_private_file, digest_file, list_folders, make_folder, open_file, read_text, remove_folder,
-    write_text,
+    write_files, write_text,
 };
 pub use growing::{DigestWriter, Digested, Growth};
 pub use incoming::{Incoming, IncomingFile};

@@ -218,9 +218,9 @@ fn mistake_of(file: &Path, text: &str, added: usize, key: &str, detail: String) 
     Mistake { file: file.to_owned(), line: line_of_key(text, &key), key: Some(key), detail }
 }
 
-const SLUG_RULE: &str = "use lower-case letters, digits and single hyphens, at most 100 characters";
+pub(super) const SLUG_RULE: &str = "use lower-case letters, digits and single hyphens, at most 100 characters";
 
-fn is_slug(text: &str) -> bool {
+pub(super) fn is_slug(text: &str) -> bool {
     let proper = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
     text.len() <= 100 && text.split('-').all(proper)
 }

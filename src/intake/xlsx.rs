@@ -3,13 +3,15 @@
 mod cell;
 mod moments;
 mod parts;
+mod sheets;
 
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
 use calamine::{DataRef, Dimensions, Reader, Xlsx, XlsxError};
 
-use self::cell::{Text, reference, text};
+pub use self::cell::reference;
+use self::cell::{Text, text};
 use super::block::Out;
 use super::faults::{Stop, guarded};
 use super::progress::Progress;
@@ -17,6 +19,8 @@ use super::table::{Found, Source};
 use super::traps::LISTED_ROWS;
 use super::{Declared, FieldType, FileFault, ReportNote};
 use crate::storage::{File, open_file};
+
+pub use self::sheets::{CellText, SheetText, read_sheets};
 
 type Book = Xlsx<BufReader<File>>;
 

@@ -265,6 +265,23 @@ pub fn write_text(path: &Path, text: &str) -> io::Result<()> {
     fs::rename(&beside, path)
 }
 
+/// Writes files with their folders, each beside its place first, so that none is half written.
+///
+/// # Errors
+/// When one cannot be written; those before it are there.
+pub fn write_files(files: impl IntoIterator<Item = (PathBuf, Vec<u8>)>) -> io::Result<()> {
+    for (path, bytes) in files {
+        if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+            fs::create_dir_all(folder)?;
+        }
+        let mut beside = path.clone().into_os_string();
+        beside.push(".new");
+        fs::write(&beside, bytes)?;
+        fs::rename(&beside, &path)?;
+    }
+    Ok(())
+}
+
 /// Makes an empty file that only its owner can read, unless there is one.
 ///
 /// # Errors

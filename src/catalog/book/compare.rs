@@ -1,0 +1,136 @@
+//! What an import of the list would change, and the import itself: all of it, or nothing.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::read::Rows;
+use super::{BookFault, DATASETS};
+use crate::catalog::entry::{Entry, OpenType, Sensitivity};
+use crate::catalog::history::{ChangeCode, Edition, ValueChange, compare};
+use crate::catalog::relations::clashes;
+use crate::catalog::state::State;
+use crate::catalog::store::{DatasetFilter, change_faults, find_any, list, put_entry};
+use crate::db::{Conn, lock_ledger};
+use crate::error::{Error, Result};
+
+/// A dataset whose entry an import adds or changes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Planned {
+    /// Its name in addresses.
+    pub slug: String,
+    /// What the change is.
+    pub code: ChangeCode,
+    /// What its entry would say, and says now.
+    pub values: Vec<ValueChange>,
+}
+
+/// What an import would do.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Plan {
+    /// What it changes, by slug.
+    pub changes: Vec<Planned>,
+    /// How many entries stay as they are.
+    pub unchanged: usize,
+    /// Datasets of the list that the book does not name. They stay: a dataset leaves the list by its withdrawal.
+    pub absent: Vec<String>,
+    /// Every mistake. With any, nothing is imported.
+    pub faults: Vec<BookFault>,
+}
+
+/// How many entries of the list are read at a time.
+const AT_ONCE: i64 = 500;
+
+/// Says what an import of a book would change; changes nothing.
+///
+/// # Errors
+/// When the database does not answer.
+pub fn plan(conn: &mut Conn, edition: &Edition, rows: &Rows) -> Result<Plan> {
+    let mut plan = Plan { faults: rows.faults.clone(), ..Plan::default() };
+    let new: BTreeMap<&str, &Entry> = rows.entries.iter().map(|one| (one.slug.as_str(), &one.entry)).collect();
+    let mut wrong = clashes(conn, &new)?;
+    for one in &rows.entries {
+        let mut faults = wrong.remove(&one.slug).unwrap_or_default();
+        // Of one that has a mistake elsewhere in the book, it is not known what it will say.
+        faults.retain(|(_, detail)| !rows.named.iter().any(|slug| !new.contains_key(slug.as_str()) && detail.contains(&format!("`{slug}`"))));
+        faults.extend(change_faults(conn, edition, &one.slug, &one.entry)?);
+        let planned = change(conn, &one.slug, &one.entry, &mut faults)?;
+        if !faults.is_empty() {
+            plan.faults.extend(faults.into_iter().map(|(key, detail)| one.fault(&key, detail)));
+        } else if let Some(planned) = planned {
+            plan.changes.push(planned);
+        } else {
+            plan.unchanged += 1;
+        }
+    }
+    plan.changes.sort_by(|one, other| one.slug.cmp(&other.slug));
+    plan.absent = absent(conn, rows)?;
+    plan.faults.sort_by(|one, other| (&one.sheet, one.row, &one.column).cmp(&(&other.sheet, other.row, &other.column)));
+    Ok(plan)
+}
+
+fn absent(conn: &mut Conn, rows: &Rows) -> Result<Vec<String>> {
+    let (mut absent, mut after): (Vec<String>, Option<String>) = (Vec::new(), None);
+    loop {
+        let page = list(conn, &DatasetFilter::default(), after.as_deref(), AT_ONCE)?;
+        after = page.datasets.last().map(|dataset| dataset.slug.clone());
+        absent.extend(page.datasets.into_iter().map(|dataset| dataset.slug).filter(|slug| !rows.named.contains(slug)));
+        if !page.more {
+            return Ok(absent);
+        }
+    }
+}
+
+fn change(conn: &mut Conn, slug: &str, entry: &Entry, faults: &mut Vec<(String, String)>) -> Result<Option<Planned>> {
+    let known = match find_any(conn, slug) {
+        Err(Error::NotFound { .. }) => return Ok(Some(Planned { slug: slug.to_owned(), code: ChangeCode::New, values: Vec::new() })),
+        known => known?,
+    };
+    if known.entry == *entry {
+        return Ok(None);
+    }
+    if known.state == State::Published && known.version.is_some() {
+        faults.extend(revealed(&known.entry, entry));
+    }
+    let code = ChangeCode::of(&known.entry, entry);
+    let values = compare(&serde_json::to_value(&known.entry)?, &serde_json::to_value(entry)?);
+    Ok(Some(Planned { slug: slug.to_owned(), code, values }))
+}
+
+/// What an import without data must not change of a dataset that has some: how it is open, and what its fields say of people. Its data was looked
+/// at by what the entry said then.
+fn revealed(before: &Entry, after: &Entry) -> Vec<(String, String)> {
+    let mut faults = Vec::new();
+    if after.open_type == OpenType::Unconditional && before.open_type != OpenType::Unconditional {
+        let detail = "the data that there is was never open to everybody; import its folder with the data, by `qingdan import`";
+        faults.push(("open_type".to_owned(), detail.to_owned()));
+    }
+    let said = |name: &str| before.field(name).map(|field| field.sensitivity);
+    for (at, field) in after.fields.iter().enumerate() {
+        let was = said(&field.name).unwrap_or(Sensitivity::None);
+        if before.open_type == OpenType::Unconditional && was == Sensitivity::None && field.sensitivity != Sensitivity::None {
+            let detail = format!("`{}` says something of a person from now on, and its values are open to everybody: suspend the dataset first", field.name);
+            faults.push((format!("fields[{at}].sensitivity"), detail));
+        }
+    }
+    faults
+}
+
+/// Imports a book: every change of the plan, as one version of the list. Without data: a new dataset gets its first version later.
+///
+/// # Errors
+/// When the plan has mistakes; then nothing is changed.
+pub fn apply(conn: &mut Conn, edition: &mut Edition, rows: &Rows) -> Result<Plan> {
+    lock_ledger(conn)?;
+    let plan = plan(conn, edition, rows)?;
+    if let Some(first) = plan.faults.first() {
+        let detail = format!("the book has {} mistakes, the first at {first}; nothing was imported", plan.faults.len());
+        return Err(Error::invalid(DATASETS, detail));
+    }
+    let changed: std::collections::BTreeSet<&str> = plan.changes.iter().map(|change| change.slug.as_str()).collect();
+    for one in rows.entries.iter().filter(|one| changed.contains(one.slug.as_str())) {
+        put_entry(conn, edition, &one.slug, &one.entry)?;
+    }
+    Ok(plan)
+}
