@@ -9,9 +9,9 @@ mod write;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+pub use super::check::Vocabulary;
 pub use compare::{Plan, Planned, apply, plan};
 pub use read::{Rows, read_csv, read_rows, read_xlsx};
-pub use super::check::Vocabulary;
 pub use write::{to_csv, to_folder, to_xlsx, vocabulary_files};
 
 /// The sheet with a row for each dataset.

@@ -31,7 +31,12 @@ pub(super) fn command() -> Command {
                 .about("Say what an edited list would change; with --apply, change it: all of it, or nothing")
                 .arg(path("a workbook as export writes it, or a folder with datasets.csv and fields.csv"))
                 .arg(Arg::new("apply").long("apply").action(ArgAction::SetTrue).help("change the list"))
-                .arg(Arg::new("reason").long("reason").value_name("TEXT").help("why, for everybody to read; needed where an entry opens less than before")),
+                .arg(
+                    Arg::new("reason")
+                        .long("reason")
+                        .value_name("TEXT")
+                        .help("why, for everybody to read; needed where an entry opens less than before"),
+                ),
         )
         .subcommand(Command::new("versions").about("Tell the versions of the list, the newest first"))
         .subcommand(
@@ -62,7 +67,8 @@ fn entries(parts: &Parts) -> Result<Vec<(String, Entry)>> {
         let page = parts.db.read_now(|conn| {
             let page = catalog::list(conn, &DatasetFilter::default(), from.as_deref(), 1000)?;
             // As they were written: of one that is suspended, everybody sees less.
-            let whole = page.datasets.iter().map(|dataset| catalog::find_any(conn, &dataset.slug)).collect::<crate::error::Result<Vec<_>>>()?;
+            let whole =
+                page.datasets.iter().map(|dataset| catalog::find_any(conn, &dataset.slug)).collect::<crate::error::Result<Vec<_>>>()?;
             Ok((whole, page.more))
         })?;
         all.extend(page.0.into_iter().map(|dataset| (dataset.slug, dataset.entry)));
@@ -79,9 +85,8 @@ fn export(parts: &Parts, path: &Path, format: &str) -> Result<End> {
         "xlsx" => vec![(path.to_owned(), book::to_xlsx(&list)?)],
         "csv" => book::to_csv(&list)?.into_iter().map(|(name, text)| (path.join(name), text.into_bytes())).collect(),
         _ => {
-            let (publishers, themes, classes) = parts.db.read_now(|conn| {
-                Ok((catalog::publishers(conn)?, catalog::themes(conn)?, catalog::subject_classes(conn)?))
-            })?;
+            let (publishers, themes, classes) =
+                parts.db.read_now(|conn| Ok((catalog::publishers(conn)?, catalog::themes(conn)?, catalog::subject_classes(conn)?)))?;
             let mut files = book::to_folder(&list)?;
             files.extend(book::vocabulary_files(&publishers, &themes, &classes)?);
             files.into_iter().map(|(name, text)| (path.join(name), text.into_bytes())).collect()

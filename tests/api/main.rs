@@ -8,6 +8,7 @@ mod access;
 mod agreements;
 mod architecture;
 mod attachments;
+mod book;
 mod browser;
 pub mod ckan;
 mod collections;

@@ -138,7 +138,8 @@ mod tests {
         let text = include_str!("../../../datasets/community-health-visits/dataset.toml");
         let entry: Entry = toml::from_str(text).unwrap();
         let value = serde_json::to_value(entry).unwrap();
-        let of = |columns: &[Column]| columns.iter().map(|column| column.key.split('.').next().unwrap_or_default()).collect::<BTreeSet<_>>();
+        let of =
+            |columns: &[Column]| columns.iter().map(|column| column.key.split('.').next().unwrap_or_default()).collect::<BTreeSet<_>>();
         for (key, value) in value.as_object().unwrap() {
             if key == "fields" {
                 for key in value.as_array().unwrap().iter().flat_map(|field| field.as_object().unwrap().keys()) {

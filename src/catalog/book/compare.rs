@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::read::Rows;
+use super::read::{Rows, in_order};
 use super::{BookFault, DATASETS};
 use crate::catalog::entry::{Entry, OpenType, Sensitivity};
 use crate::catalog::history::{ChangeCode, Edition, ValueChange, compare};
@@ -53,7 +53,8 @@ pub fn plan(conn: &mut Conn, edition: &Edition, rows: &Rows) -> Result<Plan> {
     for one in &rows.entries {
         let mut faults = wrong.remove(&one.slug).unwrap_or_default();
         // Of one that has a mistake elsewhere in the book, it is not known what it will say.
-        faults.retain(|(_, detail)| !rows.named.iter().any(|slug| !new.contains_key(slug.as_str()) && detail.contains(&format!("`{slug}`"))));
+        faults
+            .retain(|(_, detail)| !rows.named.iter().any(|slug| !new.contains_key(slug.as_str()) && detail.contains(&format!("`{slug}`"))));
         faults.extend(change_faults(conn, edition, &one.slug, &one.entry)?);
         let planned = change(conn, &one.slug, &one.entry, &mut faults)?;
         if !faults.is_empty() {
@@ -66,7 +67,7 @@ pub fn plan(conn: &mut Conn, edition: &Edition, rows: &Rows) -> Result<Plan> {
     }
     plan.changes.sort_by(|one, other| one.slug.cmp(&other.slug));
     plan.absent = absent(conn, rows)?;
-    plan.faults.sort_by(|one, other| (&one.sheet, one.row, &one.column).cmp(&(&other.sheet, other.row, &other.column)));
+    plan.faults = in_order(plan.faults);
     Ok(plan)
 }
 
@@ -110,7 +111,10 @@ fn revealed(before: &Entry, after: &Entry) -> Vec<(String, String)> {
     for (at, field) in after.fields.iter().enumerate() {
         let was = said(&field.name).unwrap_or(Sensitivity::None);
         if before.open_type == OpenType::Unconditional && was == Sensitivity::None && field.sensitivity != Sensitivity::None {
-            let detail = format!("`{}` says something of a person from now on, and its values are open to everybody: suspend the dataset first", field.name);
+            let detail = format!(
+                "`{}` says something of a person from now on, and its values are open to everybody: suspend the dataset first",
+                field.name
+            );
             faults.push((format!("fields[{at}].sensitivity"), detail));
         }
     }

@@ -95,7 +95,8 @@ pub fn read_xlsx(path: &Path) -> Result<Vec<SheetText>, IntakeError> {
 /// # Errors
 /// Says which line cannot be read.
 pub fn read_csv(name: &str, text: &str) -> Result<SheetText, BookFault> {
-    let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(text.trim_start_matches('\u{feff}').as_bytes());
+    let mut reader =
+        csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(text.trim_start_matches('\u{feff}').as_bytes());
     let mut cells = Vec::new();
     for (row, record) in (1_u64..).zip(reader.records()) {
         let record = record.map_err(|cause| BookFault {
@@ -147,7 +148,7 @@ pub fn read_rows(sheets: &[SheetText], vocabulary: Vocabulary<'_>, scheme: &Sche
     for row in datasets {
         let Some(slug) = row.slug.clone() else { continue };
         if !is_slug(&slug) {
-            rows.faults.push(fault_at(DATASETS, &row.place, SLUG, format!("`{}`: {SLUG_RULE}", crate::intake::shown(&slug))));
+            rows.faults.push(fault_at(DATASETS, &row.place, SLUG, format!("{}: {SLUG_RULE}", crate::intake::shown(&slug))));
         } else if rows.named.contains(&slug) {
             rows.faults.push(fault_at(DATASETS, &row.place, SLUG, format!("the dataset `{slug}` stands twice; keep one of the rows")));
         } else {
@@ -160,12 +161,30 @@ pub fn read_rows(sheets: &[SheetText], vocabulary: Vocabulary<'_>, scheme: &Sche
     }
     for (slug, fields) in by_slug {
         for row in fields.iter().filter(|_| !rows.named.contains(&slug)) {
-            let detail = format!("there is no dataset `{}` in the sheet `{DATASETS}`", crate::intake::shown(&slug));
+            let detail = format!("there is no dataset {} in the sheet `{DATASETS}`", crate::intake::shown(&slug));
             rows.faults.push(fault_at(FIELDS, &row.place, SLUG, detail));
         }
     }
-    rows.faults.sort_by(|one, other| (&one.sheet, one.row, &one.column).cmp(&(&other.sheet, other.row, &other.column)));
+    rows.faults = in_order(std::mem::take(&mut rows.faults));
     rows
+}
+
+/// Mistakes in the order of the book; of several in one cell the first, which says how many more there are.
+pub fn in_order(mut faults: Vec<BookFault>) -> Vec<BookFault> {
+    fn cell(fault: &BookFault) -> (&String, Option<u64>, Option<(usize, &String)>) {
+        (&fault.sheet, fault.row, fault.column.as_ref().map(|column| (column.len(), column)))
+    }
+    faults.sort_by(|one, other| cell(one).cmp(&cell(other)));
+    let alike = |one: &BookFault, other: &BookFault| one.column.is_some() && cell(one) == cell(other);
+    let first = |faults: &[BookFault]| {
+        let mut first = faults.first()?.clone();
+        match faults.len() {
+            1 => {}
+            count => first.detail += &format!(" (and {} more in this cell)", count - 1),
+        }
+        Some(first)
+    };
+    faults.chunk_by(alike).filter_map(first).collect()
 }
 
 fn entry(slug: String, row: Row, fields: Vec<Row>, vocabulary: Vocabulary<'_>, scheme: &Scheme, rows: &mut Rows) {
@@ -223,7 +242,10 @@ fn header_of(
         };
         let text = cell.text.clone().unwrap_or_default();
         match named(columns, &text).and_then(|at| columns.get(at)) {
-            None => fault(format!("there is no column `{}`; `qingdan list export` writes the columns that there are", crate::intake::shown(&text))),
+            None => fault(format!(
+                "there is no column {}; `qingdan list export` writes the columns that there are",
+                crate::intake::shown(&text)
+            )),
             Some(column) => {
                 if let Some(other) = places.insert(column.key, cell.column) {
                     fault(format!("the column `{}` stands twice, also in {}", column.key, letters(other)));
@@ -240,7 +262,13 @@ fn header_of(
 
 type Places<'a> = (&'a BTreeMap<&'static str, usize>, &'a BTreeMap<usize, &'static Column>);
 
-fn row_of(sheet: &str, cells: &[&CellText], columns: &'static [Column], (places, by_place): Places<'_>, faults: &mut Vec<BookFault>) -> Row {
+fn row_of(
+    sheet: &str,
+    cells: &[&CellText],
+    columns: &'static [Column],
+    (places, by_place): Places<'_>,
+    faults: &mut Vec<BookFault>,
+) -> Row {
     let number = cells.first().map_or(0, |cell| cell.row);
     let place = Place { row: number, columns: places.clone() };
     let before = faults.len();
@@ -273,6 +301,17 @@ fn row_of(sheet: &str, cells: &[&CellText], columns: &'static [Column], (places,
     for column in columns.iter().filter(|column| column.required && !said.contains(column.key)) {
         faults.push(fault_at(sheet, &place, column.key, format!("`{}` is empty", column.zh)));
     }
+    // A text is given in both languages.
+    for column in columns.iter().filter(|column| !column.required && column.kind == Kind::Text && !said.contains(column.key)) {
+        let other = match column.key.rsplit_once('.') {
+            Some((head, "zh")) => format!("{head}.en"),
+            Some((head, "en")) => format!("{head}.zh"),
+            Some(_) | None => continue,
+        };
+        if said.contains(other.as_str()) {
+            faults.push(fault_at(sheet, &place, column.key, format!("`{}` is empty, and `{other}` is not", column.zh)));
+        }
+    }
     Row { place, values, slug, wrong: faults.len() > before }
 }
 
@@ -298,19 +337,19 @@ fn value_of(column: &Column, text: &str) -> Result<Option<Value>, String> {
     let value = match column.kind {
         Kind::Text => Value::String(trimmed.to_owned()),
         Kind::List => trimmed.split(['\n', ';', '；']).map(str::trim).filter(|item| !item.is_empty()).map(Value::from).collect(),
-        Kind::Integer => trimmed.parse::<i64>().map(Value::from).map_err(|_cause| format!("`{}` is no whole number", shown()))?,
+        Kind::Integer => trimmed.parse::<i64>().map(Value::from).map_err(|_cause| format!("{} is no whole number", shown()))?,
         Kind::Number => {
             let number = trimmed.parse::<f64>().ok().filter(|number| number.is_finite());
-            number.map(Value::from).ok_or_else(|| format!("`{}` is no number", shown()))?
+            number.map(Value::from).ok_or_else(|| format!("{} is no number", shown()))?
         }
         Kind::Boolean => match trimmed.to_lowercase().as_str() {
             "true" | "是" | "1" => Value::Bool(true),
             "false" | "否" | "0" => Value::Bool(false),
-            _ => return Err(format!("`{}` is neither true (是) nor false (否)", shown())),
+            _ => return Err(format!("{} is neither true (是) nor false (否)", shown())),
         },
         Kind::Toml => toml_value(trimmed)?,
     };
-    (column.check)(&value).map_err(|cause| format!("`{}`: {cause}", shown()))?;
+    (column.check)(&value).map_err(|cause| format!("{}: {cause}", shown()))?;
     Ok(Some(value))
 }
 
@@ -326,7 +365,7 @@ fn toml_value(text: &str) -> Result<Value, String> {
     }
     let one: One = toml::from_str(&format!("value = {text}")).map_err(|cause| {
         let message = cause.message().to_owned();
-        format!("`{}` cannot be read as TOML ({message}); write it as in an entry file", crate::intake::shown(text))
+        format!("{} cannot be read as TOML ({message}); write it as in an entry file", crate::intake::shown(text))
     })?;
     Ok(one.value)
 }

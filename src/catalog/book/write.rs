@@ -85,7 +85,8 @@ fn sheet(book: &mut Workbook, name: &str, columns: &[Column], rows: &[Vec<String
         for ((at, column), text) in (0_u16..).zip(columns).zip(row) {
             if text.encode_utf16().count() > MAX_TEXT {
                 let slug = row.first().cloned().unwrap_or_default();
-                let detail = format!("`{}` of `{slug}` is longer than the {MAX_TEXT} characters of a cell; export a folder of TOML", column.key);
+                let detail =
+                    format!("`{}` of `{slug}` is longer than the {MAX_TEXT} characters of a cell; export a folder of TOML", column.key);
                 return Err(Error::TooLarge(detail));
             }
             if !text.is_empty() {
