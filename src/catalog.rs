@@ -36,7 +36,7 @@ pub use folder::{Folder, FolderEntry, Mistake, read_folder};
 pub use grading::{Dimension, Grade, GradedField, Grading, LoweredBy, Scheme, is_singled_out, is_to_be_counted, quasi_identifiers};
 pub use history::{
     ChangeCode, DatasetChange, Difference, Edition, ListChange, ListDiff, ListVersion, ValueChange, compare, diff, history_of,
-    list_versions, narrowing, newest_version,
+    list_versions, narrowing, newest_version, withdrawals,
 };
 pub use kept::{Kept, list_kept};
 pub use members::{MEMBERS_AT_ONCE, find_member, is_member, members_after, members_of, new_set, put_members, remove_orphan_sets};
@@ -51,12 +51,12 @@ pub use search::{Choice, Counted, Counts, Facet, FormatsOf, Found, Moment, Order
 pub use state::{Ground, State, Turn, standing, turn};
 pub use store::{
     Dataset, DatasetFilter, DatasetPage, EntryChange, Publisher, Theme, change_faults, find, find_any, is_empty, is_first_import_done,
-    latest_changes, list, mark_first_import, named, publisher_contact, publishers, put_entry, put_publisher, put_theme, slug_behind,
-    slug_of, slugs_after, slugs_of, themes,
+    latest_changes, list, list_on, mark_first_import, named, publisher_contact, publishers, put_entry, put_publisher, put_theme,
+    slug_behind, slug_of, slugs_after, slugs_of, themes,
 };
 pub use subjects::{SubjectClass, SubjectKind, put_subject_class, subject_classes};
 pub use transform::{Amount, AreaLevel, Transform, units_text};
 pub use versions::{
     Findings, NewVersion, Part, Version, VersionStatus, add_version, all_versions, any_version, columns_of, digest_of, findings,
-    forget_parts, is_part, last_taken, latest_version, parts_of, put_parts, resolve, version, version_at, versions,
+    forget_parts, is_part, last_taken, latest_version, parts_of, put_parts, resolve, version, version_at, versions, withdrawn_source,
 };

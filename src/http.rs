@@ -27,6 +27,7 @@ use utoipa_actix_web::{AppExt, scope};
 use crate::app::App;
 
 pub use openapi::{document, document_json};
+pub use v1::check_text;
 
 /// The stable names of all kinds of problems.
 pub fn problem_slugs() -> impl Iterator<Item = &'static str> {

@@ -14,8 +14,8 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 pub use store::{
-    JobFilter, ask_cancel, beat, claim, enqueue, find, finish, give_back, is_ordered, latest_of, list, requeue_interrupted, retry,
-    running_since,
+    JobFilter, ask_cancel, beat, cancel_about, claim, enqueue, find, finish, give_back, is_ordered, latest_of, list, requeue_interrupted,
+    retry, running_since,
 };
 
 /// A job that was interrupted this often is given up: something in it ends the process.

@@ -30,7 +30,7 @@ use attachments::Attachment;
 pub use answers::{answer, appeal, withdraw};
 pub use decide::{Conditions, NewDecision, accept, ask, decide, decide_appeal};
 pub(super) use decide::{granted, require_approvable};
-pub use steps::{NewApplication, Turn, change, create, submit, tidy};
+pub use steps::{NewApplication, Turn, change, create, expire_for, submit, tidy};
 pub(super) use steps::{contents_sha256, mark_signed, require_signable};
 
 /// Where an application stands.

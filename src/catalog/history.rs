@@ -12,10 +12,11 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use super::entry::{Entry, Text};
-use super::state::Ground;
+use super::state::{Ground, State};
+use super::store::Dataset;
 use crate::clock::now_naive;
 use crate::crypto::sha256_hex;
-use crate::db::schema::{list_changes, list_entries};
+use crate::db::schema::{datasets, list_changes, list_entries};
 use crate::db::{Conn, lock_ledger};
 use crate::error::{Error, Result};
 use crate::ledger::{self, Kind};
@@ -261,7 +262,16 @@ pub fn history_of(conn: &mut Conn, dataset_id: &str) -> Result<Vec<ListChange>> 
     rows.iter().map(ListChange::try_from).collect()
 }
 
-/// The newest change of each of these datasets that made it what it is: of that code.
+/// How many times a dataset was withdrawn. What was begun before a withdrawal does not end after it.
+///
+/// # Errors
+/// When the database does not answer.
+pub fn withdrawals(conn: &mut Conn, dataset: &Dataset) -> Result<i64> {
+    let of_it = list_changes::table.filter(list_changes::dataset_id.eq(&dataset.id));
+    Ok(of_it.filter(list_changes::code.eq(ChangeCode::Withdrawn.as_str())).count().get_result(conn)?)
+}
+
+/// The newest change of a dataset of that code.
 pub(super) fn last_of(conn: &mut Conn, dataset_id: &str, code: ChangeCode) -> Result<Option<ListChange>> {
     let row: Option<ChangeRow> = list_changes::table
         .filter(list_changes::dataset_id.eq(dataset_id))
@@ -332,6 +342,8 @@ pub enum Difference {
     Removed,
     /// Both have it.
     Changed,
+    /// Neither has it: it came and went in between.
+    Passed,
 }
 
 /// A value of an entry that differs.
@@ -356,9 +368,11 @@ pub struct DatasetChange {
     pub title: Text,
     /// How it differs. A dataset that was suspended or restored is `changed`.
     pub difference: Difference,
+    /// Where it stands now, whatever the versions are.
+    pub state: State,
     /// The changes in between, the oldest first, each with its reason.
     pub steps: Vec<ListChange>,
-    /// What its entry says now and did not say then; empty for one that only one of the versions has.
+    /// What its entry says now and did not say then; empty for one that only one of the versions has, and for one that was withdrawn since.
     pub values: Vec<ValueChange>,
 }
 
@@ -405,8 +419,12 @@ pub fn diff(conn: &mut Conn, (from, to): (i32, i32), after: Option<&str>, limit:
             .select(ChangeRow::as_select())
             .load(conn)?;
         let entries = entries_of(conn, &rows)?;
+        let states: Vec<(String, String)> =
+            datasets::table.filter(datasets::slug.eq_any(some)).select((datasets::slug, datasets::state)).load(conn)?;
+        let states: BTreeMap<String, String> = states.into_iter().collect();
         for steps in rows.chunk_by(|one, other| one.slug == other.slug) {
-            changes.extend(change(steps, &entries)?);
+            let state = steps.first().and_then(|step| states.get(&step.slug)).map_or("", String::as_str);
+            changes.extend(change(steps, &entries, State::parse(state)?)?);
         }
     }
     Ok(ListDiff { changes, total, more })
@@ -428,7 +446,7 @@ fn entries_of(conn: &mut Conn, rows: &[ChangeRow]) -> Result<Entries> {
     Ok(found)
 }
 
-fn change(rows: &[ChangeRow], entries: &Entries) -> Result<Option<DatasetChange>> {
+fn change(rows: &[ChangeRow], entries: &Entries, state: State) -> Result<Option<DatasetChange>> {
     let (Some(first), Some(last)) = (rows.first(), rows.last()) else { return Ok(None) };
     let entry = |sha256: &Option<String>| sha256.as_ref().and_then(|sha256| entries.get(sha256));
     let (before, after) = (entry(&first.before_sha256), entry(&last.after_sha256));
@@ -436,14 +454,17 @@ fn change(rows: &[ChangeRow], entries: &Entries) -> Result<Option<DatasetChange>
     let title = known.ok_or_else(|| Error::internal(anyhow::anyhow!("nothing is kept of the entry `{}`", first.slug)))?;
     let (difference, values) = match (before, after) {
         (None, Some(_)) => (Difference::Added, Vec::new()),
-        // Also one that came and went in between: it is not there at the end.
-        (_, None) => (Difference::Removed, Vec::new()),
+        (Some(_), None) => (Difference::Removed, Vec::new()),
+        (None, None) => (Difference::Passed, Vec::new()),
+        // What was taken from the list is not told again by its history.
+        (Some(_), Some(_)) if state == State::Withdrawn => (Difference::Changed, Vec::new()),
         (Some(before), Some(after)) => (Difference::Changed, compare(before, after)),
     };
     Ok(Some(DatasetChange {
         slug: first.slug.clone(),
         title: serde_json::from_value(title["title"].clone())?,
         difference,
+        state,
         steps: rows.iter().map(ListChange::try_from).collect::<Result<_>>()?,
         values,
     }))

@@ -33,10 +33,10 @@ pub fn list_kept(conn: &mut Conn, wanted: &Kept, after: Option<&str>, limit: i64
             query = query.filter(datasets::state.eq(state.as_str()));
         }
         if !wanted.words.is_empty() {
-            // Both are compared byte by byte: what begins so lies between the words and the words with the last character behind them.
-            let (from, to) = (wanted.words.clone(), format!("{}\u{10ffff}", wanted.words));
-            let by_code = datasets::code.ge(from.clone()).and(datasets::code.le(to.clone()));
-            query = query.filter(datasets::slug.ge(from).and(datasets::slug.le(to)).or(by_code.assume_not_null()));
+            let plain = wanted.words.replace('!', "!!").replace('%', "!%").replace('_', "!_");
+            let begin = format!("{plain}%");
+            let by_code = datasets::code.assume_not_null().like(begin.clone()).escape('!').and(datasets::code.is_not_null());
+            query = query.filter(datasets::slug.like(begin).escape('!').or(by_code));
         }
         query
     };

@@ -154,8 +154,9 @@ fn title_of(conn: &mut Conn, slug: &str) -> Result<Option<Text>> {
     json.map(|json| serde_json::from_str(&json).map(|Titled { title }| title).map_err(Error::from)).transpose()
 }
 
+/// What the list says, or said, of a dataset. One that was withdrawn may go on being named: it is shown to nobody, and comes back with its reopening.
 fn known_entry(conn: &mut Conn, slug: &str) -> Result<Option<Entry>> {
-    let json = listed_json(conn, slug)?;
+    let json: Option<String> = datasets::table.filter(datasets::slug.eq(slug)).select(datasets::entry_json).first(conn).optional()?;
     json.map(|json| serde_json::from_str(&json).map_err(Error::from)).transpose()
 }
 
@@ -164,7 +165,15 @@ fn known_entry(conn: &mut Conn, slug: &str) -> Result<Option<Entry>> {
 /// # Errors
 /// When the database does not answer.
 pub fn clashes(conn: &mut Conn, new: &BTreeMap<&str, &Entry>) -> Result<Clashes> {
-    let mut look = Look { conn, new, known: BTreeMap::new() };
+    let mut codes: BTreeMap<(&'static str, &str), Vec<&str>> = BTreeMap::new();
+    for (slug, entry) in new {
+        for (key, of) in CODES {
+            if let Some(code) = of(entry) {
+                codes.entry((key, code.as_str())).or_default().push(slug);
+            }
+        }
+    }
+    let mut look = Look { conn, new, codes, known: BTreeMap::new() };
     let mut clashes = Clashes::new();
     for (slug, entry) in new {
         let mut faults = codes_taken(&mut look, slug, entry)?;
@@ -181,6 +190,8 @@ pub fn clashes(conn: &mut Conn, new: &BTreeMap<&str, &Entry>) -> Result<Clashes>
 struct Look<'a> {
     conn: &'a mut Conn,
     new: &'a BTreeMap<&'a str, &'a Entry>,
+    /// Which of those that are new have a code, by its key and itself.
+    codes: BTreeMap<(&'static str, &'a str), Vec<&'a str>>,
     known: BTreeMap<String, Option<Entry>>,
 }
 
@@ -200,14 +211,16 @@ impl Look<'_> {
 /// A code of an entry.
 type CodeOf = fn(&Entry) -> Option<&String>;
 
+/// The codes of an entry, by key.
+const CODES: [(&str, CodeOf); 2] = [("code", |entry| entry.code.as_ref()), ("registration_code", |entry| entry.registration_code.as_ref())];
+
 fn codes_taken(look: &mut Look<'_>, slug: &str, entry: &Entry) -> Result<Vec<(String, String)>> {
     let mut faults = Vec::new();
     let mut taken = |key: &str, code: &str, by: &str| faults.push((key.to_owned(), format!("`{code}` is the code of `{by}` already")));
-    let kinds: [(&str, CodeOf); 2] =
-        [("code", |entry| entry.code.as_ref()), ("registration_code", |entry| entry.registration_code.as_ref())];
-    for (key, of) in kinds {
+    for (key, of) in CODES {
         let Some(code) = of(entry) else { continue };
-        if let Some((other, _)) = look.new.iter().find(|(other, one)| **other != slug && of(one) == Some(code)) {
+        let others = look.codes.get(&(key, code.as_str())).into_iter().flatten();
+        if let Some(other) = others.copied().find(|other| *other != slug) {
             taken(key, code, other);
             continue;
         }

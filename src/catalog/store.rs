@@ -161,32 +161,46 @@ pub fn mark_first_import(conn: &mut Conn) -> Result<()> {
     Ok(())
 }
 
+/// Those of the list that match.
+fn matching<'a>(filter: &DatasetFilter) -> ListedQuery<'a> {
+    let mut query = datasets::table
+        .inner_join(publishers::table)
+        .filter(datasets::state.ne(State::Withdrawn.as_str()))
+        .into_boxed::<<Conn as Connection>::Backend>();
+    if let Some(theme) = &filter.theme {
+        query = query.filter(datasets::theme.eq(theme.clone()));
+    }
+    if let Some(publisher) = &filter.publisher {
+        query = query.filter(datasets::publisher.eq(publisher.clone()));
+    }
+    if let Some(open_type) = filter.open_type {
+        query = query.filter(datasets::open_type.eq(open_type.as_str()));
+    }
+    if let Some(moment) = filter.changed_since {
+        query = query.filter(datasets::updated_at.ge(moment));
+    }
+    query
+}
+
+type ListedQuery<'a> =
+    diesel::helper_types::IntoBoxed<'a, diesel::helper_types::InnerJoin<datasets::table, publishers::table>, <Conn as Connection>::Backend>;
+
 /// Datasets that match, by slug, after the one named `after`.
 ///
 /// # Errors
 /// When the database does not answer.
 pub fn list(conn: &mut Conn, filter: &DatasetFilter, after: Option<&str>, limit: i64) -> Result<DatasetPage> {
-    let matching = || {
-        let mut query = datasets::table
-            .inner_join(publishers::table)
-            .filter(datasets::state.ne(State::Withdrawn.as_str()))
-            .into_boxed::<<Conn as Connection>::Backend>();
-        if let Some(theme) = &filter.theme {
-            query = query.filter(datasets::theme.eq(theme.clone()));
-        }
-        if let Some(publisher) = &filter.publisher {
-            query = query.filter(datasets::publisher.eq(publisher.clone()));
-        }
-        if let Some(open_type) = filter.open_type {
-            query = query.filter(datasets::open_type.eq(open_type.as_str()));
-        }
-        if let Some(moment) = filter.changed_since {
-            query = query.filter(datasets::updated_at.ge(moment));
-        }
-        query
-    };
-    let total = matching().count().get_result(conn)?;
-    let mut page = matching();
+    let total = matching(filter).count().get_result(conn)?;
+    let (datasets, more) = list_on(conn, filter, after, limit)?;
+    Ok(DatasetPage { datasets, total, more })
+}
+
+/// [`list`] without counting how many there are in all, and whether more follow: for whoever goes through the whole list.
+///
+/// # Errors
+/// When the database does not answer.
+pub fn list_on(conn: &mut Conn, filter: &DatasetFilter, after: Option<&str>, limit: i64) -> Result<(Vec<Dataset>, bool)> {
+    let mut page = matching(filter);
     if let Some(after) = after {
         page = page.filter(datasets::slug.gt(after.to_owned()));
     }
@@ -194,8 +208,7 @@ pub fn list(conn: &mut Conn, filter: &DatasetFilter, after: Option<&str>, limit:
     let mut rows: Vec<NamedRow> = page.order(datasets::slug).limit(limit + 1).select(columns).load(conn)?;
     let more = rows.len() as i64 > limit;
     rows.truncate(limit as usize);
-    let datasets = rows.into_iter().map(shown).collect::<Result<_>>()?;
-    Ok(DatasetPage { datasets, total, more })
+    Ok((rows.into_iter().map(shown).collect::<Result<_>>()?, more))
 }
 
 /// Datasets by when they changed, the latest first, after the one that changed at that moment and has that slug; and how many there are in all.

@@ -378,6 +378,16 @@ pub fn add_version(conn: &mut Conn, actor: &str, dataset: &Dataset, new: NewVers
     read(conn, row)
 }
 
+/// The number of the withdrawn version that came from the file of that digest. What was withdrawn does not come back as it was.
+///
+/// # Errors
+/// When the database does not answer.
+pub fn withdrawn_source(conn: &mut Conn, dataset: &Dataset, source_sha256: &str) -> Result<Option<i32>> {
+    let same = versions::table.filter(versions::dataset_id.eq(&dataset.id)).filter(versions::source_sha256.eq(source_sha256));
+    let withdrawn = same.filter(versions::status.eq(VersionStatus::Withdrawn.as_str()));
+    Ok(withdrawn.order(versions::number.desc()).select(versions::number).first(conn).optional()?)
+}
+
 /// Takes back every version of a dataset that can be read or still could come to be; answers how many.
 pub(super) fn withdraw_versions(conn: &mut Conn, dataset_id: &str) -> Result<usize> {
     let readable = [VersionStatus::Published.as_str(), VersionStatus::Held.as_str()];

@@ -10,13 +10,15 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::{End, block_on};
 use crate::app::Parts;
 use crate::catalog::{self, Edition, EntryChange, Mistake};
+use crate::http::check_text;
 use crate::release::{Report, Watcher, check_folder, import_folder, unwatched};
 use crate::settings::Settings;
 
 /// Imports a folder and tells what became of each entry.
 pub(super) fn import(settings: &Settings, dir: &Path, reason: Option<&str>) -> Result<End> {
+    let by = edition("service", reason)?;
     let parts = Parts::open(settings)?;
-    let report = block_on(async { Ok(import_folder(&parts.tools(), dir, edition("service", reason), bar).await?) })?;
+    let report = block_on(async { Ok(import_folder(&parts.tools(), dir, by, bar).await?) })?;
     parts.db.write_now(catalog::mark_first_import)?;
     for line in lines(&report) {
         println!("{line}");
@@ -28,19 +30,20 @@ pub(super) fn import(settings: &Settings, dir: &Path, reason: Option<&str>) -> R
 
 /// Says what is wrong with a folder's entries, and what their editors should look at.
 pub(super) fn check(settings: &Settings, dir: &Path, reason: Option<&str>) -> Result<End> {
+    let by = edition("service", reason)?;
     let parts = Parts::open(settings)?;
-    let folder = block_on(async { Ok(check_folder(&parts.tools(), dir, &edition("service", reason)).await?) })?;
+    let folder = block_on(async { Ok(check_folder(&parts.tools(), dir, &by).await?) })?;
     println!("{} entries without a mistake; {} mistakes, {} remarks", folder.entries.len(), folder.mistakes.len(), folder.remarks.len());
     tell(&folder.mistakes, &folder.remarks);
     Ok(if folder.mistakes.is_empty() { End::Well } else { End::Found })
 }
 
 /// Who changes the list from the command line, and why.
-pub(super) fn edition(actor: &str, reason: Option<&str>) -> Edition {
+pub(super) fn edition(actor: &str, reason: Option<&str>) -> Result<Edition> {
     let edition = Edition::by(actor);
     match reason {
-        Some(reason) => edition.because(reason),
-        None => edition,
+        Some(reason) => Ok(edition.because(check_text("--reason", reason, 3, 2000)?)),
+        None => Ok(edition),
     }
 }
 

@@ -65,11 +65,10 @@ fn entries(parts: &Parts) -> Result<Vec<(String, Entry)>> {
     loop {
         let from = after.take();
         let page = parts.db.read_now(|conn| {
-            let page = catalog::list(conn, &DatasetFilter::default(), from.as_deref(), 1000)?;
+            let (datasets, more) = catalog::list_on(conn, &DatasetFilter::default(), from.as_deref(), 1000)?;
             // As they were written: of one that is suspended, everybody sees less.
-            let whole =
-                page.datasets.iter().map(|dataset| catalog::find_any(conn, &dataset.slug)).collect::<crate::error::Result<Vec<_>>>()?;
-            Ok((whole, page.more))
+            let whole = datasets.iter().map(|dataset| catalog::find_any(conn, &dataset.slug)).collect::<crate::error::Result<Vec<_>>>()?;
+            Ok((whole, more))
         })?;
         all.extend(page.0.into_iter().map(|dataset| (dataset.slug, dataset.entry)));
         after = all.last().map(|(slug, _)| slug.clone());
@@ -135,7 +134,7 @@ fn import(parts: &Parts, path: &Path, apply: bool, reason: Option<&str>) -> Resu
         parts.db.read_now(|conn| Ok((catalog::publishers(conn)?, catalog::themes(conn)?, catalog::subject_classes(conn)?)))?;
     let vocabulary = book::Vocabulary { publishers: &publishers, themes: &themes, subject_classes: &classes };
     let rows: Rows = book::read_rows(&sheets, vocabulary, &parts.tools().grades);
-    let mut edition = edition("service", reason);
+    let mut edition = edition("service", reason)?;
     let plan = parts.db.read_now(|conn| book::plan(conn, &edition, &rows))?;
     tell(&plan);
     if !plan.faults.is_empty() {
@@ -211,6 +210,7 @@ fn tell_change(change: &DatasetChange) {
         Difference::Added => '+',
         Difference::Removed => '-',
         Difference::Changed => '~',
+        Difference::Passed => '±',
     };
     println!("{mark} {}  {} / {}", change.slug, change.title.zh, change.title.en);
     change.steps.iter().for_each(tell_step);

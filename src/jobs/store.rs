@@ -334,6 +334,19 @@ pub fn ask_cancel(conn: &mut Conn, id: &str) -> Result<Job> {
     find(conn, id)
 }
 
+/// Asks every job of a kind about one subject to stop.
+///
+/// # Errors
+/// When the database does not take it.
+pub fn cancel_about(conn: &mut Conn, kind: JobKind, subject: &str) -> Result<()> {
+    let open = jobs::table.filter(jobs::subject.eq(subject)).filter(jobs::kind.eq(kind.as_str()));
+    let ids: Vec<String> = open.filter(jobs::state.eq_any(["queued", "running"])).select(jobs::id).load(conn)?;
+    for id in ids {
+        ask_cancel(conn, &id)?;
+    }
+    Ok(())
+}
+
 /// Puts a failed or cancelled job into the queue again, as if it were new.
 ///
 /// # Errors

@@ -187,7 +187,7 @@ fn holders(conn: &mut crate::db::Conn, slug: &str) -> Result<Vec<Held>> {
     let mut holders = Vec::new();
     for grant in grants::of_dataset(conn, &dataset)? {
         let numbers = release::versions_of(conn, &grant.id)?;
-        let versions = numbers.into_iter().map(|number| catalog::version(conn, &dataset, number)).collect::<Result<Vec<_>>>()?;
+        let versions = numbers.into_iter().map(|number| catalog::any_version(conn, &dataset, number)).collect::<Result<Vec<_>>>()?;
         let firm = firms::find(conn, &grant.firm_id)?;
         if !versions.is_empty() {
             holders.push(Held { grant, firm: firm.name, uscc: firm.uscc, versions });

@@ -8,7 +8,7 @@ use serde_json::json;
 use super::words::take_out;
 use super::{Kind, append};
 use crate::clock::format;
-use crate::db::schema::{applications, grants, ledger, ledger_words, sanctions, use_reports};
+use crate::db::schema::{applications, datasets, grants, ledger, ledger_words, list_changes, sanctions, use_reports};
 use crate::db::{Conn, lock_ledger};
 use crate::error::Result;
 
@@ -29,7 +29,7 @@ pub fn forget_old(conn: &mut Conn, before: DateTime<Utc>, after: i64) -> Result<
     lock_ledger(conn)?;
     for (seq, kind, subject) in old {
         // Another replica may have been faster.
-        if is_over(conn, &subject)? && take_out(conn, seq, &kind, &subject)? {
+        if is_over(conn, seq, &subject)? && take_out(conn, seq, &kind, &subject)? {
             append(conn, Kind::EntryRedacted, "service", &format!("entry:{seq}"), &json!({ "said_before": before }))?;
             count += 1;
         }
@@ -38,7 +38,7 @@ pub fn forget_old(conn: &mut Conn, before: DateTime<Utc>, after: i64) -> Result<
 }
 
 /// Whether what an entry is about has come to its end.
-fn is_over(conn: &mut Conn, subject: &str) -> Result<bool> {
+fn is_over(conn: &mut Conn, seq: i64, subject: &str) -> Result<bool> {
     let (kind, id) = subject.split_once(':').unwrap_or((subject, ""));
     let alive: i64 = match kind {
         "grant" => grants::table.find(id).filter(grants::ended_at.is_null()).count().get_result(conn)?,
@@ -51,6 +51,11 @@ fn is_over(conn: &mut Conn, subject: &str) -> Result<bool> {
         "use_report" => {
             let grant = use_reports::table.find(id).select(use_reports::grant_id);
             grants::table.filter(grants::id.eq_any(grant)).filter(grants::ended_at.is_null()).count().get_result(conn)?
+        }
+        // Why a dataset is not given out is told for as long as it is not.
+        "dataset" => {
+            let of_it = list_changes::table.inner_join(datasets::table).filter(list_changes::entry_seq.eq(seq));
+            of_it.filter(list_changes::code.eq(datasets::state)).count().get_result(conn)?
         }
         "sanction" => sanctions::table.find(id).filter(sanctions::status.eq("in_force")).count().get_result(conn)?,
         _ => 0,

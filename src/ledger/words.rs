@@ -217,9 +217,7 @@ fn forget(conn: &mut Conn, said_in: &str, subject: &str, words: &str) -> Result<
         "dataset" => {
             let ids = datasets::table.filter(datasets::slug.eq(id)).select(datasets::id);
             let shown = versions::table.filter(versions::dataset_id.eq_any(ids)).filter(versions::resolution.eq(words));
-            diesel::update(shown).set(versions::resolution.eq(TAKEN_OUT)).execute(conn)?;
-            let shown = list_changes::table.filter(list_changes::slug.eq(id)).filter(list_changes::reason.eq(words));
-            diesel::update(shown).set(list_changes::reason.eq(TAKEN_OUT)).execute(conn)?
+            diesel::update(shown).set(versions::resolution.eq(TAKEN_OUT)).execute(conn)?
         }
         _ => 0,
     };
@@ -255,6 +253,10 @@ pub(super) fn take_out(conn: &mut Conn, seq: i64, kind: &str, subject: &str) -> 
     diesel::delete(ledger_words::table.filter(ledger_words::seq.eq(seq))).execute(conn)?;
     for words in &said {
         forget(conn, kind, subject, &words.words)?;
+    }
+    if !said.is_empty() {
+        let change = list_changes::table.filter(list_changes::entry_seq.eq(seq));
+        diesel::update(change).set(list_changes::reason.eq(TAKEN_OUT)).execute(conn)?;
     }
     Ok(shown || !said.is_empty())
 }

@@ -5,6 +5,7 @@
 //! store, where nothing points at it.
 
 mod import;
+mod withdrawn;
 
 use std::ops::ControlFlow;
 use std::path::PathBuf;
@@ -15,7 +16,7 @@ use serde_json::json;
 
 use super::store::{self, NewRelease};
 use crate::catalog::{
-    self, Dataset, DatasetKind, Entry, Field, Findings, MEMBERS_AT_ONCE, NewVersion, OpenType, Part, Scheme, Sensitivity, State, Version,
+    self, Dataset, DatasetKind, Entry, Field, Findings, MEMBERS_AT_ONCE, NewVersion, OpenType, Part, Scheme, Sensitivity, Version,
     VersionStatus,
 };
 use crate::db::{Conn, Db, blocking, lock_ledger};
@@ -24,6 +25,8 @@ use crate::error::{Error, Result};
 use crate::intake::collection::{Gathered, Member, appended, folder_digest, gather};
 use crate::intake::{self, Declared, FileFault, Finding, IntakeError, Options, Profile, Profiler, Step, Taken};
 use crate::storage::{Object, Storage, digest_file, is_folder};
+
+use withdrawn::{require_listed, withdrawn_before};
 
 pub use import::{Outcome, Report, check_folder, import_folder, unwatched};
 
@@ -156,13 +159,13 @@ pub async fn publish_file(
     settle: Settle,
 ) -> Result<std::result::Result<Published, Refusal>> {
     let name = slug.to_owned();
-    let (dataset, base) = tools
+    let (withdrawals, dataset, base) = tools
         .db
         .read(move |conn| {
             let dataset = catalog::find_any(conn, &name)?;
             require_listed(&dataset)?;
             let base = if mode == PublishMode::Append { Some(appendable(conn, &dataset)?) } else { None };
-            Ok((dataset, base))
+            Ok((catalog::withdrawals(conn, &dataset)?, dataset, base))
         })
         .await?;
     let new = match prepare(tools, Some(&dataset), &dataset.entry, source, base.as_ref(), watcher).await? {
@@ -178,6 +181,9 @@ pub async fn publish_file(
         lock_ledger(conn)?;
         let now = catalog::find_any(conn, &dataset.slug)?;
         require_listed(&now)?;
+        if catalog::withdrawals(conn, &now)? != withdrawals {
+            return Err(Error::Conflict("the dataset was withdrawn while the file was read; publish the file again".to_owned()));
+        }
         if now.entry != dataset.entry {
             return Err(Error::Conflict("the dataset's entry changed while the file was read; publish the file again".to_owned()));
         }
@@ -195,11 +201,6 @@ pub async fn publish_file(
         Ok(published)
     };
     tools.db.write(write).await.map(Ok)
-}
-
-/// Data comes into what the list has; a dataset that is suspended may be mended so.
-fn require_listed(dataset: &Dataset) -> Result<()> {
-    if dataset.state == State::Withdrawn { dataset.require_published() } else { Ok(()) }
 }
 
 /// The version to which rows can be appended: the newest one, when nothing is held behind it, when it has the entry's columns, and, in a
@@ -251,6 +252,10 @@ async fn prepare(
         Ok(sha256) => sha256,
         Err(cause) => return Ok(Err(Refusal::whole(format!("cannot be read: {cause}")))),
     };
+    if let Some(number) = withdrawn_before(tools, known, &sha256).await? {
+        let detail = format!("this is the file of version {number}, which was withdrawn with its dataset; mend it first");
+        return Ok(Err(Refusal::whole(detail)));
+    }
     if let (Some(dataset), None) = (known, base) {
         let dataset = dataset.clone();
         // A dataset that becomes open to everybody is looked at anew, whatever it was before.
@@ -272,10 +277,6 @@ async fn prepare(
             && counted
             && same_columns(&version, entry)
         {
-            if version.status == VersionStatus::Withdrawn {
-                let detail = format!("this is the file of version {}, which was withdrawn with its dataset; mend it first", version.number);
-                return Ok(Err(Refusal::whole(detail)));
-            }
             return Ok(Ok(Prepared::Unchanged(Box::new(version))));
         }
     }

@@ -3,13 +3,14 @@
 use diesel::prelude::*;
 use serde_json::json;
 
-use crate::access::{self, grants};
+use crate::access::{self, applications, grants};
 use crate::catalog::{self, Dataset, Edition, State, Turn};
 use crate::clock::now_naive;
 use crate::db::schema::{exports, releases};
 use crate::db::{Conn, lock_ledger};
 use crate::error::{Error, Result};
 use crate::identity::{Caller, Role};
+use crate::jobs::{self, JobKind};
 use crate::ledger;
 
 /// Suspends a dataset, gives it out again, withdraws it, or puts it into the list again without the data that it had.
@@ -32,6 +33,8 @@ pub fn turn_dataset(conn: &mut Conn, caller: &Caller, slug: &str, step: Turn, re
         for grant in grants::running_over(conn, &dataset)? {
             grants::revoke(conn, caller, &grant, &words)?;
         }
+        applications::expire_for(conn, &dataset)?;
+        jobs::cancel_about(conn, JobKind::Intake, &format!("dataset:{slug}"))?;
         delete_public_releases(conn, &dataset)?;
     }
     Ok(dataset)

@@ -110,6 +110,11 @@ async fn a_copy_is_traced_to_its_grant_or_to_nobody() {
     let found = trace(&app, "n,amount,kind\n-1,5.00,a\n-2,6.00,b\n").await;
     assert!(found.named.is_empty() && found.foreign == 2, "{found:?}");
     app.import(&folder).await;
+    // A leak is why a dataset is withdrawn: its copies are traced all the same.
+    let operator = app.operator().await.token;
+    let ground = serde_json::json!({ "ground": "personal_data", "reason": "a copy was found" });
+    app.post_as("/api/v1/admin/datasets/people/withdrawal", &operator, &ground).await.expect(200);
+    assert_eq!(trace(&app, &cut(lines(2), &open, |_| true)).await.named, [id(2)]);
 }
 
 #[tokio::test]

@@ -193,12 +193,25 @@ async fn a_suspended_dataset_is_listed_and_gives_nothing_out() {
             "Suspended"
         }));
     }
-    for path in ["versions", "versions/1", "profile", "rows", "download", "download?format=csv", "versions/1/changes?from=1"] {
-        let answer = app.get(&format!("/api/v1/datasets/things/{path}")).await;
-        assert!(matches!(answer.status.as_u16(), 403 | 404), "{path}: {}", answer.text());
-        assert!(!answer.text().contains("red"), "{path}");
+    let day = "2999-01-01";
+    for path in [
+        "versions".to_owned(),
+        "versions/1".to_owned(),
+        "profile".to_owned(),
+        "profile?version=1".to_owned(),
+        "rows".to_owned(),
+        "rows?version=1".to_owned(),
+        format!("rows?version={day}"),
+        "download".to_owned(),
+        "download?format=csv".to_owned(),
+        format!("download?version={day}"),
+        "diff?from=1&to=1".to_owned(),
+        "citation?version=1".to_owned(),
+        format!("citation?version={day}"),
+    ] {
+        app.get(&format!("/api/v1/datasets/things/{path}")).await.problem(403, "dataset-suspended");
     }
-    app.get("/api/v1/datasets/things/rows").await.problem(403, "dataset-suspended");
+    app.get("/api/v1/datasets/things/citation").await.expect(200);
     app.post("/api/v1/sql", &json!({ "sql": "SELECT * FROM things" })).await.problem(403, "dataset-suspended");
     assert_eq!(app.get("/api/v1/datasets?q=red").await.expect(200).json()["total"], 0, "a value of its data is found");
     assert_eq!(app.get("/api/v1/datasets?q=things").await.expect(200).json()["items"][0]["state"], "suspended");
@@ -237,6 +250,10 @@ async fn who_may_take_which_step() {
     step(&app, &reviewer, "things", "suspension", &ground()).await.problem(409, "conflict");
     step(&app, &reviewer, "things", "restoration", &why).await.problem(403, "forbidden");
     step(&app, &operator, "things", "restoration", &why).await.expect(200);
+    // One person in two roles is one person.
+    let both = app.staff(&["steward", "reviewer"], Some("office")).await.token;
+    step(&app, &both, "things", "suspension", &ground()).await.expect(200);
+    step(&app, &both, "things", "restoration", &why).await.problem(403, "forbidden");
     step(&app, &operator, "things", "withdrawal", &ground()).await.expect(200);
     step(&app, &operator, "things", "reopening", &why).await.problem(403, "forbidden");
     for (body, pointer) in [
@@ -278,9 +295,85 @@ async fn a_reopened_dataset_does_not_have_the_data_that_was_withdrawn() {
     assert_eq!(app.publish(&steward, "things", &upload, "replace").await["state"], "done");
     let shown = app.get("/api/v1/datasets/things/rows").await.expect(200).json();
     assert_eq!(shown["rows"], json!([{ "name": "harmless" }]));
+    // The folder still has the file, and so has the steward: it is no newer version, and nothing to append.
+    let report = import_folder(&app.app.tools(), folder.path(), Edition::by("service"), unwatched).await.unwrap();
+    assert!(report.outcomes.is_empty() && report.mistakes[0].detail.contains("which was withdrawn"), "{report:?}");
+    for mode in ["replace", "append"] {
+        let upload = app.upload(&steward, "data.csv", b"name\nsecret\n").await;
+        assert_eq!(app.publish(&steward, "things", &upload, mode).await["state"], "failed", "{mode}");
+    }
     app.get("/api/v1/datasets/things/download?version=1").await.problem(404, "not-found");
     let versions = app.get_as(path, &steward).await.expect(200).json();
     assert_eq!((&versions["items"][1]["version"], &versions["items"][1]["status"]), (&json!(1), &json!("withdrawn")));
+}
+
+#[tokio::test]
+async fn a_suspended_conditional_dataset_gives_nothing_under_its_grants() {
+    let app = TestApp::spawn().await;
+    let (operator, reviewer, firm) = (app.operator().await.token, app.staff(&["reviewer"], None).await, app.firm().await);
+    let grant = app.grant(&firm).await;
+    let drawn = app.drawn_agreement(&firm).await;
+    let waiting = app.apply(&firm.token).await;
+    app.post_as(&format!("/api/v1/applications/{waiting}/acceptance"), &reviewer.token, &json!({})).await.expect(200);
+    let approval = app.approval(&reviewer, &waiting).await;
+    let signed = app.post_as(&format!("/api/v1/datasets/{VISITS}/signed-urls"), &grant.token, &json!({})).await.expect(201).json();
+    let signed = signed["url"].as_str().unwrap().strip_prefix(&app.url).unwrap().to_owned();
+    let (rows, download) =
+        (format!("/api/v1/datasets/{VISITS}/rows?limit=1&select=cost_cny"), format!("/api/v1/datasets/{VISITS}/download"));
+    let sql = json!({ "sql": format!("SELECT count(*) AS n FROM \"{VISITS}\"") });
+    for path in [&rows, &download] {
+        app.get_as(path, &grant.token).await.expect(200);
+    }
+    app.get(&signed).await.expect(200);
+    step(&app, &operator, VISITS, "suspension", &ground()).await.expect(200);
+    for path in [&rows, &download] {
+        app.get_as(path, &grant.token).await.problem(403, "dataset-suspended");
+    }
+    app.get(&signed).await.problem(403, "dataset-suspended");
+    app.post_as("/api/v1/sql", &grant.token, &sql).await.problem(403, "dataset-suspended");
+    app.post_as(&format!("/api/v1/datasets/{VISITS}/signed-urls"), &grant.token, &json!({})).await.problem(403, "dataset-suspended");
+    let entries = app.get_as("/api/v1/ledger/entries?limit=1000", &operator).await.expect(200).json();
+    let refused = entries["items"].as_array().unwrap().iter().filter(|entry| entry["kind"] == "read.refused").count();
+    assert!(refused >= 5, "{refused} refusals are on record");
+    // Nobody is bound to what cannot be had, and nobody loses it for that.
+    app.post_as("/api/v1/applications", &firm.token, &app.application()).await.problem(403, "dataset-suspended");
+    app.sign(&firm, &drawn).await.problem(403, "dataset-suspended");
+    app.post_as(&format!("/api/v1/applications/{waiting}/decision"), &reviewer.token, &approval).await.problem(403, "dataset-suspended");
+    step(&app, &reviewer.token, VISITS, "restoration", &json!({ "reason": "已核实" })).await.expect(200);
+    for path in [&rows, &download] {
+        app.get_as(path, &grant.token).await.expect(200);
+    }
+    app.get(&signed).await.expect(200);
+    // A withdrawal ends what waits for the firm's signature.
+    step(&app, &operator, VISITS, "withdrawal", &ground()).await.expect(200);
+    let application = app.get_as(&format!("/api/v1/applications/{}", drawn["application_id"].as_str().unwrap()), &firm.token).await;
+    assert_eq!(application.expect(200).json()["status"], "expired");
+}
+
+#[tokio::test]
+async fn who_names_a_withdrawn_dataset_is_imported_all_the_same_and_its_history_is_not_told_again() {
+    let (app, folder) = app().await;
+    let operator = app.operator().await.token;
+    let text = std::fs::read_to_string(folder.file("naming/dataset.toml")).unwrap();
+    folder.write("naming/dataset.toml", text.replace("About", "About a person"));
+    app.import(&folder).await;
+    step(&app, &operator, SLUG, "withdrawal", &ground()).await.expect(200);
+    folder.write("naming/dataset.toml", text.replace("About", "About nothing"));
+    folder.write("naming/data.csv", "name\nb\n");
+    app.import(&folder).await;
+    assert_eq!(app.get("/api/v1/datasets/naming/rows").await.expect(200).json()["rows"], json!([{ "name": "b" }]));
+    let newest = app.get("/api/v1/open-list/versions").await.expect(200).json()["items"][0]["version"].as_i64().unwrap();
+    let told = async |from: i64, to: i64| app.get(&format!("/api/v1/open-list/diff?from={from}&to={to}")).await.expect(200).text();
+    assert!(told(newest - 3, newest - 2).await.contains("About a person"));
+    step(&app, &operator, "naming", "withdrawal", &ground()).await.expect(200);
+    for from in 0..=newest {
+        let text = told(from, newest + 1).await + &told(from, newest).await + &told(from, from).await;
+        assert!(!text.contains("About a person"), "{from}: {text}");
+    }
+    assert!(!app.get("/open-list").await.expect(200).text().contains("About a person"));
+    let whole = app.get(&format!("/api/v1/open-list/diff?to={}", newest + 1)).await.expect(200).json();
+    let naming = whole["items"].as_array().unwrap().iter().find(|change| change["slug"] == "naming").unwrap();
+    assert_eq!((&naming["difference"], &naming["state"]), (&json!("passed"), &json!("withdrawn")));
 }
 
 #[tokio::test]
@@ -299,6 +392,11 @@ async fn opening_less_needs_a_reason_and_the_list_tells_it() {
     let mistake = &report.mistakes[0];
     assert!(mistake.file.ends_with("one/dataset.toml") && mistake.key.as_deref() == Some("fields"), "{mistake}");
     assert!(mistake.detail.contains("the field `value` goes"), "{mistake}");
+    let closed = entry("one", &["name", "value"]).replace("unconditional", "closed").replace("data = \"data.csv\"\n", "");
+    folder.write("one/dataset.toml", format!("open_type_reason = {{ zh = \"不宜公开\", en = \"not fit\" }}\n{closed}"));
+    let report = import("service".into()).await;
+    assert!(report.mistakes[0].detail.contains("from unconditional to closed"), "{report:?}");
+    folder.open("one", &["name"], "name\na\n");
     let report = import(Edition::by("service").because("value was never collected")).await;
     assert!(report.mistakes.is_empty(), "{:?}", report.mistakes);
     let diff = app.get("/api/v1/open-list/diff?from=1").await.expect(200).json();

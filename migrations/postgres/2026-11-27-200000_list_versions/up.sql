@@ -1,5 +1,7 @@
 -- Whether the list gives a dataset out: published, suspended or withdrawn.
 ALTER TABLE datasets ADD COLUMN state TEXT NOT NULL DEFAULT 'published';
+-- What the list has is counted without its entries being read.
+CREATE INDEX datasets_listed ON datasets (slug, state, publisher);
 
 -- What entries of the list have said, by their digest.
 CREATE TABLE list_entries (
@@ -22,6 +24,8 @@ CREATE TABLE list_changes (
     PRIMARY KEY (number, slug)
 );
 CREATE INDEX list_changes_dataset ON list_changes (dataset_id, number);
+CREATE INDEX list_changes_slug ON list_changes (slug, number);
+CREATE INDEX list_changes_entry ON list_changes (entry_seq);
 
 -- The list as it stands is its first version.
 INSERT INTO list_entries (sha256, entry_json) SELECT entry_sha256, MIN(entry_json) FROM datasets GROUP BY entry_sha256;

@@ -122,6 +122,7 @@ pub fn decide(conn: &mut Conn, caller: &Caller, id: &str, new: &NewDecision, ter
         ledger::append_with_reason(conn, Kind::ApplicationRefused, &caller.actor(), &subject, detail, &new.reason)?;
         return Ok((find(conn, id)?, None));
     }
+    dataset.require_published()?;
     let mut granted = granted(&turn.application, new.conditions.as_ref())?;
     require_approvable(conn, &turn.application, &granted, &dataset)?;
     let policy = reports::policy_for(conn, &turn.application, &granted.fields, &dataset, terms)?;

@@ -11,7 +11,7 @@ use crate::access::agreements::Agreement;
 use crate::catalog::{self, Dataset, Mode, OpenType, Policy, Wish, twice};
 use crate::clock::now_naive;
 use crate::crypto::sha256_hex;
-use crate::db::schema::applications;
+use crate::db::schema::{applications, datasets};
 use crate::db::{Conn, lock_ledger};
 use crate::error::{Error, Fault, Result};
 use crate::identity::{Caller, firms};
@@ -202,9 +202,11 @@ pub fn tidy(conn: &mut Conn) -> Result<(usize, usize)> {
         let (state, told) = (turn.state, turn.row.overdue_told);
         let subject = format!("application:{id}");
         if state.may(Step::Expire) {
-            let detail = json!({ "was": state.as_str() });
-            turn.go(conn, State::Expired, None)?;
-            ledger::append(conn, Kind::ApplicationExpired, "service", &subject, &detail)?;
+            // What nobody can sign while the dataset is suspended is not late.
+            if state == State::Approved && is_suspended(conn, &turn.row.dataset_id)? {
+                continue;
+            }
+            expire(conn, turn)?;
             expired += 1;
         } else if state.is_publishers_turn() && !told {
             diesel::update(applications::table.find(&id)).set(applications::overdue_told.eq(true)).execute(conn)?;
@@ -213,6 +215,34 @@ pub fn tidy(conn: &mut Conn) -> Result<(usize, usize)> {
         }
     }
     Ok((expired, overdue))
+}
+
+fn is_suspended(conn: &mut Conn, dataset_id: &str) -> Result<bool> {
+    let state: String = datasets::table.find(dataset_id).select(datasets::state).first(conn)?;
+    Ok(state == catalog::State::Suspended.as_str())
+}
+
+fn expire(conn: &mut Conn, turn: Turn) -> Result<()> {
+    let (subject, detail) = (format!("application:{}", turn.row.id), json!({ "was": turn.state.as_str() }));
+    turn.go(conn, State::Expired, None)?;
+    ledger::append(conn, Kind::ApplicationExpired, "service", &subject, &detail)?;
+    Ok(())
+}
+
+/// Ends the applications for a dataset that wait for their firms, as if their time were over: the dataset was withdrawn. Those that wait for the
+/// publisher are refused by a reviewer, who says why.
+///
+/// # Errors
+/// When the database does not take it.
+pub fn expire_for(conn: &mut Conn, dataset: &Dataset) -> Result<()> {
+    let waiting: Vec<&str> = State::ALL.into_iter().filter(|state| state.may(Step::Expire)).map(State::as_str).collect();
+    let of_it = applications::table.filter(applications::dataset_id.eq(&dataset.id)).filter(applications::status.eq_any(waiting));
+    let ids: Vec<String> = of_it.select(applications::id).load(conn)?;
+    for id in ids {
+        let turn = Turn::take(conn, &id)?;
+        expire(conn, turn)?;
+    }
+    Ok(())
 }
 
 /// The agreement of an application was signed.

@@ -11,7 +11,7 @@ use crate::catalog::entry::{Entry, OpenType, Sensitivity};
 use crate::catalog::history::{ChangeCode, Edition, ValueChange, compare};
 use crate::catalog::relations::clashes;
 use crate::catalog::state::State;
-use crate::catalog::store::{DatasetFilter, change_faults, find_any, list, put_entry};
+use crate::catalog::store::{DatasetFilter, change_faults, find_any, list_on, put_entry};
 use crate::db::{Conn, lock_ledger};
 use crate::error::{Error, Result};
 
@@ -74,10 +74,10 @@ pub fn plan(conn: &mut Conn, edition: &Edition, rows: &Rows) -> Result<Plan> {
 fn absent(conn: &mut Conn, rows: &Rows) -> Result<Vec<String>> {
     let (mut absent, mut after): (Vec<String>, Option<String>) = (Vec::new(), None);
     loop {
-        let page = list(conn, &DatasetFilter::default(), after.as_deref(), AT_ONCE)?;
-        after = page.datasets.last().map(|dataset| dataset.slug.clone());
-        absent.extend(page.datasets.into_iter().map(|dataset| dataset.slug).filter(|slug| !rows.named.contains(slug)));
-        if !page.more {
+        let (datasets, more) = list_on(conn, &DatasetFilter::default(), after.as_deref(), AT_ONCE)?;
+        after = datasets.last().map(|dataset| dataset.slug.clone());
+        absent.extend(datasets.into_iter().map(|dataset| dataset.slug).filter(|slug| !rows.named.contains(slug)));
+        if !more {
             return Ok(absent);
         }
     }

@@ -10,8 +10,8 @@ use tantivy::{Index, IndexWriter, TantivyDocument, Term};
 use super::Search;
 use super::index::{Known, document};
 use crate::catalog::{
-    self, Dataset, DatasetFilter, Newest, OpenType, Publisher, SubjectClass, Theme, findings, list, newest_of, publishers, subject_classes,
-    themes,
+    self, Dataset, DatasetFilter, Newest, OpenType, Publisher, SubjectClass, Theme, findings, list_on, newest_of, publishers,
+    subject_classes, themes,
 };
 use crate::clock::now_naive;
 use crate::db::Conn;
@@ -127,10 +127,10 @@ impl Search {
         keeper.writer.delete_all_documents().map_err(Error::internal)?;
         let mut after: Option<String> = None;
         loop {
-            let page = list(conn, &DatasetFilter::default(), after.as_deref(), AT_ONCE)?;
-            self.add(conn, keeper, &names, &page.datasets)?;
-            after = page.datasets.last().map(|dataset| dataset.slug.clone());
-            if !page.more {
+            let (datasets, more) = list_on(conn, &DatasetFilter::default(), after.as_deref(), AT_ONCE)?;
+            self.add(conn, keeper, &names, &datasets)?;
+            after = datasets.last().map(|dataset| dataset.slug.clone());
+            if !more {
                 break;
             }
         }
@@ -212,10 +212,10 @@ fn of_theme(conn: &mut Conn, theme: &str) -> Result<Vec<String>> {
     let filter = DatasetFilter { theme: Some(theme.to_owned()), ..DatasetFilter::default() };
     let (mut slugs, mut after): (Vec<String>, Option<String>) = (Vec::new(), None);
     loop {
-        let page = list(conn, &filter, after.as_deref(), AT_ONCE)?;
-        slugs.extend(page.datasets.iter().map(|dataset| dataset.slug.clone()));
+        let (datasets, more) = list_on(conn, &filter, after.as_deref(), AT_ONCE)?;
+        slugs.extend(datasets.into_iter().map(|dataset| dataset.slug));
         after = slugs.last().cloned();
-        if !page.more {
+        if !more {
             return Ok(slugs);
         }
     }

@@ -86,6 +86,9 @@ async fn cited(app: &App, slug: String, version: Option<i32>) -> Result<Citation
     let issuer = app.issuer.clone();
     let cited = app.db.read(move |conn| {
         let dataset = catalog::find(conn, &slug)?;
+        if version.is_some() {
+            dataset.require_published()?;
+        }
         let number = version.or(dataset.version);
         let issued = match number {
             Some(number) => catalog::version(conn, &dataset, number)?.created_at,

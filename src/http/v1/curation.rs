@@ -71,7 +71,7 @@ pub async fn find_dataset_history(
 /// Suspend a dataset
 ///
 /// At once, by a steward of its publisher, a reviewer or an operator. It stays in the list with the reason, which everybody reads, and nothing of it
-/// is given out any more: no file, no row, no profile, no example; answers that are being sent break off. Grants over it stay, and give nothing.
+/// is given out any more: no file, no row, no profile, no example; answers that are being sent break off, but those that a reverse proxy sends by itself (`accel_prefix`). Grants over it stay, and give nothing.
 /// Data may be published meanwhile; it is given out when the dataset is restored.
 #[utoipa::path(tag = "publishing", params(DatasetPath), security(("session" = [])), responses((status = OK, body = DatasetStanding)))]
 #[post("/admin/datasets/{slug}/suspension")]

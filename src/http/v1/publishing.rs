@@ -195,6 +195,9 @@ pub async fn download_rejects(caller: Caller, app: web::Data<App>, path: web::Pa
     let found = app.db.write(move |conn| {
         let dataset = stewarded(conn, &caller, &slug)?;
         let version = catalog::any_version(conn, &dataset, number)?;
+        if version.status == VersionStatus::Withdrawn {
+            return Err(Error::Withdrawn(format!("version {number} of `{slug}` was withdrawn, and its rejected rows with it")));
+        }
         let object = version.rejects.ok_or_else(|| Error::not_found("rejected rows of version", number.to_string()))?;
         // They are raw cells: who took them is on record before the first byte leaves.
         let detail = serde_json::json!({ "version": number, "rejects": true });

@@ -214,6 +214,7 @@ pub async fn which_version(app: &App, slug: &str, parameter: &'static str, text:
     let slug = slug.to_owned();
     let number = app.db.read(move |conn| {
         let dataset = catalog::find(conn, &slug)?;
+        dataset.require_published()?;
         catalog::version_at(conn, &dataset, moment)
     });
     number.await.map(Some)

@@ -8,7 +8,7 @@ use tokio::sync::{Semaphore, watch};
 
 use super::{Coding, Export, Format, Opened, Wanted, make};
 use crate::clock::now_naive;
-use crate::db::schema::exports;
+use crate::db::schema::{exports, releases};
 use crate::db::{Conn, Db, blocking, lock_ledger};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
@@ -234,7 +234,9 @@ fn add(conn: &mut Conn, release_id: &str, export: Export, object: &Object) -> Re
     // Another replica may have made it meanwhile: the same bytes under the same digest. Two who look at the same time would
     // both find nothing.
     lock_ledger(conn)?;
-    if find(conn, release_id, export)?.is_none() {
+    // Of a release that was deleted meanwhile nothing is pointed at any more.
+    let kept: i64 = releases::table.find(release_id).filter(releases::deleted_at.is_null()).count().get_result(conn)?;
+    if kept > 0 && find(conn, release_id, export)?.is_none() {
         let values = (
             exports::release_id.eq(release_id),
             exports::format.eq(export.key()),

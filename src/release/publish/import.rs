@@ -128,8 +128,13 @@ async fn import_entry(
             }
         }
     };
-    let edition = edition.clone();
-    tools.db.write(move |conn| write(conn, edition, folder, new)).await.map(Ok)
+    let (by, known) = (edition.clone(), Arc::new(folder));
+    let folder = Arc::clone(&known);
+    match tools.db.write(move |conn| write(conn, by, &folder, new)).await {
+        // It was withdrawn, or opened further, while its file was read.
+        Err(Error::Invalid(faults)) => Ok(Err(faults.into_iter().map(|fault| known.mistake(&fault.pointer, fault.detail)).collect())),
+        written => written.map(Ok),
+    }
 }
 
 async fn known(tools: &Tools, slug: &str) -> Result<Option<Dataset>> {
@@ -141,11 +146,11 @@ async fn known(tools: &Tools, slug: &str) -> Result<Option<Dataset>> {
     found.await
 }
 
-fn write(conn: &mut Conn, mut edition: Edition, folder: FolderEntry, new: Option<NewVersion>) -> Result<(Outcome, Edition)> {
+fn write(conn: &mut Conn, mut edition: Edition, folder: &FolderEntry, new: Option<NewVersion>) -> Result<(Outcome, Edition)> {
     lock_ledger(conn)?;
     let (dataset, entry) = catalog::put_entry(conn, &mut edition, &folder.slug, &folder.entry)?;
     let actor = edition.actor();
-    let mut outcome = Outcome { slug: folder.slug, entry, version: None, held_by: 0, rejected_rows: 0 };
+    let mut outcome = Outcome { slug: folder.slug.clone(), entry, version: None, held_by: 0, rejected_rows: 0 };
     match new {
         Some(new) => {
             let published = add_version(conn, actor, &dataset, new)?;
