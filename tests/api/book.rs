@@ -63,6 +63,51 @@ fn put(sheets: &mut Sheets, sheet: usize, row: usize, key: &str, text: &str) -> 
     format!("{name}!{letter}{row} ({key})")
 }
 
+/// The text of a mistake.
+fn planted(text: &str) -> String {
+    match text {
+        TOO_MANY => vec!["词"; 10_000].join("\n"),
+        other => other.to_owned(),
+    }
+}
+
+/// Stands for ten thousand keywords.
+const TOO_MANY: &str = "ten thousand keywords";
+
+/// A mistake for each of thirty rows: the sheet, the row and the column, and what stands there instead.
+const MISTAKES: [(usize, usize, &str, &str); 30] = [
+    (DATASETS, 11, "slug", "Facilities 9"),
+    (DATASETS, 21, "slug", "facilities-0"),
+    (DATASETS, 31, "slug", ""),
+    (DATASETS, 41, "title.zh", ""),
+    (DATASETS, 51, "title.zh", "设施\u{200b}名录"),
+    (DATASETS, 61, "description.en", ""),
+    (DATASETS, 71, "code", "310104999/000009"),
+    (DATASETS, 81, "publisher", "bureau"),
+    (DATASETS, 91, "theme", "2026-01-01"),
+    (DATASETS, 101, "open_type", "open"),
+    (DATASETS, 111, "update_frequency", "每天"),
+    (DATASETS, 121, "next_due", "2026-13-01"),
+    (DATASETS, 131, "licence", "CC-BY-9.9"),
+    (DATASETS, 141, "max_term_days", "许多"),
+    (DATASETS, 151, "synthetic", "perhaps"),
+    (DATASETS, 161, "related", "[{ dataset = "),
+    (DATASETS, 171, "related", "[{ dataset = \"nowhere\", relation = \"see_also\" }]"),
+    (DATASETS, 181, "related", "[{ dataset = \"facilities-179\", relation = \"part_of\" }]"),
+    (DATASETS, 191, "keywords.zh", TOO_MANY),
+    (DATASETS, 201, "conditions.zh", "仅限企业"),
+    (DATASETS, 211, "max_reject_share", "1.5"),
+    (DATASETS, 221, "key", "no_such_field"),
+    (DATASETS, 231, "contact", "{ email = \"nobody\" }"),
+    (DATASETS, 241, "data", "../data.csv"),
+    (FIELDS, 502, "type", "text"),
+    (FIELDS, 602, "sensitivity", "secret"),
+    (FIELDS, 703, "name", "name"),
+    (FIELDS, 802, "slug", "facilities-99999"),
+    (FIELDS, 902, "scale", "2"),
+    (FIELDS, 1002, "release", "{ mask = "),
+];
+
 #[tokio::test(flavor = "multi_thread")]
 async fn thirty_mistakes_among_two_thousand_rows_are_each_named_and_nothing_is_imported() {
     let dir = tempfile::tempdir().unwrap();
@@ -76,42 +121,8 @@ async fn thirty_mistakes_among_two_thousand_rows_are_each_named_and_nothing_is_i
 
     let mut sheets = list(2000);
     let whole = sheets.clone();
-    let long = vec!["词"; 10_000].join("\n");
-    let mut wanted: Vec<String> = [
-        (DATASETS, 11, "slug", "Facilities 9"),
-        (DATASETS, 21, "slug", "facilities-0"),
-        (DATASETS, 31, "slug", ""),
-        (DATASETS, 41, "title.zh", ""),
-        (DATASETS, 51, "title.zh", "设施\u{200b}名录"),
-        (DATASETS, 61, "description.en", ""),
-        (DATASETS, 71, "code", "310104999/000009"),
-        (DATASETS, 81, "publisher", "bureau"),
-        (DATASETS, 91, "theme", "2026-01-01"),
-        (DATASETS, 101, "open_type", "open"),
-        (DATASETS, 111, "update_frequency", "每天"),
-        (DATASETS, 121, "next_due", "2026-13-01"),
-        (DATASETS, 131, "licence", "CC-BY-9.9"),
-        (DATASETS, 141, "max_term_days", "许多"),
-        (DATASETS, 151, "synthetic", "perhaps"),
-        (DATASETS, 161, "related", "[{ dataset = "),
-        (DATASETS, 171, "related", "[{ dataset = \"nowhere\", relation = \"see_also\" }]"),
-        (DATASETS, 181, "related", "[{ dataset = \"facilities-179\", relation = \"part_of\" }]"),
-        (DATASETS, 191, "keywords.zh", &long),
-        (DATASETS, 201, "conditions.zh", "仅限企业"),
-        (DATASETS, 211, "max_reject_share", "1.5"),
-        (DATASETS, 221, "key", "no_such_field"),
-        (DATASETS, 231, "contact", "{ email = \"nobody\" }"),
-        (DATASETS, 241, "data", "../data.csv"),
-        (FIELDS, 502, "type", "text"),
-        (FIELDS, 602, "sensitivity", "secret"),
-        (FIELDS, 703, "name", "name"),
-        (FIELDS, 802, "slug", "facilities-99999"),
-        (FIELDS, 902, "scale", "2"),
-        (FIELDS, 1002, "release", "{ mask = "),
-    ]
-    .into_iter()
-    .map(|(sheet, row, key, text)| put(&mut sheets, sheet, row, key, text))
-    .collect();
+    let mut wanted: Vec<String> =
+        MISTAKES.into_iter().map(|(sheet, row, key, text)| put(&mut sheets, sheet, row, key, &planted(text))).collect();
     // Of a text in one language, the other one is missing.
     wanted.iter_mut().for_each(|cell| *cell = cell.replace("Q201 (conditions.zh)", "R201 (conditions.en)"));
     assert_eq!(wanted.len(), 30);

@@ -456,3 +456,51 @@ async fn what_was_said_of_a_withdrawal_can_be_taken_out() {
         assert!(!text.contains("张某某") && text.contains("(taken out)"), "{path}: {text}");
     }
 }
+
+#[tokio::test]
+async fn the_console_takes_the_steps_and_asks_twice_before_a_withdrawal() {
+    let folder = Folder::new();
+    folder.open("things", &["name"], "name\na\n");
+    folder.open("others", &["name"], "name\na\n");
+    let publishers = "[office]\nname = { zh = \"办公室\", en = \"Office\" }\n[bureau]\nname = { zh = \"局\", en = \"Bureau\" }\n";
+    folder.write("publishers.toml", publishers);
+    folder.write("others/dataset.toml", entry("others", &["name"]).replace("\"office\"", "\"bureau\""));
+    let app = TestApp::start(Some(folder.path()), &[]).await;
+    let steward = app.staff_browser(&["steward"], Some("office")).await;
+    let (reviewer, auditor) = (app.staff_browser(&["reviewer"], None).await, app.staff_browser(&["auditor"], None).await);
+    let list = steward.page("/console/datasets").await;
+    assert!(list.contains("/console/datasets/things") && !list.contains("/console/datasets/others"), "{list}");
+    steward.get("/console/datasets/others").await.expect(403);
+    app.get("/console/datasets").await.problem(401, "unauthenticated");
+    for (words, found) in [("th", true), ("_h", false), ("%", false), ("x", false)] {
+        let list = reviewer.page(&format!("/console/datasets?q={}", words.replace('%', "%25"))).await;
+        assert_eq!(list.contains("/console/datasets/things"), found, "{words}");
+    }
+    let page = steward.page("/console/datasets/things").await;
+    assert!(page.contains("steps/suspension") && !page.contains("steps/withdrawal"), "{page}");
+    assert!(!auditor.page("/console/datasets/things").await.contains("steps/"));
+    let send = async |who: &crate::support::Browser, step: &str, fields: &[(&str, &str)]| {
+        who.send(&format!("/console/datasets/things/steps/{step}?lang=zh"), fields).await
+    };
+    // What is wrong is told beside what was typed.
+    let page = send(&steward, "suspension", &[("ground", ""), ("reason", "因故")]).await.expect(400).text();
+    assert!(page.contains("请选择原因类别") && page.contains("因故"), "{page}");
+    send(&auditor, "suspension", &[("ground", "other"), ("reason", "a reason")]).await.expect(403);
+    send(&steward, "suspension", &[("ground", "data_error"), ("reason", "有错误")]).await.expect(303);
+    app.get("/api/v1/datasets/things/rows").await.problem(403, "dataset-suspended");
+    assert!(reviewer.page("/console/datasets?state=suspended").await.contains("/console/datasets/things"));
+    send(&reviewer, "restoration", &[("reason", "已更正")]).await.expect(303);
+    let asked = send(&reviewer, "withdrawal", &[("ground", "superseded"), ("reason", "另有数据集")]).await.expect(200).text();
+    assert!(asked.contains("确认撤回数据集") && asked.contains("另有数据集"), "{asked}");
+    app.get("/api/v1/datasets/things").await.expect(200);
+    let confirmed = [("ground", "superseded"), ("reason", "另有数据集"), ("confirmed", "things")];
+    send(&reviewer, "withdrawal", &confirmed).await.expect(303);
+    app.get("/api/v1/datasets/things").await.problem(410, "dataset-withdrawn");
+    let page = reviewer.page("/console/datasets/things?done=dataset-withdrawal&lang=zh").await;
+    assert!(page.contains("数据集已撤回") && page.contains("steps/reopening") && page.contains("已被替代"), "{page}");
+    let operator = app.operator_browser().await;
+    send(&operator, "reopening", &[("reason", "重新整理")]).await.expect(303);
+    app.get("/api/v1/datasets/things").await.expect(200);
+    let history = app.get("/open-list").await.expect(200).text();
+    assert!(history.contains("另有数据集") && history.contains("重新整理"), "{history}");
+}

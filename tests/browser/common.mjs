@@ -88,6 +88,7 @@ export const PORTAL = [
   ['home', '/'],
   ['home-empty', '/?open_type=closed&theme=health'],
   ...DATASETS.map(({ slug }) => [`dataset-${slug}`, `/datasets/${slug}`]),
+  ['open-list', '/open-list'],
   ['register', '/register'],
   ['problem', '/problems/not-found'],
   ['login', '/login'],

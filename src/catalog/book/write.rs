@@ -37,8 +37,11 @@ fn at<'a>(value: &'a Value, key: &str) -> &'a Value {
     key.split('.').fold(value, |value, key| &value[key])
 }
 
-/// The rows of both sheets, without headers.
-fn rows(list: &[(String, Entry)]) -> Result<(Vec<Vec<String>>, Vec<Vec<String>>)> {
+/// The cells of a sheet below its header, row by row.
+type Cells = Vec<Vec<String>>;
+
+/// The rows of both sheets.
+fn rows(list: &[(String, Entry)]) -> Result<(Cells, Cells)> {
     let (mut datasets, mut fields) = (Vec::with_capacity(list.len()), Vec::new());
     let row = |columns: &[Column], slug: &str, value: &Value| -> Result<Vec<String>> {
         columns.iter().map(|column| if column.key == SLUG { Ok(slug.to_owned()) } else { cell(column, at(value, column.key)) }).collect()

@@ -4,11 +4,12 @@ use actix_web::{HttpRequest, HttpResponse, get, web};
 use askama::Template;
 use serde::Deserialize;
 
-use super::{Words, page, words};
+use super::{Words, headers, made, words};
 use crate::app::App;
 use crate::catalog::{self, DatasetChange, ListVersion};
 use crate::clock::shanghai;
 use crate::error::Result;
+use crate::http::kept::Answers;
 use crate::identity::Caller;
 
 /// Versions on one page.
@@ -52,10 +53,17 @@ impl OpenListPage {
 pub async fn open_list_page(
     _caller: Caller,
     app: web::Data<App>,
+    answers: web::Data<Answers>,
     query: web::Query<OpenListQuery>,
     request: HttpRequest,
 ) -> Result<HttpResponse> {
     let (w, before) = (words(&request, query.lang.as_deref()), query.before.filter(|before| *before > 0));
+    let making = async || made(&page_of(&app, w, before).await?, true);
+    let body = answers.find(&app, format!("open-list {} {before:?}", w.code()), making).await?;
+    Ok(body.answer(&request, &headers(w)))
+}
+
+async fn page_of(app: &App, w: Words, before: Option<i32>) -> Result<OpenListPage> {
     let found = app.db.read(move |conn| {
         let (versions, total) = catalog::list_versions(conn, before, SHOWN)?;
         let shown = versions.into_iter().map(|version| {
@@ -66,5 +74,5 @@ pub async fn open_list_page(
     });
     let (versions, total) = found.await?;
     let next = versions.last().map(|shown| shown.version.version).filter(|oldest| *oldest > 1);
-    page(w, &OpenListPage { w, versions, total, next })
+    Ok(OpenListPage { w, versions, total, next })
 }

@@ -1,27 +1,47 @@
 //! The list as a whole: its versions, and what changed between them.
 
-use actix_web::{get, web};
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName};
+use actix_web::{HttpRequest, HttpResponse, get, web};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
 use crate::app::App;
 use crate::catalog::{self, DatasetChange, ListVersion};
 use crate::error::{Error, Result};
+use crate::http::kept::{Answers, Made};
 use crate::http::page::{Page, PageQuery, parse_limit};
 use crate::identity::Caller;
 
 /// List the versions of the list
 ///
 /// The newest first: what was changed, and since when it holds. An import is one version, and so is each step that a person takes.
-#[utoipa::path(tag = "catalog", params(PageQuery), responses((status = OK, body = Page<ListVersion>)))]
+#[utoipa::path(
+    tag = "catalog",
+    params(PageQuery),
+    responses((status = OK, body = Page<ListVersion>, headers(("ETag" = String))), (status = NOT_MODIFIED, description = "What you have is the same"))
+)]
 #[get("/open-list/versions")]
-pub async fn list_list_versions(_caller: Caller, app: web::Data<App>, page: web::Query<PageQuery>) -> Result<web::Json<Page<ListVersion>>> {
+pub async fn list_list_versions(
+    _caller: Caller,
+    app: web::Data<App>,
+    answers: web::Data<Answers>,
+    page: web::Query<PageQuery>,
+    request: HttpRequest,
+) -> Result<HttpResponse> {
     const LIST: &str = "list-versions";
     let (limit, after) = (page.limit()?, page.after(LIST)?);
     let before = after.map(|number| version_number("cursor", &number)).transpose()?;
-    let (items, total) = app.db.read(move |conn| catalog::list_versions(conn, before, limit + 1)).await?;
-    Ok(web::Json(Page::cut(LIST, items, total, limit, |item| item.version.to_string())))
+    let making = async || {
+        let (items, total) = app.db.read(move |conn| catalog::list_versions(conn, before, limit + 1)).await?;
+        let page = Page::cut(LIST, items, total, limit, |item| item.version.to_string());
+        Ok(Made { body: serde_json::to_vec(&page)?, keep: true, until: None })
+    };
+    let body = answers.find(&app, format!("{LIST} {limit} {before:?}"), making).await?;
+    Ok(body.answer(&request, JSON))
 }
+
+/// The headers of these answers.
+const JSON: &[(HeaderName, &str)] = &[(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "no-cache")];
 
 /// Which versions of the list are compared.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -44,25 +64,36 @@ pub struct ListDiffQuery {
 /// Compare two versions of the list
 ///
 /// The datasets that came, went or changed, by slug: each with the steps in between and their reasons, and with what its entry says now and said
-/// then. Examples of values are not repeated. Of one that came or went no values are told; of one that was withdrawn only its title is.
-#[utoipa::path(tag = "catalog", params(ListDiffQuery), responses((status = OK, body = Page<DatasetChange>)))]
+/// then. Examples of values are not repeated. Of one that came or went no values are told, and of one that was withdrawn since none are.
+#[utoipa::path(
+    tag = "catalog",
+    params(ListDiffQuery),
+    responses((status = OK, body = Page<DatasetChange>, headers(("ETag" = String))), (status = NOT_MODIFIED, description = "What you have is the same"))
+)]
 #[get("/open-list/diff")]
 pub async fn compare_list_versions(
     _caller: Caller,
     app: web::Data<App>,
+    answers: web::Data<Answers>,
     query: web::Query<ListDiffQuery>,
-) -> Result<web::Json<Page<DatasetChange>>> {
+    request: HttpRequest,
+) -> Result<HttpResponse> {
     let ListDiffQuery { from, to, limit, cursor } = query.into_inner();
     let limit = parse_limit(limit.as_deref(), 1000)?;
     let from = from.map_or(Ok(0), |from| version_number("from", &from))?;
-    let to = to.map(|to| version_number("to", &to)).transpose()?;
+    // Pages of one comparison are of the same versions, also when the list changes meanwhile.
+    let to = to.map(|to| version_number("to", &to)).transpose()?.or_else(|| cursor_to(cursor.as_deref()));
+    let name = format!("list-diff {from} {to:?} {limit} {cursor:?}");
     let page = PageQuery { limit: None, cursor };
+    let making = async || Ok(Made { body: serde_json::to_vec(&compared(&app, (from, to), page, limit).await?)?, keep: true, until: None });
+    Ok(answers.find(&app, name, making).await?.answer(&request, JSON))
+}
+
+async fn compared(app: &App, (from, to): (i32, Option<i32>), page: PageQuery, limit: i64) -> Result<Page<DatasetChange>> {
     let found = app.db.read(move |conn| {
-        let newest = catalog::newest_version(conn)?;
-        // Pages of one comparison are of the same versions, also when the list changes meanwhile.
-        let to = match (to, cursor_to(page.cursor.as_deref())) {
-            (Some(to), _) | (None, Some(to)) => to,
-            (None, None) => newest,
+        let to = match to {
+            Some(to) => to,
+            None => catalog::newest_version(conn)?,
         };
         let list = list_name(from, to);
         let after = page.after(&list)?;
@@ -70,7 +101,7 @@ pub async fn compare_list_versions(
         let last = found.changes.last().map(|change| change.slug.clone()).filter(|_| found.more);
         Ok(Page::new(&list, found.changes, found.total, last.as_deref()))
     });
-    Ok(web::Json(found.await?))
+    found.await
 }
 
 fn list_name(from: i32, to: i32) -> String {
