@@ -14,6 +14,7 @@ pub mod reports;
 pub mod sanctions;
 mod signed_urls;
 mod terms;
+pub mod webhooks;
 
 use serde_json::{Value, json};
 

@@ -10,6 +10,7 @@ mod search;
 mod signed_urls;
 mod signing_in;
 mod watching;
+mod webhooks;
 mod work;
 
 use std::collections::HashSet;
@@ -337,12 +338,14 @@ impl Application {
         let growing = tokio::spawn(work::grow(Arc::clone(&self.app)));
         let sweeping = tokio::spawn(work::sweep(Arc::clone(&self.app)));
         let reminding = tokio::spawn(work::remind(Arc::clone(&self.app)));
+        let sending = tokio::spawn(webhooks::run(Arc::clone(&self.app)));
         let ended = self.server.await;
         ticking.abort();
         tidying.abort();
         growing.abort();
         sweeping.abort();
         reminding.abort();
+        sending.abort();
         let app = self.app;
         // Running jobs notice at their next step and go back into the queue.
         app.stopping.store(true, Ordering::Relaxed);

@@ -3,6 +3,7 @@
 
 mod advice;
 pub mod book;
+mod changes;
 mod check;
 mod citation;
 mod collection;
@@ -27,6 +28,7 @@ mod transform;
 mod versions;
 
 pub use advice::advice;
+pub use changes::{Change, Changes, changes};
 pub use citation::Citation;
 pub use collection::files_leave;
 pub use condition::{MAX_CHARS as MAX_CONDITION_CHARS, MAX_DEPTH as MAX_CONDITION_DEPTH, condition, unknown as unknown_field};

@@ -187,6 +187,11 @@ impl std::fmt::Debug for HmacKey {
 }
 
 impl HmacKey {
+    /// A key of these bytes.
+    pub fn of(bytes: &[u8]) -> Self {
+        HmacKey(hmac::Key::new(hmac::HMAC_SHA256, bytes))
+    }
+
     /// HMAC-SHA-256 of `text`, in lower-case hexadecimal.
     pub fn hex(&self, text: &[u8]) -> String {
         hex(&self.tag(text))

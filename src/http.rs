@@ -82,6 +82,11 @@ fn routes(config: &mut ServiceConfig<'_>) {
                 .service(v1::second_factor::end_my_second_factor)
                 .service(v1::firms::create_firm)
                 .service(v1::firms::find_my_firm)
+                .service(v1::webhooks::create_webhook)
+                .service(v1::webhooks::list_webhooks)
+                .service(v1::webhooks::remove_webhook)
+                .service(v1::webhooks::list_dead_letters)
+                .service(v1::webhooks::replay_webhook)
                 .service(v1::clients::list_clients)
                 .service(v1::clients::create_client)
                 .service(v1::clients::revoke_my_client)
@@ -101,6 +106,8 @@ fn routes(config: &mut ServiceConfig<'_>) {
 /// The list as a whole: what it was, and what of it is given out.
 fn open_list(config: &mut ServiceConfig<'_>) {
     config
+        .service(v1::changes::follow_list)
+        .service(v1::statutory::show_open_list)
         .service(v1::open_list::list_list_versions)
         .service(v1::open_list::compare_list_versions)
         .service(v1::curation::find_dataset_history)

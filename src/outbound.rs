@@ -1,7 +1,7 @@
 //! Requests that the service makes itself, to addresses that others have named. Whoever names an address must not reach by us what they
 //! cannot reach themselves: a name is resolved here, each of its addresses is checked, and the connection goes to an address that was checked.
 //!
-//! Nothing here knows what is asked for, and nothing but GET is sent. Redirects are not followed, and proxies of the environment not used.
+//! Nothing here knows what is asked for or sent. Redirects are not followed, and proxies of the environment not used.
 
 mod addresses;
 mod exchange;
@@ -70,6 +70,8 @@ pub struct Outbound {
     allow_private: bool,
     timeout: Duration,
     places: Semaphore,
+    /// For what is sent: a receiver that is slow keeps nobody from asking.
+    sending: Semaphore,
 }
 
 impl Outbound {
@@ -96,7 +98,13 @@ impl Outbound {
         let mut config = builder.with_root_certificates(roots).with_no_client_auth();
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         let (allow_private, timeout) = (settings.allow_private, Duration::from_secs(settings.timeout_seconds.into()));
-        Ok(Outbound { tls: TlsConnector::from(Arc::new(config)), allow_private, timeout, places: Semaphore::new(AT_ONCE) })
+        Ok(Outbound {
+            tls: TlsConnector::from(Arc::new(config)),
+            allow_private,
+            timeout,
+            places: Semaphore::new(AT_ONCE),
+            sending: Semaphore::new(AT_ONCE),
+        })
     }
 
     /// Reads an address that somebody names, and checks what can be checked without asking anybody.
@@ -168,6 +176,24 @@ impl Outbound {
             }
             let secured = self.tls.connect(server_name(url)?, stream).await.map_err(Refusal::Connection)?;
             exchange::get(secured, url, accept, max_bytes).await
+        };
+        tokio::time::timeout(self.timeout, whole).await.unwrap_or_else(|_elapsed| Err(Refusal::Timeout(self.timeout.as_secs())))
+    }
+
+    /// Sends a JSON body to an address; answers the status.
+    ///
+    /// # Errors
+    /// Says why there is none, for the operator alone.
+    pub async fn post(&self, url: &Url, headers: &[(&'static str, String)], body: String) -> std::result::Result<u16, Refusal> {
+        let whole = async {
+            let _place = self.sending.acquire().await.map_err(|_closed| Refusal::Address("the service is about to end".to_owned()))?;
+            self.check(url).map_err(Refusal::Address)?;
+            let stream = self.connect(system_resolver, url).await?;
+            if url.scheme() != "https" {
+                return exchange::post(stream, url, headers, body).await;
+            }
+            let secured = self.tls.connect(server_name(url)?, stream).await.map_err(Refusal::Connection)?;
+            exchange::post(secured, url, headers, body).await
         };
         tokio::time::timeout(self.timeout, whole).await.unwrap_or_else(|_elapsed| Err(Refusal::Timeout(self.timeout.as_secs())))
     }

@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 pub use super::check::Vocabulary;
 pub use compare::{Plan, Planned, apply, plan};
 pub use read::{Rows, read_csv, read_rows, read_xlsx};
-pub use write::{to_csv, to_folder, to_xlsx, vocabulary_files};
+pub use write::{to_csv, to_folder, to_xlsx, vocabulary_files, workbook};
 
 /// The sheet with a row for each dataset.
 pub const DATASETS: &str = "datasets";

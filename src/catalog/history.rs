@@ -71,7 +71,7 @@ impl ChangeCode {
         }
     }
 
-    fn parse(text: &str) -> Result<Self> {
+    pub(super) fn parse(text: &str) -> Result<Self> {
         let found = Self::ALL.into_iter().find(|code| code.as_str() == text);
         found.ok_or_else(|| Error::internal(anyhow::anyhow!("a change of the list of the unknown kind `{text}`")))
     }

@@ -84,6 +84,9 @@ pub enum Kind {
     ReadAllowed,
     ReadRefused,
     EntryRedacted,
+    WebhookRegistered,
+    WebhookRemoved,
+    WebhookDisabled,
     CopyTraced,
     SanctionImposed,
     SanctionPublished,
@@ -196,6 +199,9 @@ impl Kind {
         Kind::ReadAllowed,
         Kind::ReadRefused,
         Kind::EntryRedacted,
+        Kind::WebhookRegistered,
+        Kind::WebhookRemoved,
+        Kind::WebhookDisabled,
         Kind::CopyTraced,
         Kind::SanctionImposed,
         Kind::SanctionPublished,
@@ -274,6 +280,9 @@ impl Kind {
             | Kind::TokenIssued
             | Kind::TokenRefused
             | Kind::UrlSigned
+            | Kind::WebhookRegistered
+            | Kind::WebhookRemoved
+            | Kind::WebhookDisabled
             | Kind::ReleaseTried
             | Kind::GrantEnding
             | Kind::DeletionProved
@@ -391,6 +400,9 @@ impl Kind {
             Kind::ReadAllowed => "read.allowed",
             Kind::ReadRefused => "read.refused",
             Kind::EntryRedacted => "entry.redacted",
+            Kind::WebhookRegistered => "webhook.registered",
+            Kind::WebhookRemoved => "webhook.removed",
+            Kind::WebhookDisabled => "webhook.disabled",
             Kind::CopyTraced => "copy.traced",
             Kind::SanctionImposed => "sanction.imposed",
             Kind::SanctionPublished => "sanction.published",

@@ -1,14 +1,15 @@
-//! One GET over a connection that is open already, and what its answer says about being kept.
+//! One request over a connection that is open already: a GET, and what its answer says about being kept; or a POST, of whose answer the status counts.
 
 use std::time::Duration;
 
 use bytes::Bytes;
 use chrono::DateTime;
-use http_body_util::{BodyExt, Empty, LengthLimitError, Limited};
+use http_body_util::{BodyExt, Empty, Full, LengthLimitError, Limited};
 use hyper::Request;
 use hyper::client::conn::http1;
 use hyper::header::{
-    ACCEPT, AGE, CACHE_CONTROL, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, EXPIRES, HOST, HeaderMap, HeaderName, USER_AGENT,
+    ACCEPT, AGE, CACHE_CONTROL, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, EXPIRES, HOST, HeaderMap, HeaderName,
+    USER_AGENT,
 };
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -63,6 +64,31 @@ where
     // The connection is driven beside the exchange; when it ends first, the rest of the answer is there already.
     tokio::select! {
         answer = &mut exchange => answer,
+        _ended = connection => exchange.await,
+    }
+}
+
+/// Sends a JSON body to `url` and answers the status. What the answer says besides is not read.
+pub(super) async fn post<S>(stream: S, url: &Url, headers: &[(&'static str, String)], body: String) -> Result<u16, Refusal>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let opened = http1::Builder::new().max_buf_size(MAX_HEAD).max_headers(64).handshake(TokioIo::new(stream)).await;
+    let (mut sender, connection) = opened.map_err(Refusal::Exchange)?;
+    let mut request = Request::post(&url[Position::BeforePath..Position::AfterQuery])
+        .header(HOST, &url[Position::BeforeHost..Position::AfterPort])
+        .header(CONTENT_TYPE, "application/json")
+        .header(USER_AGENT, "qingdan")
+        .header(CONNECTION, "close");
+    for (name, value) in headers {
+        request = request.header(*name, value);
+    }
+    let request =
+        request.body(Full::new(Bytes::from(body))).map_err(|_unfit| Refusal::Address("it cannot be written as a request".to_owned()))?;
+    let exchange = async move { Ok(sender.send_request(request).await.map_err(Refusal::Exchange)?.status().as_u16()) };
+    tokio::pin!(exchange);
+    tokio::select! {
+        status = &mut exchange => status,
         _ended = connection => exchange.await,
     }
 }

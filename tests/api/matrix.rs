@@ -47,6 +47,8 @@ const EXPECTED: &[Line] = &[
     ("compare_versions", [401, 403, 200, 403, 403, 403, 403, 403, 403]),
     ("find_offer", [200; 9]),
     ("find_citation", [200; 9]),
+    ("follow_list", [200; 9]),
+    ("show_open_list", [200; 9]),
     ("list_list_versions", [200; 9]),
     ("compare_list_versions", [200; 9]),
     ("find_dataset_history", [200; 9]),
@@ -97,6 +99,12 @@ const EXPECTED: &[Line] = &[
     ("create_client", [401, 403, 403, 403, 201, 403, 403, 403, 403]),
     ("revoke_my_client", [401, 403, 403, 403, 200, 403, 403, 403, 403]),
     ("end_my_client_tokens", [401, 403, 403, 403, 200, 403, 403, 403, 403]),
+    ("create_webhook", [401, 403, 403, 403, 201, 403, 403, 403, 403]),
+    ("list_webhooks", [401, 200, 403, 200, 200, 403, 403, 403, 403]),
+    // Of no webhook: 404 means that the caller got that far.
+    ("remove_webhook", [401, 403, 403, 403, 404, 403, 403, 403, 403]),
+    ("list_dead_letters", [401, 404, 403, 404, 404, 403, 403, 403, 403]),
+    ("replay_webhook", [401, 403, 403, 403, 404, 403, 403, 403, 403]),
     ("create_application", [401, 201, 403, 201, 201, 403, 403, 403, 403]),
     ("list_applications", [401, 200, 403, 200, 200, 403, 200, 200, 200]),
     ("find_application", [401, 200, 403, 404, 200, 403, 200, 200, 200]),
@@ -289,7 +297,7 @@ impl World {
                 app.approve_firm(&id).await;
                 id
             }
-            "end_my_session" => "none".to_owned(),
+            "end_my_session" | "remove_webhook" | "list_dead_letters" | "replay_webhook" => "none".to_owned(),
             "revoke_person" | "reset_person_password" | "reset_second_factor" => app.new_person(&["auditor"], None).await.0,
             "revoke_my_client" | "revoke_client" | "suspend_client" | "end_my_client_tokens" | "end_client_tokens" => {
                 app.register_client(&self.firm.person, &KeyPair::ed25519()).await
@@ -356,6 +364,9 @@ impl World {
             "confirm_agreement" => Some(json!({ "sha256": "0".repeat(64), "code": "000000" })),
             "end_my_second_factor" => Some(json!({ "password": "this is not it", "code": "000000" })),
             "create_firm" => Some(app.registration()),
+            // A name that leads nowhere outside.
+            "create_webhook" => Some(json!({ "url": "https://localhost/hook" })),
+            "replay_webhook" => Some(json!({ "since": 0 })),
             "create_client" => Some(json!({ "name": "for the matrix" })),
             "create_application" => Some(app.application()),
             "decide_application" => {

@@ -151,3 +151,28 @@ pub fn vocabulary_files(publishers: &[Publisher], themes: &[Theme], classes: &[S
         file("subjects", classes.iter().map(|one| (one.slug.as_str(), one)))?,
     ])
 }
+
+/// A workbook with one sheet of texts. What is longer than a cell can be is cut, with a mark.
+///
+/// # Errors
+/// When the sheet cannot be written.
+pub fn workbook(name: &str, header: &[&str], rows: &[Vec<String>]) -> Result<Vec<u8>> {
+    let broken = |cause: XlsxError| Error::internal(cause);
+    let (bold, plain) = (Format::new().set_bold(), Format::new().set_num_format("@").set_align(FormatAlign::Top).set_text_wrap());
+    let mut book = Workbook::new();
+    let sheet = book.add_worksheet();
+    sheet.set_name(name).map_err(broken)?;
+    sheet.set_freeze_panes(1, 2).map_err(broken)?;
+    for (at, text) in (0_u16..).zip(header) {
+        sheet.write_string_with_format(0, at, *text, &bold).map_err(broken)?;
+        sheet.set_column_width(at, 24).map_err(broken)?;
+    }
+    for (line, row) in (1_u32..).zip(rows) {
+        for (at, text) in (0_u16..).zip(row).filter(|(_, text)| !text.is_empty()) {
+            let fits = text.encode_utf16().count() <= MAX_TEXT;
+            let cut = || format!("{}…", text.chars().take(MAX_TEXT / 2 - 1).collect::<String>());
+            sheet.write_string_with_format(line, at, if fits { text.clone() } else { cut() }, &plain).map_err(broken)?;
+        }
+    }
+    book.save_to_buffer().map_err(Error::internal)
+}

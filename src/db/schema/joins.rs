@@ -7,6 +7,8 @@ diesel::joinable!(datasets -> themes (theme));
 diesel::joinable!(relations -> datasets (dataset_id));
 diesel::joinable!(versions -> datasets (dataset_id));
 diesel::joinable!(list_changes -> datasets (dataset_id));
+diesel::joinable!(webhooks -> firms (firm_id));
+diesel::joinable!(dead_letters -> webhooks (webhook_id));
 diesel::joinable!(people -> publishers (publisher));
 diesel::joinable!(people -> firms (firm_id));
 diesel::joinable!(sessions -> people (person_id));
@@ -38,6 +40,8 @@ diesel::allow_tables_to_appear_in_same_query!(
     datasets,
     list_entries,
     list_changes,
+    webhooks,
+    dead_letters,
     relations,
     versions,
     parts,

@@ -21,3 +21,32 @@ diesel::table! {
         changed_at -> Timestamp,
     }
 }
+
+diesel::table! {
+    webhooks (id) {
+        id -> Text,
+        firm_id -> Text,
+        url -> Text,
+        events_json -> Text,
+        datasets_json -> Text,
+        status -> Text,
+        after_seq -> BigInt,
+        attempts -> Integer,
+        failing_since -> Nullable<Timestamp>,
+        next_at -> Nullable<Timestamp>,
+        lease_until -> Nullable<Timestamp>,
+        last_error -> Nullable<Text>,
+        delivered_at -> Nullable<Timestamp>,
+        created_at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    dead_letters (webhook_id, seq) {
+        webhook_id -> Text,
+        seq -> BigInt,
+        attempts -> Integer,
+        error -> Text,
+        died_at -> Timestamp,
+    }
+}

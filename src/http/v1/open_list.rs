@@ -41,7 +41,7 @@ pub async fn list_list_versions(
 }
 
 /// The headers of these answers.
-const JSON: &[(HeaderName, &str)] = &[(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "no-cache")];
+pub(super) const JSON: &[(HeaderName, &str)] = &[(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "no-cache")];
 
 /// Which versions of the list are compared.
 #[derive(Debug, Deserialize, IntoParams)]
