@@ -82,15 +82,7 @@ fn routes(config: &mut ServiceConfig<'_>) {
                 .service(v1::second_factor::end_my_second_factor)
                 .service(v1::firms::create_firm)
                 .service(v1::firms::find_my_firm)
-                .service(v1::webhooks::create_webhook)
-                .service(v1::webhooks::list_webhooks)
-                .service(v1::webhooks::remove_webhook)
-                .service(v1::webhooks::list_dead_letters)
-                .service(v1::webhooks::replay_webhook)
-                .service(v1::clients::list_clients)
-                .service(v1::clients::create_client)
-                .service(v1::clients::revoke_my_client)
-                .service(v1::clients::end_my_client_tokens)
+                .configure(clients)
                 .configure(applications)
                 .configure(agreements)
                 .configure(register)
@@ -115,6 +107,20 @@ fn open_list(config: &mut ServiceConfig<'_>) {
         .service(v1::curation::restore_dataset)
         .service(v1::curation::withdraw_dataset)
         .service(v1::curation::reopen_dataset);
+}
+
+/// What a firm asks with, and what it is told by.
+fn clients(config: &mut ServiceConfig<'_>) {
+    config
+        .service(v1::webhooks::create_webhook)
+        .service(v1::webhooks::list_webhooks)
+        .service(v1::webhooks::remove_webhook)
+        .service(v1::webhooks::list_dead_letters)
+        .service(v1::webhooks::replay_webhook)
+        .service(v1::clients::list_clients)
+        .service(v1::clients::create_client)
+        .service(v1::clients::revoke_my_client)
+        .service(v1::clients::end_my_client_tokens);
 }
 
 /// Offers, and applications on both sides.

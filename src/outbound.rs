@@ -112,7 +112,7 @@ impl Outbound {
     /// # Errors
     /// Says what is asked, at `pointer`.
     pub fn address(&self, pointer: &str, text: &str) -> Result<Url> {
-        let url = Url::parse(text).ok().filter(|_| text.len() <= MAX_URL);
+        let url = Url::parse(text).ok().filter(|url| url.as_str().len() <= MAX_URL);
         let url = url.ok_or_else(|| Error::invalid(pointer, format!("give an https address of at most {MAX_URL} bytes")))?;
         self.check(&url).map(|()| url).map_err(|reason| Error::invalid(pointer, reason))
     }

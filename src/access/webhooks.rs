@@ -24,6 +24,9 @@ const MOST: i64 = 10;
 /// How long a process has a webhook to itself before another one may take it.
 const LEASE_SECONDS: i64 = 90;
 
+/// Within so long whoever sends notices that it has a webhook no longer: it writes down every 5 s, and one try takes 30 s at the most.
+const NOTICED_SECONDS: i64 = 40;
+
 /// After so many refusals of one event by an address that answers, the event is laid aside.
 const MOST_REFUSALS: i32 = 10;
 
@@ -81,16 +84,15 @@ pub struct Webhook {
     /// Its firm.
     #[serde(skip)]
     pub firm_id: String,
-    /// Since when every try was in vain.
-    #[serde(skip)]
-    pub failing_since: Option<NaiveDateTime>,
 }
 
 impl Webhook {
     /// Whether it wants to know of a change.
     pub fn wants(&self, change: &Change) -> bool {
         let of_dataset = change.event.starts_with("dataset.") || change.event.starts_with("version.");
-        let by_event = self.events.is_empty() || self.events.contains(&change.event);
+        let asked = |event: &str| self.events.iter().any(|asked| asked == event);
+        // What was published while a dataset was suspended is told with its restoration.
+        let by_event = self.events.is_empty() || asked(&change.event) || change.event == "dataset.restored" && asked("version.published");
         let by_dataset = self.datasets.is_empty() || of_dataset && self.datasets.contains(&change.slug);
         by_event && by_dataset
     }
@@ -137,6 +139,7 @@ struct Row {
     status: String,
     after_seq: i64,
     attempts: i32,
+    refusals: i32,
     failing_since: Option<NaiveDateTime>,
     next_at: Option<NaiveDateTime>,
     last_error: Option<String>,
@@ -161,7 +164,6 @@ impl TryFrom<Row> for Webhook {
             delivered_at: row.delivered_at,
             created_at: row.created_at,
             firm_id: row.firm_id,
-            failing_since: row.failing_since,
         })
     }
 }
@@ -218,6 +220,8 @@ pub fn register(conn: &mut Conn, caller: &Caller, new: NewWebhook) -> Result<Web
         webhooks::status.eq("active"),
         webhooks::after_seq.eq(after),
         webhooks::attempts.eq(0),
+        webhooks::refusals.eq(0),
+        webhooks::served_at.eq(now_naive()),
         webhooks::created_at.eq(now_naive()),
     );
     diesel::insert_into(webhooks::table).values(row).execute(conn)?;
@@ -283,51 +287,61 @@ pub fn replay(conn: &mut Conn, caller: &Caller, id: &str, since: i64) -> Result<
         webhooks::after_seq.eq(since),
         webhooks::status.eq("active"),
         webhooks::attempts.eq(0),
+        webhooks::refusals.eq(0),
         webhooks::failing_since.eq(None::<NaiveDateTime>),
         webhooks::next_at.eq(None::<NaiveDateTime>),
-        // Whoever is sending at this moment finds the webhook taken.
-        webhooks::lease_until.eq(None::<NaiveDateTime>),
     );
     diesel::update(webhooks::table.find(&webhook.id)).set(again).execute(conn)?;
+    // Whoever is sending at this moment has it no longer, and is given the time to notice before it is sent again.
+    let held = webhooks::table.find(&webhook.id).filter(webhooks::lease_until.gt(now_naive()));
+    diesel::update(held).set(webhooks::lease_until.eq(now_naive() + Duration::seconds(NOTICED_SECONDS))).execute(conn)?;
     let dead = dead_letters::table.filter(dead_letters::webhook_id.eq(&webhook.id)).filter(dead_letters::seq.gt(since));
     diesel::delete(dead).execute(conn)?;
     find(conn, &webhook.firm_id, id)
 }
 
-/// Takes a webhook for some time that has something to be sent by now: one that nobody else has, of a firm that may act. `last` is the last entry
-/// that changed the list. With it comes the moment until which it is taken, by which [`advance`] and [`fail`] know that it still is.
+/// Those that have something to be sent by now, and that nobody else has, of firms that may act. `last` is the last entry that changed the list.
+macro_rules! due {
+    ($last:expr, $now:expr) => {
+        webhooks::table
+            .inner_join(firm_rows::table)
+            .filter(firm_rows::status.eq(firms::APPROVED))
+            .filter(webhooks::status.eq("active"))
+            .filter(webhooks::after_seq.lt($last))
+            .filter(webhooks::next_at.is_null().or(webhooks::next_at.le($now)))
+            .filter(webhooks::lease_until.is_null().or(webhooks::lease_until.le($now)))
+    };
+}
+
+/// Takes a webhook for some time that has something to be sent by now: the one that was served the longest time ago. With it comes the moment until
+/// which it is taken, by which [`advance`] and [`fail`] know that it still is.
 ///
 /// # Errors
 /// When the database does not answer.
 pub fn claim(conn: &mut Conn, last: i64) -> Result<Option<(Webhook, NaiveDateTime)>> {
     let now = now_naive();
-    let due = webhooks::table
-        .inner_join(firm_rows::table)
-        .filter(firm_rows::status.eq(firms::APPROVED))
-        .filter(webhooks::status.eq("active"))
-        .filter(webhooks::after_seq.lt(last))
-        .filter(webhooks::next_at.is_null().or(webhooks::next_at.le(now)))
-        .filter(webhooks::lease_until.is_null().or(webhooks::lease_until.le(now)));
-    let row: Option<Row> = due.order((webhooks::next_at, webhooks::id)).select(Row::as_select()).first(conn).optional()?;
-    let Some(row) = row else { return Ok(None) };
+    let found: Option<String> = due!(last, now).order((webhooks::served_at, webhooks::id)).select(webhooks::id).first(conn).optional()?;
+    let Some(id) = found else { return Ok(None) };
     let until = now + Duration::seconds(LEASE_SECONDS);
     let free = webhooks::lease_until.is_null().or(webhooks::lease_until.le(now));
-    let taken = diesel::update(webhooks::table.find(&row.id).filter(free)).set(webhooks::lease_until.eq(until)).execute(conn)?;
-    if taken == 0 { Ok(None) } else { Ok(Some((row.try_into()?, until))) }
+    let taken = diesel::update(webhooks::table.find(&id).filter(free))
+        .set((webhooks::lease_until.eq(until), webhooks::served_at.eq(now)))
+        .execute(conn)?;
+    if taken == 0 {
+        return Ok(None);
+    }
+    // As it is now that nobody else changes it: it may have been sent back meanwhile.
+    let row: Row = webhooks::table.find(&id).select(Row::as_select()).first(conn)?;
+    Ok(Some((row.try_into()?, until)))
 }
 
-/// How many webhooks could be claimed now.
+/// Whether a webhook could be claimed now.
 ///
 /// # Errors
 /// When the database does not answer.
 pub fn any_due(conn: &mut Conn, last: i64) -> Result<bool> {
     let now = now_naive();
-    let due = webhooks::table
-        .filter(webhooks::status.eq("active"))
-        .filter(webhooks::after_seq.lt(last))
-        .filter(webhooks::next_at.is_null().or(webhooks::next_at.le(now)))
-        .filter(webhooks::lease_until.is_null().or(webhooks::lease_until.le(now)));
-    let count: i64 = due.count().get_result(conn)?;
+    let count: i64 = due!(last, now).count().get_result(conn)?;
     Ok(count > 0)
 }
 
@@ -340,18 +354,18 @@ pub fn advance(conn: &mut Conn, id: &str, lease: NaiveDateTime, to: i64, sent: b
     let now = now_naive();
     let until = now + Duration::seconds(LEASE_SECONDS);
     let held = || webhooks::table.find(id).filter(webhooks::lease_until.eq(lease));
-    let progress = (
-        webhooks::after_seq.eq(to),
-        webhooks::attempts.eq(0),
-        webhooks::failing_since.eq(None::<NaiveDateTime>),
-        webhooks::next_at.eq(None::<NaiveDateTime>),
-        webhooks::lease_until.eq(if done { None } else { Some(until) }),
-    );
-    let changed = diesel::update(held()).set(progress).execute(conn)?;
+    let lease = if done { None } else { Some(until) };
+    let changed = diesel::update(held()).set((webhooks::after_seq.eq(to), webhooks::lease_until.eq(lease))).execute(conn)?;
     if sent && changed > 0 {
-        diesel::update(webhooks::table.find(id))
-            .set((webhooks::delivered_at.eq(now), webhooks::last_error.eq(None::<String>)))
-            .execute(conn)?;
+        let taken = (
+            webhooks::attempts.eq(0),
+            webhooks::refusals.eq(0),
+            webhooks::failing_since.eq(None::<NaiveDateTime>),
+            webhooks::next_at.eq(None::<NaiveDateTime>),
+            webhooks::delivered_at.eq(now),
+            webhooks::last_error.eq(None::<String>),
+        );
+        diesel::update(webhooks::table.find(id)).set(taken).execute(conn)?;
     }
     Ok((changed > 0).then_some(until))
 }
@@ -373,24 +387,29 @@ fn wait(attempts: i32) -> Duration {
     Duration::seconds(doubled.min(LONGEST_WAIT_SECONDS))
 }
 
-/// Writes down that the event of entry `seq` was not taken, and that everything before it was.
+/// Writes down that the event of entry `seq` was not taken; what was taken before it is written down already.
 ///
 /// # Errors
 /// When the database does not take it.
 pub fn fail(conn: &mut Conn, webhook: &Webhook, lease: NaiveDateTime, seq: i64, failure: &Failure) -> Result<()> {
+    // Whoever sends it back or removes it takes the same things in the same order.
+    lock_ledger(conn)?;
     let now = now_naive();
-    let row: Option<Row> =
-        webhooks::table.find(&webhook.id).filter(webhooks::lease_until.eq(lease)).select(Row::as_select()).first(conn).optional()?;
-    let Some(row) = row else { return Ok(()) };
+    let held = webhooks::table.find(&webhook.id).filter(webhooks::lease_until.eq(lease));
+    let Some(row) = held.select(Row::as_select()).first::<Row>(conn).optional()? else { return Ok(()) };
     let attempts = row.attempts + 1;
-    let since = row.failing_since.unwrap_or(now);
-    let error = match failure {
-        Failure::Unreachable(error) | Failure::Refused(error) => error.clone(),
-        Failure::Gone => "it answered 410: it wants nothing any more".to_owned(),
+    // Where nobody has tried for long, it has not failed for so long.
+    let rested = row.next_at.is_some_and(|next| now - next > Duration::seconds(LONGEST_WAIT_SECONDS));
+    let since = row.failing_since.filter(|_| !rested).unwrap_or(now);
+    let (error, refusals) = match failure {
+        Failure::Unreachable(error) => (error.clone(), row.refusals),
+        Failure::Refused(error) => (error.clone(), row.refusals + 1),
+        Failure::Gone => ("it answered 410: it wants nothing any more".to_owned(), row.refusals),
     };
     let told = (
         webhooks::after_seq.eq(seq - 1),
         webhooks::attempts.eq(attempts),
+        webhooks::refusals.eq(refusals),
         webhooks::failing_since.eq(since),
         webhooks::next_at.eq(now + wait(attempts)),
         webhooks::lease_until.eq(None::<NaiveDateTime>),
@@ -401,7 +420,7 @@ pub fn fail(conn: &mut Conn, webhook: &Webhook, lease: NaiveDateTime, seq: i64, 
         diesel::update(webhooks::table.find(&webhook.id)).set(webhooks::status.eq("disabled")).execute(conn)?;
         let (subject, detail) = (format!("webhook:{}", webhook.id), json!({ "firm": webhook.firm_id, "sent_to": seq - 1 }));
         ledger::append(conn, Kind::WebhookDisabled, "service", &subject, &detail)?;
-    } else if matches!(failure, Failure::Refused(_)) && attempts >= MOST_REFUSALS {
+    } else if refusals >= MOST_REFUSALS {
         lay_aside(conn, &webhook.id, seq, attempts, &error)?;
     }
     Ok(())
@@ -419,12 +438,9 @@ fn lay_aside(conn: &mut Conn, id: &str, seq: i64, attempts: i32, error: &str) ->
         );
         diesel::insert_into(dead_letters::table).values(row).execute(conn)?;
     }
-    let next = (
-        webhooks::after_seq.eq(seq),
-        webhooks::attempts.eq(0),
-        webhooks::failing_since.eq(None::<NaiveDateTime>),
-        webhooks::next_at.eq(None::<NaiveDateTime>),
-    );
+    // It goes on failing until something is taken.
+    let next =
+        (webhooks::after_seq.eq(seq), webhooks::attempts.eq(0), webhooks::refusals.eq(0), webhooks::next_at.eq(None::<NaiveDateTime>));
     diesel::update(webhooks::table.find(id)).set(next).execute(conn)?;
     Ok(())
 }

@@ -5,11 +5,13 @@ use std::time::{Duration, Instant};
 
 use chrono::NaiveDateTime;
 use serde_json::json;
+use tokio::sync::{Notify, Semaphore};
 
 use super::App;
 use crate::access::webhooks::{self, Failure, Webhook};
 use crate::catalog::{self, Change};
 use crate::clock::now;
+use crate::db::Conn;
 use crate::error::Result;
 use crate::outbound::Refusal;
 
@@ -22,75 +24,69 @@ const AT_ONCE: usize = 8;
 /// How many changes are read at a time.
 const CHANGES: i64 = 100;
 
-/// After so long the progress is written down, also in the middle.
-const WRITE_DOWN: Duration = Duration::from_secs(5);
+/// After so long it is the turn of others.
+const TURN: Duration = Duration::from_secs(5);
 
 /// Sends what there is to send, for ever. What fails is tried again.
 pub(super) async fn run(app: Arc<App>) {
-    let places = Arc::new(tokio::sync::Semaphore::new(AT_ONCE));
-    let mut told = None;
+    let (places, done) = (Arc::new(Semaphore::new(AT_ONCE)), Arc::new(Notify::new()));
+    let mut told = false;
     loop {
-        match send_due(&app, &places).await {
-            Ok(()) => told = None,
-            Err(cause) => {
-                // Each look would say the same.
-                if told.replace(Instant::now()).is_none() {
-                    tracing::error!(error = ?cause, "webhooks could not be looked at; it is tried again");
-                }
-            }
+        let looked = send_due(&app, &places, &done).await;
+        if let (Err(cause), false) = (&looked, told) {
+            // Each look would say the same.
+            tracing::error!(error = ?cause, "webhooks could not be looked at; it is tried again");
         }
-        tokio::time::sleep(LOOK).await;
+        told = looked.is_err();
+        // Whoever has come to its end may have left something.
+        tokio::select! {
+            () = tokio::time::sleep(LOOK) => {}
+            () = done.notified() => {}
+        }
     }
 }
 
-async fn send_due(app: &Arc<App>, places: &Arc<tokio::sync::Semaphore>) -> Result<()> {
+async fn send_due(app: &Arc<App>, places: &Arc<Semaphore>, done: &Arc<Notify>) -> Result<()> {
     let last = app.follower.marks(&app.db).await?.list;
     while app.db.read(move |conn| webhooks::any_due(conn, last)).await? {
         let Ok(place) = Arc::clone(places).try_acquire_owned() else { return Ok(()) };
         let Some((webhook, lease)) = app.db.write(move |conn| webhooks::claim(conn, last)).await? else { return Ok(()) };
-        let app = Arc::clone(app);
+        let (app, done) = (Arc::clone(app), Arc::clone(done));
         tokio::spawn(async move {
             let _place = place;
             let id = webhook.id.clone();
-            if let Err(cause) = send(&app, webhook, lease).await {
-                tracing::error!(webhook = %id, error = ?cause, "a webhook could not be served; it is tried again when its lease is over");
+            match send(&app, webhook, lease).await {
+                Ok(()) => done.notify_one(),
+                Err(cause) => {
+                    tracing::error!(webhook = %id, error = ?cause, "a webhook could not be served; it is tried again when its lease is over");
+                }
             }
         });
     }
     Ok(())
 }
 
-/// Sends everything to one webhook that there is for it, in order, until it does not take one.
-async fn send(app: &App, webhook: Webhook, mut lease: NaiveDateTime) -> Result<()> {
-    let mut to = webhook.sent_to;
-    loop {
-        let found = app.db.read(move |conn| catalog::changes(conn, to, CHANGES)).await?;
-        let (mut sent, mut written) = (false, Instant::now());
-        for change in found.items.iter().filter(|change| webhook.wants(change)) {
-            if let Err(failure) = deliver(app, &webhook, change).await {
-                let seq = change.seq;
-                return app.db.write(move |conn| webhooks::fail(conn, &webhook, lease, seq, &failure)).await;
-            }
-            (to, sent) = (change.seq, true);
-            if written.elapsed() > WRITE_DOWN {
-                written = Instant::now();
-                match advance(app, &webhook.id, lease, (to, sent), false).await? {
-                    Some(until) => lease = until,
-                    None => return Ok(()),
-                }
-            }
+/// Sends the changes that come next to one webhook, in order, until it does not take one or some time has passed: then it is the turn of others.
+async fn send(app: &App, webhook: Webhook, lease: NaiveDateTime) -> Result<()> {
+    let (from, begun) = (webhook.sent_to, Instant::now());
+    let found = app.db.read(move |conn| catalog::changes(conn, from, CHANGES)).await?;
+    let (mut to, mut sent) = (found.next_since, false);
+    for change in found.items.iter().filter(|change| webhook.wants(change)) {
+        if let Err(failure) = deliver(app, &webhook, change).await {
+            let (id, seq) = (webhook.id.clone(), change.seq);
+            let failed = move |conn: &mut Conn| {
+                let held = if sent { webhooks::advance(conn, &id, lease, seq - 1, true, false)? } else { Some(lease) };
+                held.map_or(Ok(()), |lease| webhooks::fail(conn, &webhook, lease, seq, &failure))
+            };
+            return app.db.write(failed).await;
         }
-        to = found.next_since;
-        match advance(app, &webhook.id, lease, (to, sent), !found.more).await? {
-            Some(until) if found.more => lease = until,
-            Some(_) | None => return Ok(()),
+        sent = true;
+        if begun.elapsed() > TURN {
+            to = change.seq;
+            break;
         }
     }
-}
-
-async fn advance(app: &App, id: &str, lease: NaiveDateTime, (to, sent): (i64, bool), done: bool) -> Result<Option<NaiveDateTime>> {
-    let id = id.to_owned();
-    app.db.write(move |conn| webhooks::advance(conn, &id, lease, to, sent, done)).await
+    app.db.write(move |conn| webhooks::advance(conn, &webhook.id, lease, to, sent, true)).await.map(|_held| ())
 }
 
 /// Sends one event. Any status from 200 to 299 means that it was taken.
@@ -117,13 +113,10 @@ async fn deliver(app: &App, webhook: &Webhook, change: &Change) -> std::result::
     }
 }
 
-/// What its firm may know of it: what happened in the connection is the operator's.
+/// What its firm may know of it: neither what the service's resolver knows, nor what happened in the connection.
 fn coarse(refusal: &Refusal) -> &'static str {
     match refusal {
-        Refusal::Address(_) | Refusal::NotPublic => "the address is not allowed",
-        Refusal::Name(_) => "the name cannot be resolved",
-        Refusal::Connection(_) => "no connection came about",
+        Refusal::Address(_) | Refusal::NotPublic | Refusal::Name(_) | Refusal::Connection(_) | Refusal::Timeout(_) => "it was not reached",
         Refusal::Exchange(_) | Refusal::Status(_) | Refusal::Answer(_) => "the exchange broke off",
-        Refusal::Timeout(_) => "it took too long",
     }
 }

@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use super::history::ChangeCode;
 use super::state::{Ground, State};
 use crate::db::Conn;
-use crate::db::schema::datasets;
+use crate::db::schema::{datasets, list_changes};
 use crate::error::{Error, Result};
 use crate::ledger::{self, Kind, ListEvent};
 
@@ -26,7 +26,7 @@ pub struct Change {
     pub event: String,
     /// The dataset, by slug; of the last three, the publisher, theme or class.
     pub slug: String,
-    /// The version of the data that was published.
+    /// The version of the data that was published; of a dataset that was restored, the one that it has.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<i64>,
     /// The version of the list that it belongs to.
@@ -65,14 +65,17 @@ pub fn changes(conn: &mut Conn, since: i64, limit: i64) -> Result<Changes> {
     let found = ledger::list_events(conn, since, limit)?;
     let slugs: Vec<&str> = found.events.iter().filter_map(|event| event.subject.strip_prefix("dataset:")).collect();
     let states: Vec<(String, String)> =
-        datasets::table.filter(datasets::slug.eq_any(slugs)).select((datasets::slug, datasets::state)).load(conn)?;
+        datasets::table.filter(datasets::slug.eq_any(slugs.clone())).select((datasets::slug, datasets::state)).load(conn)?;
     let states: BTreeMap<String, String> = states.into_iter().collect();
+    let withdrawn = withdrawals_of(conn, &slugs)?;
     let mut items = Vec::with_capacity(found.events.len());
-    for event in found.events {
-        let state =
-            event.subject.strip_prefix("dataset:").and_then(|slug| states.get(slug)).map(|state| State::parse(state)).transpose()?;
-        if is_told(event.kind, state) {
-            items.push(change(event)?);
+    for event in &found.events {
+        let slug = event.subject.strip_prefix("dataset:");
+        let state = slug.and_then(|slug| states.get(slug)).map(|state| State::parse(state)).transpose()?;
+        // What was before a withdrawal is told by nothing but that, also after a reopening.
+        let since = slug.and_then(|slug| withdrawn.get(slug)).copied().unwrap_or(0);
+        if event.seq >= since && is_told(event.kind, state) {
+            items.push(change(event));
         }
     }
     Ok(Changes { items, next_since: found.to, more: found.more })
@@ -86,17 +89,26 @@ fn is_told(kind: Kind, state: Option<State>) -> bool {
     }
 }
 
-fn change(event: ListEvent) -> Result<Change> {
+/// The entries of the last withdrawals of datasets, by slug.
+fn withdrawals_of(conn: &mut Conn, slugs: &[&str]) -> Result<BTreeMap<String, i64>> {
+    let of_them =
+        list_changes::table.filter(list_changes::slug.eq_any(slugs)).filter(list_changes::code.eq(ChangeCode::Withdrawn.as_str()));
+    let rows: Vec<(String, Option<i64>)> =
+        of_them.group_by(list_changes::slug).select((list_changes::slug, diesel::dsl::max(list_changes::entry_seq))).load(conn)?;
+    Ok(rows.into_iter().filter_map(|(slug, seq)| Some((slug, seq?))).collect())
+}
+
+fn change(event: &ListEvent) -> Change {
     let ListEvent { seq, moment, kind, subject, detail } = event;
-    let code = detail["change"].as_str().map(ChangeCode::parse).transpose()?;
-    Ok(Change {
-        seq,
-        moment,
+    Change {
+        seq: *seq,
+        moment: moment.clone(),
         event: kind.as_str().to_owned(),
         slug: subject.split_once(':').map_or(subject.as_str(), |(_, slug)| slug).to_owned(),
         version: detail["version"].as_i64(),
         list_version: detail["list_version"].as_i64(),
-        change: code,
-        ground: detail["ground"].as_str().map(Ground::parse).transpose()?,
-    })
+        // A code of a newer program that shares the database is left out.
+        change: detail["change"].as_str().and_then(|code| ChangeCode::parse(code).ok()),
+        ground: detail["ground"].as_str().and_then(|ground| Ground::parse(ground).ok()),
+    }
 }

@@ -196,7 +196,11 @@ pub fn turn(conn: &mut Conn, edition: &mut Edition, slug: &str, step: Turn) -> R
         .set((datasets::state.eq(state.as_str()), datasets::updated_at.eq(now_naive())))
         .execute(conn)?;
     let versions = if state == State::Withdrawn { withdraw_versions(conn, &dataset.id)? } else { 0 };
-    let detail = if state == State::Withdrawn { json!({ "versions_withdrawn": versions }) } else { json!({}) };
+    let detail = match step {
+        Turn::Withdraw(_) => json!({ "versions_withdrawn": versions }),
+        Turn::Restore => json!({ "version": dataset.version }),
+        Turn::Suspend(_) | Turn::Reopen => json!({}),
+    };
     let (before, after) = (dataset.state != State::Withdrawn, state != State::Withdrawn);
     let happened = Happened {
         kind,

@@ -1,6 +1,7 @@
 //! The list as a book: out to a spreadsheet and back, with every mistake named by its cell.
 
 use std::path::Path;
+use std::process::Output;
 
 use qingdan::catalog::book;
 use rust_xlsxwriter::Workbook;
@@ -201,61 +202,117 @@ async fn every_format_brings_the_list_back_as_it_was() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn what_an_import_must_not_do_by_accident() {
-    let dir = tempfile::tempdir().unwrap();
-    let database = TestDatabase::create(dir.path());
-    let folder = Folder::new();
-    folder.open("things", &["name", "value"], "name,value\na,1\n");
-    assert!(run(dir.path(), &database, &["import", folder.path().to_str().unwrap()]).status.success());
-    let csv = dir.path().join("csv");
-    let path = csv.to_str().unwrap().to_owned();
-    let export = || assert!(run(dir.path(), &database, &["list", "export", "--format", "csv", &path]).status.success());
-    let change = |file: &str, from: &str, to: &str| {
-        let text = std::fs::read_to_string(csv.join(file)).unwrap();
+/// A list with one dataset, and its book as CSV.
+struct Desk {
+    dir: tempfile::TempDir,
+    database: TestDatabase,
+    csv: std::path::PathBuf,
+}
+
+impl Desk {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let database = TestDatabase::create(dir.path());
+        let folder = Folder::new();
+        folder.open("things", &["name", "value"], "name,value\na,1\n");
+        // What a book cannot say is no change of the list.
+        let text = std::fs::read_to_string(folder.file("things/dataset.toml")).unwrap();
+        let text = text.replace("\"About\"", "\"About\\n\"");
+        folder.write("things/dataset.toml", format!("keywords = {{ zh = [\"研发；创新\"], en = [] }}\n{text}"));
+        assert!(run(dir.path(), &database, &["import", folder.path().to_str().unwrap()]).status.success());
+        Desk { csv: dir.path().join("csv"), dir, database }
+    }
+
+    fn list(&self, arguments: &[&str]) -> Output {
+        run(self.dir.path(), &self.database, &[&["list"], arguments].concat())
+    }
+
+    fn export(&self) {
+        assert!(self.list(&["export", "--format", "csv", self.csv.to_str().unwrap()]).status.success());
+    }
+
+    fn import(&self, more: &[&str]) -> Output {
+        self.list(&[&["import", self.csv.to_str().unwrap()], more].concat())
+    }
+
+    fn change(&self, file: &str, from: &str, to: &str) {
+        self.export();
+        let text = std::fs::read_to_string(self.csv.join(file)).unwrap();
         assert!(text.contains(from), "{text}");
-        std::fs::write(csv.join(file), text.replacen(from, to, 1)).unwrap();
-    };
-    let refused = |cell: &str, why: &str, more: &[&str]| {
-        let output = run(dir.path(), &database, &[&["list", "import", &path, "--apply"], more].concat());
+        std::fs::write(self.csv.join(file), text.replacen(from, to, 1)).unwrap();
+    }
+
+    /// Leaves out the field `value` of a dataset.
+    fn without(&self, slug: &str) {
+        self.export();
+        let text = std::fs::read_to_string(self.csv.join("fields.csv")).unwrap();
+        let begin = format!("{slug},value,");
+        let left = text.lines().filter(|line| !line.starts_with(&begin)).fold(String::new(), |all, line| all + line + "\n");
+        std::fs::write(self.csv.join("fields.csv"), left).unwrap();
+    }
+
+    #[track_caller]
+    fn refused(&self, cell: &str, why: &str, more: &[&str]) {
+        let output = self.import(&[&["--apply"], more].concat());
         let told = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(1), "{told}");
         assert!(told.starts_with(cell) && told.contains(why), "{told}");
-    };
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_import_must_not_do_by_accident() {
+    let desk = Desk::new();
+    desk.export();
+    let output = desk.import(&[]);
+    assert!(String::from_utf8_lossy(&output.stdout).starts_with("0 to change, 1 unchanged"), "{output:?}");
     // Its values are open to everybody at this moment.
-    export();
-    change("fields.csv", "none", "quasi");
-    refused("fields!M2 (sensitivity)", "suspend the dataset first", &[]);
-    // A field goes, and nobody says why.
-    export();
-    let text = std::fs::read_to_string(csv.join("fields.csv")).unwrap();
-    std::fs::write(
-        csv.join("fields.csv"),
-        text.lines().filter(|line| !line.contains(",value,")).fold(String::new(), |all, line| all + line + "\n"),
-    )
-    .unwrap();
-    refused("datasets, row 2 (fields)", "the field `value` goes", &[]);
-    let output = run(dir.path(), &database, &["list", "import", &path, "--apply", "--reason", "never collected"]);
+    desk.change("fields.csv", "none", "quasi");
+    desk.refused("fields!M2 (sensitivity)", "says something of a person from now on", &[]);
+    // A column goes, which the data goes on having.
+    desk.without("things");
+    desk.refused("datasets, row 2 (fields)", "goes on having the columns", &["--reason", "never collected"]);
+    // Of one without data it may, where somebody says why.
+    desk.export();
+    for file in ["datasets.csv", "fields.csv"] {
+        let mut reader = csv::ReaderBuilder::new().has_headers(false).from_path(desk.csv.join(file)).unwrap();
+        let mut records: Vec<Vec<String>> = reader.records().map(|record| record.unwrap().iter().map(str::to_owned).collect()).collect();
+        let more: Vec<Vec<String>> = records.iter().filter(|record| record[0] == "things").cloned().collect();
+        records.extend(more.into_iter().map(|record| [vec!["others".to_owned()], record[1..].to_vec()].concat()));
+        let mut writer = csv::Writer::from_path(desk.csv.join(file)).unwrap();
+        records.iter().for_each(|record| writer.write_record(record).unwrap());
+        writer.flush().unwrap();
+    }
+    let output = desk.import(&["--apply"]);
     assert!(output.status.success(), "{output:?}");
-    let told = run(dir.path(), &database, &["list", "diff"]);
-    assert!(String::from_utf8(told.stdout).unwrap().contains("fields_change: never collected"));
-    // Columns that are shifted, that nobody knows, that stand twice or are missing.
-    export();
-    change("datasets.csv", "名称 title.zh,", "");
-    refused("datasets, row 1 (title.zh)", "is missing", &[]);
-    export();
-    change("datasets.csv", "名称 title.zh", "标题");
-    refused("datasets, row 1 (title.zh)", "is missing", &[]);
-    export();
-    change("datasets.csv", "登记码 registration_code", "信息资源代码 code");
-    refused("datasets!G1", "stands twice, also in F", &[]);
-    export();
-    change("fields.csv", "things,name", ",things,name");
-    assert_eq!(run(dir.path(), &database, &["list", "import", &path]).status.code(), Some(1));
+    desk.without("others");
+    desk.refused("datasets, row 2 (fields)", "the field `value` goes", &[]);
+    let blank = desk.import(&["--apply", "--reason", " "]);
+    assert!(!blank.status.success() && String::from_utf8_lossy(&blank.stderr).contains("give 3 to 2000 characters"), "{blank:?}");
+    let output = desk.import(&["--apply", "--reason", "never collected"]);
+    assert!(output.status.success(), "{output:?}");
+    assert!(String::from_utf8(desk.list(&["diff"]).stdout).unwrap().contains("fields_change: never collected"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_book_whose_columns_are_not_what_they_should_be_is_told_by_its_header() {
+    let desk = Desk::new();
+    // A column that is left out would clear what stands in it.
+    desk.change("fields.csv", ",分级 grade", "");
+    desk.refused("fields, row 1 (grade)", "is missing", &[]);
+    desk.change("datasets.csv", "名称 title.zh,", "");
+    desk.refused("datasets, row 1 (title.zh)", "is missing", &[]);
+    desk.change("datasets.csv", "名称 title.zh", "标题");
+    desk.refused("datasets, row 1 (title.zh)", "is missing", &[]);
+    desk.change("datasets.csv", "登记码 registration_code", "信息资源代码 code");
+    desk.refused("datasets, row 1 (registration_code)", "stands twice, also in F", &[]);
+    // Cells that are shifted by one.
+    desk.change("fields.csv", "things,name", ",things,name");
+    desk.refused("", "fields!A2 (slug): `标识` is empty", &[]);
     // What is no workbook at all.
-    let none = dir.path().join("none.xlsx");
+    let none = desk.dir.path().join("none.xlsx");
     std::fs::write(&none, "not a workbook").unwrap();
-    let output = run(dir.path(), &database, &["list", "import", none.to_str().unwrap()]);
+    let output = desk.list(&["import", none.to_str().unwrap()]);
     assert_eq!(output.status.code(), Some(1));
     assert!(String::from_utf8(output.stderr).unwrap().contains("none.xlsx: "));
 }

@@ -46,6 +46,12 @@ async fn a_copy_of_the_list_is_kept_by_the_change_feed() {
     let of_one: Vec<&Value> = all["items"].as_array().unwrap().iter().filter(|item| item["slug"] == "one").collect();
     assert_eq!(of_one.len(), 1);
     assert_eq!((&of_one[0]["event"], &of_one[0]["ground"]), (&json!("dataset.withdrawn"), &json!("superseded")));
+    // Nor does a reopening bring it back.
+    let reviewer = app.staff(&["reviewer"], None).await.token;
+    app.post_as("/api/v1/admin/datasets/one/reopening", &reviewer, &json!({ "reason": "mended" })).await.expect(200);
+    let again = app.get("/api/v1/changes?limit=1000").await.expect(200).json();
+    let told = again["items"].as_array().unwrap().iter().filter(|item| item["slug"] == "one").map(|item| item["event"].as_str().unwrap());
+    assert_eq!(told.collect::<Vec<_>>(), ["dataset.withdrawn", "dataset.reopened"]);
     assert!(!all.to_string().contains("person:") && !all.to_string().contains("session"), "{all}");
     for (query, parameter) in [("since=-1", "since"), ("since=x", "since"), ("since=99999", "since"), ("limit=0", "limit")] {
         let problem = app.get(&format!("/api/v1/changes?{query}")).await.problem(400, "invalid-value");

@@ -30,6 +30,7 @@ mod key_sets;
 mod layout;
 mod ledger;
 mod limits;
+mod list_versions;
 mod matrix;
 mod migrations;
 mod oauth;

@@ -64,7 +64,7 @@ fn every_column_of_the_schema_exists() {
             datasets: (S, S, S, S, S, S, S, Option<i32>, T, T, O, O, S),
             list_entries: (S, S),
             list_changes: (i32, S, S, S, O, O, O, O, i64, T),
-            webhooks: (S, S, S, S, S, S, i64, i32, Option<T>, Option<T>, Option<T>, O, Option<T>, T),
+            webhooks: (S, S, S, S, S, S, i64, i32, i32, T, Option<T>, Option<T>, Option<T>, O, Option<T>, T),
             dead_letters: (S, i64, i32, S, T),
             relations: (S, i32, S, S),
             versions: (S, S, i32, S, S, S, i64, i64, T, S, Option<T>, O, O, O, Option<i64>, O),

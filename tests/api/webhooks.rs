@@ -61,7 +61,7 @@ impl Receiver {
 
     /// What comes next: its head and its body.
     async fn next(&mut self) -> (String, Value) {
-        tokio::time::timeout(Duration::from_secs(60), self.came.recv()).await.expect("nothing came").unwrap()
+        tokio::time::timeout(Duration::from_secs(60), self.came.recv()).await.unwrap().unwrap()
     }
 
     async fn type_and_slug(&mut self) -> (String, String) {
@@ -130,9 +130,14 @@ async fn changes_come_signed_in_order_and_again_after_a_failure() {
     }
     // A firm that is suspended gets nothing, and what it missed afterwards.
     app.suspend(&format!("/api/v1/admin/firms/{}", firm.id)).await;
+    let other = app.firm().await;
+    let mut others = Receiver::start().await;
+    register(&app, &other, json!({ "url": others.url })).await;
     folder.open("four", &["name"], "name\na\n");
     app.import(&folder).await;
     let operator = app.operator().await.token;
+    assert_eq!(others.type_and_slug().await.1, "four");
+    assert_eq!(others.type_and_slug().await.1, "four");
     assert!(receiver.came.try_recv().is_err());
     app.post_as(&format!("/api/v1/admin/firms/{}/resumption", firm.id), &operator, &json!({ "reason": "all is well" })).await.expect(200);
     assert_eq!(receiver.type_and_slug().await, ("dataset.created".to_owned(), "four".to_owned()));
@@ -149,9 +154,12 @@ async fn what_is_refused_for_good_is_laid_aside_and_what_is_gone_is_disabled() {
     receiver.answer(&[400]);
     suspend(&app, "one").await;
     receiver.next().await;
+    while shown().await["attempts"] != 1 {
+        tokio::task::yield_now().await;
+    }
     // The last of ten tries, which take a quarter of an hour.
-    TestDatabase::tamper(&app.app.settings.database_url.expose().to_owned(), "UPDATE webhooks SET attempts = 9, next_at = NULL");
     receiver.answer(&[422]);
+    TestDatabase::tamper(app.app.settings.database_url.expose(), "UPDATE webhooks SET refusals = 9, next_at = NULL");
     let (_, refused) = receiver.next().await;
     suspend(&app, "two").await;
     assert_eq!(receiver.type_and_slug().await, ("dataset.suspended".to_owned(), "two".to_owned()));
@@ -193,9 +201,20 @@ async fn a_webhook_gets_what_it_asked_for_and_nothing_can_be_asked_by_it() {
     suspend(&app, "one").await;
     folder.open("two", &["name"], "name\nb\n");
     app.import(&folder).await;
-    suspend(&app, "two").await;
     assert_eq!(receiver.type_and_slug().await, ("version.published".to_owned(), "two".to_owned()));
+    suspend(&app, "two").await;
     assert_eq!(receiver.type_and_slug().await, ("dataset.suspended".to_owned(), "two".to_owned()));
+    // What is published meanwhile is told with the restoration.
+    folder.open("two", &["name"], "name\nc\n");
+    app.import(&folder).await;
+    let reviewer = app.staff(&["reviewer"], None).await.token;
+    app.post_as("/api/v1/admin/datasets/two/restoration", &reviewer, &json!({ "reason": "all is well" })).await.expect(200);
+    let mut restored = receiver.next().await.1;
+    if restored["type"] == "version.published" {
+        // It was looked at after the restoration, when it is told as ever.
+        restored = receiver.next().await.1;
+    }
+    assert_eq!((&restored["type"], &restored["data"]["version"]), (&json!("dataset.restored"), &json!(3)));
     // Of the other firm's it is none.
     let replay = format!("/api/v1/firms/me/webhooks/{}/replay", hook["id"].as_str().unwrap());
     app.post_as(&replay, &other.person, &json!({ "since": 0 })).await.problem(404, "not-found");
@@ -218,7 +237,9 @@ async fn a_webhook_gets_what_it_asked_for_and_nothing_can_be_asked_by_it() {
     // As it is set by default, nobody has the service ask its own machine.
     let strict = TestApp::start(Some(folder.path()), &[]).await;
     let firm = strict.firm().await;
-    let body = json!({ "url": receiver.url.replace("http:", "https:") });
+    let body = json!({ "url": "https://127.0.0.1:8443/" });
+    let long = json!({ "url": format!("https://example.com/{}", "清".repeat(600)) });
+    strict.post_as("/api/v1/firms/me/webhooks", &firm.person, &long).await.problem(400, "invalid-value");
     strict.post_as("/api/v1/firms/me/webhooks", &firm.person, &body).await.problem(400, "invalid-value");
     assert!(receiver.came.try_recv().is_err());
 }

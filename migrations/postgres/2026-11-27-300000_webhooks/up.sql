@@ -8,6 +8,8 @@ CREATE TABLE webhooks (
     status TEXT NOT NULL,
     after_seq BIGINT NOT NULL,
     attempts INTEGER NOT NULL,
+    refusals INTEGER NOT NULL,
+    served_at TIMESTAMP NOT NULL,
     failing_since TIMESTAMP,
     next_at TIMESTAMP,
     lease_until TIMESTAMP,

@@ -5,12 +5,11 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::read::{Rows, in_order};
+use super::read::{Rows, again, in_order};
 use super::{BookFault, DATASETS};
 use crate::catalog::entry::{Entry, OpenType, Sensitivity};
 use crate::catalog::history::{ChangeCode, Edition, ValueChange, compare};
 use crate::catalog::relations::clashes;
-use crate::catalog::state::State;
 use crate::catalog::store::{DatasetFilter, change_faults, find_any, list_on, put_entry};
 use crate::db::{Conn, lock_ledger};
 use crate::error::{Error, Result};
@@ -88,33 +87,41 @@ fn change(conn: &mut Conn, slug: &str, entry: &Entry, faults: &mut Vec<(String, 
         Err(Error::NotFound { .. }) => return Ok(Some(Planned { slug: slug.to_owned(), code: ChangeCode::New, values: Vec::new() })),
         known => known?,
     };
-    if known.entry == *entry {
+    // What a book cannot say is no change: blanks around texts, and texts that are empty.
+    let before = again(&known.entry).unwrap_or_else(|| known.entry.clone());
+    if before == *entry {
         return Ok(None);
     }
-    if known.state == State::Published && known.version.is_some() {
-        faults.extend(revealed(&known.entry, entry));
+    if known.version.is_some() {
+        faults.extend(revealed(&before, entry));
     }
-    let code = ChangeCode::of(&known.entry, entry);
-    let values = compare(&serde_json::to_value(&known.entry)?, &serde_json::to_value(entry)?);
+    let code = ChangeCode::of(&before, entry);
+    let values = compare(&serde_json::to_value(&before)?, &serde_json::to_value(entry)?);
     Ok(Some(Planned { slug: slug.to_owned(), code, values }))
 }
 
-/// What an import without data must not change of a dataset that has some: how it is open, and what its fields say of people. Its data was looked
-/// at by what the entry said then.
+/// What an import without data must not change of a dataset that has some: how it is open, which columns it has, and what these say of people. Its
+/// data was looked at by what the entry said then.
 fn revealed(before: &Entry, after: &Entry) -> Vec<(String, String)> {
+    const FOLDER: &str = "import its folder with the data, by `qingdan import`";
     let mut faults = Vec::new();
     if after.open_type == OpenType::Unconditional && before.open_type != OpenType::Unconditional {
-        let detail = "the data that there is was never open to everybody; import its folder with the data, by `qingdan import`";
-        faults.push(("open_type".to_owned(), detail.to_owned()));
+        let detail = format!("the data that there is was never open to everybody; {FOLDER}");
+        faults.push(("open_type".to_owned(), detail));
     }
-    let said = |name: &str| before.field(name).map(|field| field.sensitivity);
+    if after.open_type != OpenType::Unconditional || before.open_type != OpenType::Unconditional {
+        return faults;
+    }
+    let columns =
+        |entry: &Entry| -> Vec<_> { entry.fields.iter().map(|field| (field.name.clone(), field.field_type, field.scale)).collect() };
+    if before.kind != after.kind || columns(before) != columns(after) {
+        let detail = format!("the data that everybody can have goes on having the columns that it has; {FOLDER}");
+        faults.push(("fields".to_owned(), detail));
+    }
     for (at, field) in after.fields.iter().enumerate() {
-        let was = said(&field.name).unwrap_or(Sensitivity::None);
-        if before.open_type == OpenType::Unconditional && was == Sensitivity::None && field.sensitivity != Sensitivity::None {
-            let detail = format!(
-                "`{}` says something of a person from now on, and its values are open to everybody: suspend the dataset first",
-                field.name
-            );
+        let was = before.field(&field.name).map_or(Sensitivity::None, |field| field.sensitivity);
+        if was == Sensitivity::None && field.sensitivity != Sensitivity::None {
+            let detail = format!("`{}` says something of a person from now on, and everybody can have its values; {FOLDER}", field.name);
             faults.push((format!("fields[{at}].sensitivity"), detail));
         }
     }

@@ -6,6 +6,7 @@ use std::path::Path;
 use serde_json::{Map, Value, json};
 
 use super::columns::{Column, Kind, OF_DATASETS, OF_FIELDS, SLUG, named};
+use super::write::sheets_of;
 use super::{BookFault, DATASETS, FIELDS};
 use crate::catalog::check::{Vocabulary, check_entry};
 use crate::catalog::collection::complete;
@@ -128,17 +129,13 @@ pub fn read_rows(sheets: &[SheetText], vocabulary: Vocabulary<'_>, scheme: &Sche
         Some(sheet) => rows_of(name, sheet, columns, &mut rows.faults),
         None => {
             let there: Vec<&str> = sheets.iter().map(|sheet| sheet.name.as_str()).collect();
-            rows.faults.push(BookFault {
-                sheet: name.to_owned(),
-                row: None,
-                column: None,
-                key: None,
-                detail: format!("there is no sheet of that name; the book has: {}", there.join(", ")),
-            });
-            Vec::new()
+            let detail = format!("there is no sheet of that name; the book has: {}", there.join(", "));
+            rows.faults.push(BookFault { sheet: name.to_owned(), row: None, column: None, key: None, detail });
+            None
         }
     };
-    let (datasets, fields) = (of(DATASETS, OF_DATASETS), of(FIELDS, OF_FIELDS));
+    // Without one of the sheets the other says nothing.
+    let (Some(datasets), Some(fields)) = (of(DATASETS, OF_DATASETS), of(FIELDS, OF_FIELDS)) else { return rows };
     let mut by_slug: BTreeMap<String, Vec<Row>> = BTreeMap::new();
     for row in fields {
         if let Some(slug) = row.slug.clone() {
@@ -214,16 +211,30 @@ fn entry(slug: String, row: Row, fields: Vec<Row>, vocabulary: Vocabulary<'_>, s
     }
 }
 
-fn rows_of(name: &str, sheet: &SheetText, columns: &'static [Column], faults: &mut Vec<BookFault>) -> Vec<Row> {
+/// An entry as it comes back when it is written into a book and read again: without blanks around its texts, and without what is empty.
+pub fn again(entry: &Entry) -> Option<Entry> {
+    let slug = "again";
+    let [datasets, fields] = sheets_of(&[(slug.to_owned(), entry.clone())]).ok()?;
+    let mut faults = Vec::new();
+    let row = rows_of(DATASETS, &datasets, OF_DATASETS, &mut faults)?.pop()?;
+    let fields: Vec<Value> = rows_of(FIELDS, &fields, OF_FIELDS, &mut faults)?.into_iter().map(|row| Value::Object(row.values)).collect();
+    let mut values = row.values;
+    values.insert("fields".to_owned(), fields.into());
+    let mut read: Entry = serde_json::from_value(Value::Object(values)).ok()?;
+    complete(&mut read);
+    faults.is_empty().then_some(read)
+}
+
+/// The rows below the header; `None` where that is wrong, and so would be every cell.
+fn rows_of(name: &str, sheet: &SheetText, columns: &'static [Column], faults: &mut Vec<BookFault>) -> Option<Vec<Row>> {
     let (header, cells): (Vec<&CellText>, Vec<&CellText>) = sheet.cells.iter().partition(|cell| cell.row == 1);
     let (places, complete) = header_of(name, &header, columns, faults);
     if !complete {
-        // Under a wrong header every cell would be wrong.
-        return Vec::new();
+        return None;
     }
     let by_place: BTreeMap<usize, &'static Column> = columns.iter().filter_map(|column| Some((*places.get(column.key)?, column))).collect();
     let row = |cells: &[&CellText]| row_of(name, cells, columns, (&places, &by_place), faults);
-    cells.chunk_by(|one, other| one.row == other.row).map(row).collect()
+    Some(cells.chunk_by(|one, other| one.row == other.row).map(row).collect())
 }
 
 /// Where each column stands, and whether every one that is needed is there and no other.
@@ -253,8 +264,9 @@ fn header_of(
             }
         }
     }
-    for column in columns.iter().filter(|column| column.required && !places.contains_key(column.key)) {
-        let detail = format!("the column `{} {}` is missing", column.zh, column.key);
+    // Also those that may be empty: a column that somebody left out would clear its values everywhere.
+    for column in columns.iter().filter(|column| !places.contains_key(column.key)) {
+        let detail = format!("the column `{} {}` is missing; leave its cells empty where nothing is to be said", column.zh, column.key);
         faults.push(BookFault { sheet: name.to_owned(), row: Some(1), column: None, key: Some(column.key.to_owned()), detail });
     }
     (places, faults.len() == before)
@@ -330,13 +342,20 @@ fn put(values: &mut Map<String, Value>, key: &str, value: Value) {
 /// What a cell says; `None` where it is empty.
 fn value_of(column: &Column, text: &str) -> Result<Option<Value>, String> {
     let trimmed = text.trim();
+    let is_listed = text.contains('\n');
     if trimmed.is_empty() {
         return Ok(None);
     }
     let shown = || crate::intake::shown(trimmed);
     let value = match column.kind {
         Kind::Text => Value::String(trimmed.to_owned()),
-        Kind::List => trimmed.split(['\n', ';', '；']).map(str::trim).filter(|item| !item.is_empty()).map(Value::from).collect(),
+        // Where lines part the items, a semicolon is a part of one.
+        Kind::List => trimmed
+            .split(|character| character == '\n' || !is_listed && matches!(character, ';' | '；'))
+            .map(str::trim)
+            .filter(|item| !item.is_empty())
+            .map(Value::from)
+            .collect(),
         Kind::Integer => trimmed.parse::<i64>().map(Value::from).map_err(|_cause| format!("{} is no whole number", shown()))?,
         Kind::Number => {
             let number = trimmed.parse::<f64>().ok().filter(|number| number.is_finite());
@@ -360,6 +379,7 @@ fn toml_value(text: &str) -> Result<Value, String> {
         return Ok(Value::String(text.to_owned()));
     }
     #[derive(serde::Deserialize)]
+    #[serde(deny_unknown_fields)]
     struct One {
         value: Value,
     }

@@ -10,6 +10,7 @@ use crate::catalog::entry::Entry;
 use crate::catalog::store::{Publisher, Theme};
 use crate::catalog::subjects::SubjectClass;
 use crate::error::{Error, Result};
+use crate::intake::{CellText, SheetText};
 
 /// Characters of a cell, in UTF-16 units.
 const MAX_TEXT: usize = 32_767;
@@ -18,7 +19,11 @@ const MAX_TEXT: usize = 32_767;
 fn cell(column: &Column, value: &Value) -> Result<String> {
     Ok(match (column.kind, value) {
         (_, Value::Null) => String::new(),
-        (Kind::List, Value::Array(items)) => items.iter().filter_map(Value::as_str).collect::<Vec<_>>().join("\n"),
+        (Kind::List, Value::Array(items)) => {
+            let text = items.iter().filter_map(Value::as_str).collect::<Vec<_>>().join("\n");
+            // One item with a semicolon is told from two by a line of its own.
+            if text.contains([';', '；']) && !text.contains('\n') { text + "\n" } else { text }
+        }
         (Kind::Toml, Value::String(word)) => word.clone(),
         (Kind::Toml, value) => in_toml(value)?,
         (_, Value::String(text)) => text.clone(),
@@ -54,6 +59,20 @@ fn rows(list: &[(String, Entry)]) -> Result<(Cells, Cells)> {
         }
     }
     Ok((datasets, fields))
+}
+
+/// Both sheets as they are read.
+pub(super) fn sheets_of(list: &[(String, Entry)]) -> Result<[SheetText; 2]> {
+    let (datasets, fields) = rows(list)?;
+    let sheet = |name: &str, columns: &[Column], rows: Cells| {
+        let header: Vec<String> = columns.iter().map(header).collect();
+        let cells = std::iter::once(header).chain(rows).zip(1..).flat_map(|(texts, row)| {
+            let cell = move |(column, text)| CellText { row, column, text: Ok(text) };
+            texts.into_iter().enumerate().filter(|(_, text)| !text.is_empty()).map(cell)
+        });
+        SheetText { name: name.to_owned(), cells: cells.collect() }
+    };
+    Ok([sheet(DATASETS, OF_DATASETS, datasets), sheet(FIELDS, OF_FIELDS, fields)])
 }
 
 fn header(column: &Column) -> String {

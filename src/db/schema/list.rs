@@ -32,6 +32,8 @@ diesel::table! {
         status -> Text,
         after_seq -> BigInt,
         attempts -> Integer,
+        refusals -> Integer,
+        served_at -> Timestamp,
         failing_since -> Nullable<Timestamp>,
         next_at -> Nullable<Timestamp>,
         lease_until -> Nullable<Timestamp>,

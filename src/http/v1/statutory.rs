@@ -1,7 +1,7 @@
 //! The statutory list: what a district has to publish of each dataset that it names, as one table. 公共数据开放清单
 
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE};
-use actix_web::{HttpResponse, get, web};
+use actix_web::{HttpRequest, HttpResponse, get, web};
 use bytes::Bytes;
 use futures::{Stream, stream};
 use serde::{Deserialize, Serialize};
@@ -12,6 +12,7 @@ use crate::app::App;
 use crate::catalog::book::workbook;
 use crate::catalog::{DatasetFilter, OpenType, State, Text, UpdateFrequency};
 use crate::error::{Error, Result};
+use crate::http::kept::{Answers, Made, Turn};
 use crate::http::page::{Page, PageQuery};
 use crate::http::standards::card::{self, AT_ONCE, Card, Cards};
 use crate::identity::Caller;
@@ -38,6 +39,7 @@ pub enum OpenListFormat {
 #[serde(deny_unknown_fields)]
 pub struct OpenListQuery {
     /// The format.
+    #[param(inline)]
     format: Option<OpenListFormat>,
     /// Of JSON, how many datasets at the most.
     #[param(value_type = Option<i64>, minimum = 1, maximum = 1000, example = 100)]
@@ -82,7 +84,7 @@ pub struct OpenListRow {
 impl OpenListRow {
     fn of(card: &Card) -> Self {
         let entry = &card.dataset.entry;
-        let given = entry.open_type == OpenType::Conditional && card.dataset.state == State::Published;
+        let given = entry.open_type == OpenType::Conditional && card.newest.is_some();
         let by_grant = Card::BY_GRANT.into_iter().filter(|_| given).map(|format| format.as_str().to_owned());
         OpenListRow {
             theme: card.theme.name.clone(),
@@ -180,7 +182,13 @@ fn frequency(frequency: UpdateFrequency) -> &'static str {
         (Vec<u8> = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"))))
 )]
 #[get("/open-list")]
-pub async fn show_open_list(_caller: Caller, app: web::Data<App>, query: web::Query<OpenListQuery>) -> Result<HttpResponse> {
+pub async fn show_open_list(
+    _caller: Caller,
+    app: web::Data<App>,
+    answers: web::Data<Answers>,
+    query: web::Query<OpenListQuery>,
+    request: HttpRequest,
+) -> Result<HttpResponse> {
     let OpenListQuery { format, limit, cursor } = query.into_inner();
     match format.unwrap_or_default() {
         OpenListFormat::Json => json_page(&app, PageQuery { limit, cursor }).await,
@@ -188,7 +196,7 @@ pub async fn show_open_list(_caller: Caller, app: web::Data<App>, query: web::Qu
             Err(Error::invalid("limit", "CSV and XLSX are the whole list: leave `limit` and `cursor` out"))
         }
         OpenListFormat::Csv => csv_file(app).await,
-        OpenListFormat::Xlsx => xlsx_file(app).await,
+        OpenListFormat::Xlsx => xlsx_file(&app, &answers, &request).await,
     }
 }
 
@@ -248,20 +256,27 @@ fn csv_of(found: &Cards, is_first: bool) -> Result<Bytes> {
     Ok(writer.into_inner().map_err(|cause| Error::internal(cause.into_error()))?.into())
 }
 
-async fn xlsx_file(app: web::Data<App>) -> Result<HttpResponse> {
-    let mut found = Some(first(&app).await?);
-    if let Some(found) = found.as_ref().filter(|found| found.total > MAX_ROWS) {
-        return Err(Error::TooLarge(format!("the list has {} datasets, and a sheet holds {MAX_ROWS} rows; take csv", found.total)));
-    }
-    let mut rows = Vec::new();
-    while let Some(part) = found.take() {
-        rows.extend(part.cards.iter().map(|card| OpenListRow::of(card).cells()));
-        found = Box::pin(next(&app, &part)).await?;
-    }
-    let bytes = crate::db::blocking(move || workbook("开放清单", &HEADER, &rows)).await?;
-    Ok(HttpResponse::Ok()
-        .insert_header((CONTENT_TYPE, "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"))
-        .insert_header((CONTENT_DISPOSITION, "attachment; filename=\"open-list.xlsx\""))
-        .insert_header((CACHE_CONTROL, "no-cache"))
-        .body(bytes))
+async fn xlsx_file(app: &web::Data<App>, answers: &Answers, request: &HttpRequest) -> Result<HttpResponse> {
+    let making = async |turn: Turn| {
+        let _turn = turn;
+        let mut found = Some(first(app).await?);
+        if let Some(found) = found.as_ref().filter(|found| found.total > MAX_ROWS) {
+            return Err(Error::TooLarge(format!("the list has {} datasets, and a sheet holds {MAX_ROWS} rows; take csv", found.total)));
+        }
+        let mut rows = Vec::new();
+        while let Some(part) = found.take() {
+            rows.extend(part.cards.iter().map(|card| OpenListRow::of(card).cells()));
+            found = Box::pin(next(app, &part)).await?;
+        }
+        let bytes = crate::db::blocking(move || workbook("开放清单", &HEADER, &rows)).await?;
+        // Files come to be known without any change of the list.
+        Ok(Made { body: bytes, keep: true, until: Some(crate::clock::now_naive() + chrono::Duration::minutes(10)) })
+    };
+    let body = answers.find_in_turn(app, "open-list xlsx".to_owned(), making).await?;
+    let headers = [
+        (CONTENT_TYPE, "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"),
+        (CONTENT_DISPOSITION, "attachment; filename=\"open-list.xlsx\""),
+        (CACHE_CONTROL, "no-cache"),
+    ];
+    Ok(body.answer(request, &headers))
 }
