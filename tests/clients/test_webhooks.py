@@ -67,7 +67,7 @@ class Receiver:
 @pytest.fixture(scope="module")
 def running(tmp_path_factory):
     """A service of its own that may reach this machine."""
-    service = Service(binary(), tmp_path_factory.mktemp("webhooks"), {"QINGDAN_OUTBOUND_ALLOW_PRIVATE": "true"})
+    service = Service(binary(), tmp_path_factory.mktemp("webhooks"), {"QINGDAN_OUTBOUND_ALLOW_PRIVATE": "true", "QINGDAN_LIMITS_STAFF_BURST": "100000"})
     service.run("import", DATASETS)
     service.start()
     yield service
