@@ -16,7 +16,7 @@ use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::AtomicI64;
 
-use tantivy::collector::{Count, TopDocs};
+use tantivy::collector::TopDocs;
 use tantivy::columnar::Column;
 use tantivy::query::{BooleanQuery, Occur, Query, RangeQuery};
 use tantivy::{DocId, Index, IndexReader, ReloadPolicy, Score, Searcher, SegmentReader, Term};
@@ -26,6 +26,7 @@ use crate::error::{Error, Result};
 use index::Fields;
 
 pub use counts::{Counted, Counts};
+use counts::{Tallied, Tally};
 use question::MOST_LETTERS;
 pub use wish::{Choice, Facet, Moment, Order, Place};
 
@@ -58,6 +59,9 @@ pub struct Wish {
     /// By what they are counted, each with how many of its most frequent values.
     pub counted: Vec<(Facet, usize)>,
 }
+
+/// A part of what was found: the slugs, and where the next part begins.
+type Page = (Vec<String>, Option<Place>);
 
 /// What was found.
 #[derive(Debug, Default)]
@@ -105,15 +109,11 @@ impl Search {
     pub fn find(&self, wish: &Wish) -> Result<Found> {
         let searcher = self.reader.searcher();
         let query = wish.choice.query(&self.fields);
-        let total = searcher.search(&query, &Count).map_err(Error::internal)?;
         // Room is made for what there is, whatever is asked for.
-        let room = wish.limit.saturating_add(1).min(total.saturating_sub(wish.skip));
-        let (slugs, next) = self.page(&searcher, query.box_clone(), wish, room)?;
-        let mut counts = BTreeMap::new();
-        for (facet, most) in &wish.counted {
-            counts.insert(*facet, counts::count(&searcher, &query, *facet, *most)?);
-        }
-        Ok(Found { slugs, total, next, counts })
+        let there = usize::try_from(searcher.num_docs()).unwrap_or(usize::MAX);
+        let room = wish.limit.saturating_add(1).min(there.saturating_sub(wish.skip));
+        let (tallied, (slugs, next)) = self.page(&searcher, query, wish, room)?;
+        Ok(Found { slugs, total: tallied.total(), next, counts: tallied.counts(&wish.counted) })
     }
 
     /// What somebody may have meant who asked this and found nothing or little; none where every word is known.
@@ -124,19 +124,21 @@ impl Search {
         suggest::suggestion(&self.reader.searcher(), &self.fields, question)
     }
 
-    fn page(&self, searcher: &Searcher, query: Box<dyn Query>, wish: &Wish, room: usize) -> Result<(Vec<String>, Option<Place>)> {
+    fn page(&self, searcher: &Searcher, query: Box<dyn Query>, wish: &Wish, room: usize) -> Result<(Tallied, Page)> {
+        let tally = || searcher.search(&query, &Tally::of(&wish.counted)).map_err(Error::internal);
         if wish.limit == 0 || room == 0 {
-            return Ok((Vec::new(), None));
+            return Ok((tally()?, (Vec::new(), None)));
         }
         match wish.order {
-            Order::Slug | Order::SlugDown => self.by_slug(searcher, query, wish, room),
+            // A page of it goes through what is behind a slug, and the counts are of all.
+            Order::Slug | Order::SlugDown => Ok((tally()?, self.by_slug(searcher, query, wish, room)?)),
             Order::Best => by_number(searcher, &query, (wish, room), |_segment| |score, weight, _updated| f64::from(score) * weight),
             Order::Updated => by_number(searcher, &query, (wish, room), |_segment| |_score, _weight, updated| updated as f64),
             Order::UpdatedUp => by_number(searcher, &query, (wish, room), |_segment| |_score, _weight, updated| -(updated as f64)),
         }
     }
 
-    fn by_slug(&self, searcher: &Searcher, query: Box<dyn Query>, wish: &Wish, room: usize) -> Result<(Vec<String>, Option<Place>)> {
+    fn by_slug(&self, searcher: &Searcher, query: Box<dyn Query>, wish: &Wish, room: usize) -> Result<Page> {
         let down = wish.order == Order::SlugDown;
         let mut clauses = vec![(Occur::Must, query)];
         if let Some(Place::Slug(slug)) = &wish.after {
@@ -156,7 +158,7 @@ impl Search {
 }
 
 /// The datasets by a number, the greatest first; among those of the same number by their tie breaker.
-fn by_number<N, S>(searcher: &Searcher, query: &dyn Query, (wish, room): (&Wish, usize), number: N) -> Result<(Vec<String>, Option<Place>)>
+fn by_number<N, S>(searcher: &Searcher, query: &dyn Query, (wish, room): (&Wish, usize), number: N) -> Result<(Tallied, Page)>
 where
     N: Fn(&SegmentReader) -> S + Send + Sync + 'static,
     S: Fn(Score, f64, i64) -> f64 + Send + Sync + Copy + 'static,
@@ -178,7 +180,7 @@ where
         }
     };
     let top = TopDocs::with_limit(room).and_offset(wish.skip).tweak_score(keys);
-    let found = searcher.search(query, &top).map_err(Error::internal)?;
+    let (tallied, found) = searcher.search(query, &(Tally::of(&wish.counted), top)).map_err(Error::internal)?;
     let mut found: Vec<_> = found.into_iter().filter(|((is_behind, ..), _)| *is_behind).collect();
     let more = found.len() > wish.limit;
     found.truncate(wish.limit);
@@ -188,7 +190,7 @@ where
         let segment = searcher.segment_reader(address.segment_ord);
         slugs.extend(slug_of(segment, address.doc_id)?);
     }
-    Ok((slugs, last))
+    Ok((tallied, (slugs, last)))
 }
 
 fn value<T: Copy + Default + PartialOrd + std::fmt::Debug + Send + Sync + 'static>(column: Option<&Column<T>>, doc: DocId) -> T {

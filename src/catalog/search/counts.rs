@@ -1,14 +1,12 @@
 //! How many datasets have each value.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use tantivy::collector::{Collector, SegmentCollector};
 use tantivy::columnar::StrColumn;
-use tantivy::query::Query;
-use tantivy::{DocId, Score, Searcher, SegmentOrdinal, SegmentReader};
+use tantivy::{DocId, Score, SegmentOrdinal, SegmentReader};
 
 use super::wish::Facet;
-use crate::error::{Error, Result};
 
 /// How many have a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,71 +26,112 @@ pub struct Counts {
     pub left_out: usize,
 }
 
-/// Counts what a query finds by a facet.
-///
-/// # Errors
-/// When the index cannot be read.
-pub fn count(searcher: &Searcher, query: &dyn Query, facet: Facet, most: usize) -> Result<Counts> {
-    let found = searcher.search(query, &ByValue { name: facet.as_str() }).map_err(Error::internal)?;
+/// Counts what a query finds, in all and by facets, while it is gone through once: at a million datasets each way through costs.
+pub struct Tally {
+    facets: Vec<Facet>,
+}
+
+/// What a [`Tally`] has counted.
+#[derive(Debug, Default)]
+pub struct Tallied {
+    total: u64,
+    of_facets: Vec<HashMap<String, u64>>,
+}
+
+impl Tally {
+    /// Counts by these facets.
+    pub fn of(wanted: &[(Facet, usize)]) -> Self {
+        Tally { facets: wanted.iter().map(|(facet, _)| *facet).collect() }
+    }
+}
+
+impl Tallied {
+    /// How many there are in all.
+    pub fn total(&self) -> usize {
+        usize::try_from(self.total).unwrap_or(usize::MAX)
+    }
+
+    /// The counts of the facets that were wanted, each with so many of its most frequent values.
+    pub fn counts(self, wanted: &[(Facet, usize)]) -> BTreeMap<Facet, Counts> {
+        wanted.iter().zip(self.of_facets).map(|((facet, most), found)| (*facet, most_frequent(found, *most))).collect()
+    }
+}
+
+fn most_frequent(found: HashMap<String, u64>, most: usize) -> Counts {
     let mut values: Vec<Counted> = found.into_iter().map(|(value, count)| Counted { value, count }).collect();
     values.sort_by(|one, other| other.count.cmp(&one.count).then_with(|| one.value.cmp(&other.value)));
     let left_out = values.len().saturating_sub(most);
     values.truncate(most);
-    Ok(Counts { values, left_out })
+    Counts { values, left_out }
 }
 
-struct ByValue {
-    name: &'static str,
-}
-
-struct OfSegment {
-    column: Option<StrColumn>,
+/// The values of a facet in a segment, and how often each was found.
+struct OfFacet {
+    column: StrColumn,
     counts: Vec<u64>,
 }
 
-impl Collector for ByValue {
-    type Fruit = HashMap<String, u64>;
+/// What is counted in a segment; where it has no value of a facet, nothing by that.
+pub struct OfSegment {
+    total: u64,
+    facets: Vec<Option<OfFacet>>,
+}
+
+impl Collector for Tally {
+    type Fruit = Tallied;
     type Child = OfSegment;
 
     fn for_segment(&self, _ordinal: SegmentOrdinal, segment: &SegmentReader) -> tantivy::Result<OfSegment> {
-        let column = segment.fast_fields().str(self.name)?;
-        let counts = vec![0; column.as_ref().map_or(0, |column| column.num_terms())];
-        Ok(OfSegment { column, counts })
+        let of = |facet: &Facet| {
+            let column = segment.fast_fields().str(facet.as_str())?;
+            Ok(column.map(|column| OfFacet { counts: vec![0; column.num_terms()], column }))
+        };
+        Ok(OfSegment { total: 0, facets: self.facets.iter().map(of).collect::<tantivy::Result<_>>()? })
     }
 
     fn requires_scoring(&self) -> bool {
         false
     }
 
-    fn merge_fruits(&self, segments: Vec<HashMap<String, u64>>) -> tantivy::Result<Self::Fruit> {
-        let mut all = HashMap::new();
-        for (value, count) in segments.into_iter().flatten() {
-            *all.entry(value).or_default() += count;
+    fn merge_fruits(&self, segments: Vec<Tallied>) -> tantivy::Result<Tallied> {
+        let mut all = Tallied { total: 0, of_facets: vec![HashMap::new(); self.facets.len()] };
+        for segment in segments {
+            all.total += segment.total;
+            for (all, found) in all.of_facets.iter_mut().zip(segment.of_facets) {
+                found.into_iter().for_each(|(value, count)| *all.entry(value).or_default() += count);
+            }
         }
         Ok(all)
     }
 }
 
 impl SegmentCollector for OfSegment {
-    type Fruit = HashMap<String, u64>;
+    type Fruit = Tallied;
 
     fn collect(&mut self, doc: DocId, _score: Score) {
-        if let Some(column) = &self.column {
-            for ord in column.term_ords(doc) {
-                if let Some(count) = self.counts.get_mut(ord as usize) {
+        self.total += 1;
+        for facet in self.facets.iter_mut().flatten() {
+            for ord in facet.column.term_ords(doc) {
+                if let Some(count) = facet.counts.get_mut(ord as usize) {
                     *count += 1;
                 }
             }
         }
     }
 
-    fn harvest(self) -> HashMap<String, u64> {
-        let Some(column) = self.column else { return HashMap::new() };
+    fn harvest(self) -> Tallied {
+        let of_facets = self.facets.into_iter().map(|facet| facet.map(OfFacet::named).unwrap_or_default()).collect();
+        Tallied { total: self.total, of_facets }
+    }
+}
+
+impl OfFacet {
+    fn named(self) -> HashMap<String, u64> {
         let mut found = HashMap::new();
         for (ord, count) in self.counts.into_iter().enumerate().filter(|(_, count)| *count > 0) {
             let mut value = String::new();
             // A column names all of its values.
-            if column.ord_to_str(ord as u64, &mut value).unwrap_or(false) {
+            if self.column.ord_to_str(ord as u64, &mut value).unwrap_or(false) {
                 found.insert(value, count);
             }
         }
