@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
@@ -19,8 +20,8 @@ use crate::intake::{CellText, IntakeError, SheetText, cell_reference, read_sheet
 #[derive(Debug, Clone, Default)]
 struct Place {
     row: u64,
-    /// The places of the columns in the sheet, by key.
-    columns: BTreeMap<&'static str, usize>,
+    /// The places of the columns in the sheet, by key: one map for all of its rows.
+    columns: Arc<BTreeMap<&'static str, usize>>,
 }
 
 /// An entry that was read, with where it stands.
@@ -232,6 +233,7 @@ fn rows_of(name: &str, sheet: &SheetText, columns: &'static [Column], faults: &m
     if !complete {
         return None;
     }
+    let places = Arc::new(places);
     let by_place: BTreeMap<usize, &'static Column> = columns.iter().filter_map(|column| Some((*places.get(column.key)?, column))).collect();
     let row = |cells: &[&CellText]| row_of(name, cells, columns, (&places, &by_place), faults);
     Some(cells.chunk_by(|one, other| one.row == other.row).map(row).collect())
@@ -272,7 +274,7 @@ fn header_of(
     (places, faults.len() == before)
 }
 
-type Places<'a> = (&'a BTreeMap<&'static str, usize>, &'a BTreeMap<usize, &'static Column>);
+type Places<'a> = (&'a Arc<BTreeMap<&'static str, usize>>, &'a BTreeMap<usize, &'static Column>);
 
 fn row_of(
     sheet: &str,
@@ -282,7 +284,7 @@ fn row_of(
     faults: &mut Vec<BookFault>,
 ) -> Row {
     let number = cells.first().map_or(0, |cell| cell.row);
-    let place = Place { row: number, columns: places.clone() };
+    let place = Place { row: number, columns: Arc::clone(places) };
     let before = faults.len();
     let (mut values, mut slug) = (Map::new(), None);
     let mut said: BTreeSet<&str> = BTreeSet::new();
