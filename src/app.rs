@@ -4,6 +4,7 @@ mod attaching;
 mod beside;
 mod client_keys;
 mod collect;
+mod drafts;
 mod reading;
 mod receiving;
 mod search;
@@ -338,6 +339,7 @@ impl Application {
         let growing = tokio::spawn(work::grow(Arc::clone(&self.app)));
         let sweeping = tokio::spawn(work::sweep(Arc::clone(&self.app)));
         let reminding = tokio::spawn(work::remind(Arc::clone(&self.app)));
+        let drafting = tokio::spawn(drafts::run(Arc::clone(&self.app)));
         let sending = tokio::spawn(webhooks::run(Arc::clone(&self.app)));
         let ended = self.server.await;
         ticking.abort();
@@ -345,6 +347,7 @@ impl Application {
         growing.abort();
         sweeping.abort();
         reminding.abort();
+        drafting.abort();
         sending.abort();
         let app = self.app;
         // Running jobs notice at their next step and go back into the queue.

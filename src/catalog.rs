@@ -8,6 +8,7 @@ mod check;
 mod citation;
 mod collection;
 mod condition;
+pub mod drafts;
 mod due;
 mod entry;
 mod folder;

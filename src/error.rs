@@ -46,6 +46,15 @@ pub enum Error {
     Withdrawn(String),
     /// The thing is in a state that does not allow this.
     Conflict(String),
+    /// Somebody else has changed what the caller read: how what there is now differs from what came, each at its place.
+    Stale {
+        /// What to do about it.
+        detail: String,
+        /// The differences.
+        differences: Vec<Fault>,
+    },
+    /// The request changes something that others change too, and does not say which state of it the caller has read.
+    ConditionMissing(String),
     /// The body or answer is larger than the limit.
     TooLarge(String),
     /// The body is of a media type that this operation does not take.
@@ -94,12 +103,17 @@ impl Error {
 
     /// The same, where the faults are named as parameters and the values came in a JSON body: by pointer.
     #[must_use]
+    #[expect(clippy::wildcard_enum_match_arm, reason = "no other error names places")]
     pub fn in_body(self) -> Self {
-        if let Error::Invalid(faults) = self {
-            let pointed = |fault: Fault| Fault { pointer: format!("/{}", fault.pointer.trim_start_matches('/')), ..fault };
-            return Error::Invalid(faults.into_iter().map(pointed).collect());
+        let pointed = |faults: Vec<Fault>| {
+            let point = |fault: Fault| Fault { pointer: format!("/{}", fault.pointer.trim_start_matches('/')), ..fault };
+            faults.into_iter().map(point).collect()
+        };
+        match self {
+            Error::Invalid(faults) => Error::Invalid(pointed(faults)),
+            Error::Stale { detail, differences } => Error::Stale { detail, differences: pointed(differences) },
+            other => other,
         }
-        self
     }
 
     /// The named thing does not exist.
@@ -128,6 +142,8 @@ impl fmt::Display for Error {
             | Error::Unavailable(text)
             | Error::Damaged(text)
             | Error::WrongProtocol { detail: text, .. }
+            | Error::Stale { detail: text, .. }
+            | Error::ConditionMissing(text)
             | Error::RateLimited { reason: text, .. } => f.write_str(text),
             Error::Invalid(faults) => {
                 let texts: Vec<String> = faults.iter().map(|fault| format!("{}: {}", fault.pointer, fault.detail)).collect();

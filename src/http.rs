@@ -106,7 +106,22 @@ fn open_list(config: &mut ServiceConfig<'_>) {
         .service(v1::curation::suspend_dataset)
         .service(v1::curation::restore_dataset)
         .service(v1::curation::withdraw_dataset)
-        .service(v1::curation::reopen_dataset);
+        .service(v1::curation::reopen_dataset)
+        .service(v1::drafts::create_draft)
+        .service(v1::drafts::list_drafts)
+        .service(v1::drafts::find_draft)
+        .service(v1::drafts::change_draft)
+        .service(v1::drafts::discard_draft)
+        .service(v1::drafts::put_draft_book)
+        .service(v1::drafts::submit_draft)
+        .service(v1::drafts::recall_draft)
+        .service(v1::drafts::return_draft)
+        .service(v1::drafts::approve_draft)
+        .service(v1::drafts::entries::find_listed_entry)
+        .service(v1::drafts::entries::list_draft_entries)
+        .service(v1::drafts::entries::find_draft_entry)
+        .service(v1::drafts::entries::put_draft_entry)
+        .service(v1::drafts::entries::remove_draft_entry);
 }
 
 /// What a firm asks with, and what it is told by.

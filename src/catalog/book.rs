@@ -10,6 +10,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 pub use super::check::Vocabulary;
+pub(in crate::catalog) use compare::revealed;
 pub use compare::{Plan, Planned, apply, plan};
 pub use read::{Rows, read_csv, read_rows, read_xlsx};
 pub use write::{to_csv, to_folder, to_xlsx, vocabulary_files, workbook};

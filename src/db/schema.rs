@@ -5,7 +5,7 @@ mod joins;
 mod list;
 mod usage;
 
-pub use list::{dead_letters, list_changes, list_entries, webhooks};
+pub use list::{dead_letters, draft_entries, drafts, list_changes, list_entries, webhooks};
 pub use usage::{deletion_proofs, grant_usage, marks, usage_days};
 
 diesel::table! {

@@ -78,6 +78,9 @@ const METHOD: Kind =
 const SUSPENDED: Kind = kind("dataset-suspended", StatusCode::FORBIDDEN, "数据集已暂停开放", "The dataset is suspended");
 const WITHDRAWN: Kind = kind("dataset-withdrawn", StatusCode::GONE, "数据集已撤回", "The dataset was withdrawn");
 const CONFLICT: Kind = kind("conflict", StatusCode::CONFLICT, "与当前状态冲突", "In conflict with the present state");
+const STALE: Kind = kind("stale", StatusCode::PRECONDITION_FAILED, "内容已被他人修改", "Somebody else has changed it");
+const CONDITION: Kind =
+    kind("condition-missing", StatusCode::PRECONDITION_REQUIRED, "须注明所依据的版本", "Say which state of it you have read");
 const TOO_LARGE: Kind = kind("too-large", StatusCode::PAYLOAD_TOO_LARGE, "请求过大", "Too large");
 const MEDIA_TYPE: Kind =
     kind("unsupported-media-type", StatusCode::UNSUPPORTED_MEDIA_TYPE, "不支持的媒体类型", "The media type is not taken");
@@ -111,6 +114,8 @@ pub const KINDS: &[Kind] = &[
     SUSPENDED,
     WITHDRAWN,
     CONFLICT,
+    STALE,
+    CONDITION,
     TOO_LARGE,
     MEDIA_TYPE,
     CHECKSUM,
@@ -139,6 +144,8 @@ impl Error {
             Error::Suspended(_) => SUSPENDED,
             Error::Withdrawn(_) => WITHDRAWN,
             Error::Conflict(_) => CONFLICT,
+            Error::Stale { .. } => STALE,
+            Error::ConditionMissing(_) => CONDITION,
             Error::TooLarge(_) => TOO_LARGE,
             Error::UnsupportedMediaType(_) => MEDIA_TYPE,
             Error::ChecksumMismatch => CHECKSUM,
@@ -190,7 +197,7 @@ impl Language {
 #[expect(clippy::wildcard_enum_match_arm, reason = "few errors have more than the common answer")]
 pub fn respond(error: &Error, language: Language, request_id: &str) -> HttpResponse {
     let errors = match error {
-        Error::Invalid(faults) => {
+        Error::Invalid(faults) | Error::Stale { differences: faults, .. } => {
             faults.iter().map(|fault| ProblemFault { pointer: fault.pointer.clone(), detail: fault.detail.clone() }).collect()
         }
         _ => Vec::new(),

@@ -10,6 +10,7 @@ pub mod clients;
 pub mod curation;
 pub mod datasets;
 pub mod download;
+pub mod drafts;
 pub mod files;
 pub mod firms;
 pub mod grants;

@@ -11,6 +11,15 @@ pub enum Kind {
     DatasetRestored,
     DatasetWithdrawn,
     DatasetReopened,
+    DraftBegun,
+    DraftEdited,
+    DraftSubmitted,
+    DraftRecalled,
+    DraftReturned,
+    DraftApproved,
+    DraftPublished,
+    DraftFailed,
+    DraftDiscarded,
     PublisherUpdated,
     ThemeUpdated,
     SubjectClassUpdated,
@@ -126,6 +135,15 @@ impl Kind {
         Kind::DatasetRestored,
         Kind::DatasetWithdrawn,
         Kind::DatasetReopened,
+        Kind::DraftBegun,
+        Kind::DraftEdited,
+        Kind::DraftSubmitted,
+        Kind::DraftRecalled,
+        Kind::DraftReturned,
+        Kind::DraftApproved,
+        Kind::DraftPublished,
+        Kind::DraftFailed,
+        Kind::DraftDiscarded,
         Kind::PublisherUpdated,
         Kind::ThemeUpdated,
         Kind::SubjectClassUpdated,
@@ -283,6 +301,15 @@ impl Kind {
             | Kind::WebhookRegistered
             | Kind::WebhookRemoved
             | Kind::WebhookDisabled
+            | Kind::DraftBegun
+            | Kind::DraftEdited
+            | Kind::DraftSubmitted
+            | Kind::DraftRecalled
+            | Kind::DraftReturned
+            | Kind::DraftApproved
+            | Kind::DraftPublished
+            | Kind::DraftFailed
+            | Kind::DraftDiscarded
             | Kind::ReleaseTried
             | Kind::GrantEnding
             | Kind::DeletionProved
@@ -327,6 +354,15 @@ impl Kind {
             Kind::DatasetRestored => "dataset.restored",
             Kind::DatasetWithdrawn => "dataset.withdrawn",
             Kind::DatasetReopened => "dataset.reopened",
+            Kind::DraftBegun => "draft.begun",
+            Kind::DraftEdited => "draft.edited",
+            Kind::DraftSubmitted => "draft.submitted",
+            Kind::DraftRecalled => "draft.recalled",
+            Kind::DraftReturned => "draft.returned",
+            Kind::DraftApproved => "draft.approved",
+            Kind::DraftPublished => "draft.published",
+            Kind::DraftFailed => "draft.failed",
+            Kind::DraftDiscarded => "draft.discarded",
             Kind::PublisherUpdated => "publisher.updated",
             Kind::ThemeUpdated => "theme.updated",
             Kind::SubjectClassUpdated => "subject_class.updated",

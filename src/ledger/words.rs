@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 use super::{Kind, LedgerEntry, append};
 use crate::crypto::{hex, random_bytes, sha256_hex, unhex};
 use crate::db::schema::{
-    applications, datasets, deletion_proofs, firms, grants, ledger, ledger_words, list_changes, sanctions, use_reports, versions,
+    applications, datasets, deletion_proofs, drafts, firms, grants, ledger, ledger_words, list_changes, sanctions, use_reports, versions,
 };
 use crate::db::{Conn, lock_ledger};
 use crate::error::{Error, Result};
@@ -212,6 +212,10 @@ fn forget(conn: &mut Conn, said_in: &str, subject: &str, words: &str) -> Result<
         "use_report" => {
             let shown = use_reports::table.find(id).filter(use_reports::used_for.eq(words));
             diesel::update(shown).set(use_reports::used_for.eq(TAKEN_OUT)).execute(conn)?
+        }
+        "draft" => {
+            let shown = drafts::table.find(id).filter(drafts::remark.eq(words));
+            diesel::update(shown).set(drafts::remark.eq(TAKEN_OUT)).execute(conn)?
         }
         "sanction" => return forget_of_sanction(conn, said_in, id, words),
         "dataset" => {

@@ -17,6 +17,7 @@ mod download;
 mod download_codings;
 mod download_formats;
 mod dpop;
+mod drafts;
 mod duties;
 mod feed;
 mod grading;

@@ -57,6 +57,22 @@ const EXPECTED: &[Line] = &[
     ("restore_dataset", [401, 403, 403, 403, 403, 403, 404, 404, 403]),
     ("withdraw_dataset", [401, 403, 403, 403, 403, 403, 404, 404, 403]),
     ("reopen_dataset", [401, 403, 403, 403, 403, 403, 404, 404, 403]),
+    ("find_listed_entry", [401, 403, 403, 403, 403, 200, 200, 200, 200]),
+    // Of no draft, and without If-Match: 404 and 428 mean that the caller got that far.
+    ("create_draft", [401, 403, 403, 403, 403, 201, 201, 201, 403]),
+    ("list_drafts", [401, 403, 403, 403, 403, 200, 200, 200, 200]),
+    ("find_draft", [401, 403, 403, 403, 403, 404, 404, 404, 404]),
+    ("change_draft", [401, 403, 403, 403, 403, 428, 428, 428, 403]),
+    ("discard_draft", [401, 403, 403, 403, 403, 404, 404, 404, 403]),
+    ("put_draft_book", [401, 403, 403, 403, 403, 404, 404, 404, 403]),
+    ("submit_draft", [401, 403, 403, 403, 403, 428, 428, 428, 403]),
+    ("recall_draft", [401, 403, 403, 403, 403, 404, 404, 404, 403]),
+    ("return_draft", [401, 403, 403, 403, 403, 403, 404, 404, 403]),
+    ("approve_draft", [401, 403, 403, 403, 403, 403, 428, 428, 403]),
+    ("list_draft_entries", [401, 403, 403, 403, 403, 404, 404, 404, 404]),
+    ("find_draft_entry", [401, 403, 403, 403, 403, 404, 404, 404, 404]),
+    ("put_draft_entry", [401, 403, 403, 403, 403, 404, 404, 404, 403]),
+    ("remove_draft_entry", [401, 403, 403, 403, 403, 428, 428, 428, 403]),
     ("list_publishers", [200; 9]),
     ("list_themes", [200; 9]),
     ("list_subject_classes", [200; 9]),
@@ -297,6 +313,8 @@ impl World {
                 app.approve_firm(&id).await;
                 id
             }
+            "find_draft" | "change_draft" | "discard_draft" | "put_draft_book" | "submit_draft" | "recall_draft" | "return_draft"
+            | "approve_draft" | "list_draft_entries" | "find_draft_entry" | "put_draft_entry" | "remove_draft_entry" => "none".to_owned(),
             "end_my_session" | "remove_webhook" | "list_dead_letters" | "replay_webhook" => "none".to_owned(),
             "revoke_person" | "reset_person_password" | "reset_second_factor" => app.new_person(&["auditor"], None).await.0,
             "revoke_my_client" | "revoke_client" | "suspend_client" | "end_my_client_tokens" | "end_client_tokens" => {
@@ -411,6 +429,14 @@ impl World {
             "create_application_report" | "rotate_keys" => Some(json!({})),
             "suspend_dataset" | "withdraw_dataset" => Some(json!({ "ground": "other", "reason": "for the matrix" })),
             "restore_dataset" | "reopen_dataset" => Some(json!({ "reason": "for the matrix" })),
+            "create_draft" | "change_draft" => Some(json!({ "title": "for the matrix" })),
+            "return_draft" => Some(json!({ "remark": "for the matrix" })),
+            "approve_draft" | "put_draft_book" => Some(json!({})),
+            "put_draft_entry" => {
+                let reviewer = app.staff(&["reviewer"], None).await;
+                let listed = app.get_as("/api/v1/admin/datasets/working-calendar/entry", &reviewer.token).await.expect(200).json();
+                Some(json!({ "entry": listed["entry"] }))
+            }
             "publish_version" => Some(json!({ "upload": "none" })),
             "resolve_version" => Some(json!({ "publish": true, "reason": "for the matrix" })),
             "create_person" => {

@@ -64,6 +64,8 @@ fn every_column_of_the_schema_exists() {
             datasets: (S, S, S, S, S, S, S, Option<i32>, T, T, O, O, S),
             list_entries: (S, S),
             list_changes: (i32, S, S, S, O, O, O, O, i64, T),
+            drafts: (S, S, O, O, S, i32, S, S, T, T, O, Option<T>, O, Option<T>, O, Option<T>, Option<i32>),
+            draft_entries: (S, S, S, O, i32, S, T),
             webhooks: (S, S, S, S, S, S, i64, i32, i32, T, Option<T>, Option<T>, Option<T>, O, Option<T>, T),
             dead_letters: (S, i64, i32, S, T),
             relations: (S, i32, S, S),

@@ -8,6 +8,7 @@ diesel::joinable!(relations -> datasets (dataset_id));
 diesel::joinable!(versions -> datasets (dataset_id));
 diesel::joinable!(list_changes -> datasets (dataset_id));
 diesel::joinable!(webhooks -> firms (firm_id));
+diesel::joinable!(draft_entries -> drafts (draft_id));
 diesel::joinable!(dead_letters -> webhooks (webhook_id));
 diesel::joinable!(people -> publishers (publisher));
 diesel::joinable!(people -> firms (firm_id));
@@ -40,6 +41,8 @@ diesel::allow_tables_to_appear_in_same_query!(
     datasets,
     list_entries,
     list_changes,
+    drafts,
+    draft_entries,
     webhooks,
     dead_letters,
     relations,

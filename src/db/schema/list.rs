@@ -23,6 +23,40 @@ diesel::table! {
 }
 
 diesel::table! {
+    drafts (id) {
+        id -> Text,
+        title -> Text,
+        reason -> Nullable<Text>,
+        publisher -> Nullable<Text>,
+        state -> Text,
+        revision -> Integer,
+        editors_json -> Text,
+        created_by -> Text,
+        created_at -> Timestamp,
+        updated_at -> Timestamp,
+        submitted_by -> Nullable<Text>,
+        submitted_at -> Nullable<Timestamp>,
+        decided_by -> Nullable<Text>,
+        decided_at -> Nullable<Timestamp>,
+        remark -> Nullable<Text>,
+        effective_at -> Nullable<Timestamp>,
+        list_version -> Nullable<Integer>,
+    }
+}
+
+diesel::table! {
+    draft_entries (draft_id, slug) {
+        draft_id -> Text,
+        slug -> Text,
+        entry_json -> Text,
+        base_sha256 -> Nullable<Text>,
+        revision -> Integer,
+        edited_by -> Text,
+        edited_at -> Timestamp,
+    }
+}
+
+diesel::table! {
     webhooks (id) {
         id -> Text,
         firm_id -> Text,

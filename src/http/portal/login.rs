@@ -93,6 +93,8 @@ pub(super) fn explain(w: Words, error: &Error) -> Option<String> {
         | Error::Suspended(_)
         | Error::Withdrawn(_)
         | Error::NotFound { .. }
+        | Error::Stale { .. }
+        | Error::ConditionMissing(_)
         | Error::TooLarge(_)
         | Error::UnsupportedMediaType(_)
         | Error::ChecksumMismatch

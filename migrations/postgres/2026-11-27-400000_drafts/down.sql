@@ -1,0 +1,2 @@
+DROP TABLE draft_entries;
+DROP TABLE drafts;
