@@ -10,6 +10,7 @@ mod receiving;
 mod search;
 mod signed_urls;
 mod signing_in;
+mod totals;
 mod watching;
 mod webhooks;
 mod work;
@@ -51,6 +52,7 @@ use reading::KnownReads;
 
 pub use attaching::Announced;
 pub use beside::PartsBeside;
+pub use drafts::MOST_BOOK_BYTES;
 pub use reading::Allowed;
 pub use receiving::{Receiving, UploadTurn};
 pub use signed_urls::Signed;
@@ -71,6 +73,7 @@ pub struct App {
     pub db: Db,
     /// What has changed by the ledger, for whatever is kept in memory.
     pub follower: Follower,
+    totals: totals::Totals,
     /// Signs the ledger's checkpoints.
     pub log_key: LogKey,
     /// Countersigns agreements.
@@ -215,6 +218,7 @@ impl App {
             log_key,
             db: parts.db.clone(),
             follower: Follower::default(),
+            totals: totals::Totals::default(),
             recorder: Recorder::start(parts.db.clone())?,
             reads: KnownReads::default(),
             storage: parts.storage.clone(),

@@ -54,8 +54,8 @@ pub use search::{Choice, Counted, Counts, Facet, FormatsOf, Found, Moment, Order
 pub use state::{Ground, State, Turn, standing, turn};
 pub use store::{
     Dataset, DatasetFilter, DatasetPage, EntryChange, Publisher, Theme, change_faults, find, find_any, is_empty, is_first_import_done,
-    latest_changes, list, list_on, mark_first_import, named, publisher_contact, publishers, put_entry, put_publisher, put_theme,
-    slug_behind, slug_of, slugs_after, slugs_of, themes,
+    last_change, latest_changes, list, list_on, mark_first_import, named, publisher_contact, publishers, put_entry, put_publisher,
+    put_theme, slug_behind, slug_of, slugs_after, slugs_of, themes, total,
 };
 pub use subjects::{SubjectClass, SubjectKind, put_subject_class, subject_classes};
 pub use transform::{Amount, AreaLevel, Transform, units_text};

@@ -20,7 +20,7 @@ pub struct Text {
 }
 
 /// How far a dataset is open. 开放类型
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum OpenType {
     /// 无条件开放: anybody may read it, without registration.

@@ -28,6 +28,7 @@ use index::Fields;
 pub use counts::{Counted, Counts};
 use counts::{Tallied, Tally};
 use question::MOST_LETTERS;
+use wish::Within;
 pub use wish::{Choice, Facet, Moment, Order, Place};
 
 /// In which formats a table of these fields and so many rows can be had.
@@ -60,6 +61,9 @@ pub struct Wish {
     pub counted: Vec<(Facet, usize)>,
 }
 
+/// So many threads go through the index at the most.
+const MOST_THREADS: usize = 8;
+
 /// A part of what was found: the slugs, and where the next part begins.
 type Page = (Vec<String>, Option<Place>);
 
@@ -91,12 +95,14 @@ impl Search {
             crate::storage::make_folder(&folder)?;
             Ok(Index::open_or_create(tantivy::directory::MmapDirectory::open(&folder)?, schema.clone())?)
         };
-        let index = open().or_else(|cause| {
+        let mut index = open().or_else(|cause| {
             // It holds nothing that is not in the list: a damaged one is made anew.
             tracing::warn!(error = ?cause, "the search index cannot be read, and is made anew");
             crate::storage::remove_folder(&folder)?;
             open()
         })?;
+        // A question goes through the parts of the index at the same time.
+        index.set_multithread_executor(std::thread::available_parallelism().map_or(1, std::num::NonZero::get).min(MOST_THREADS))?;
         let reader = index.reader_builder().reload_policy(ReloadPolicy::Manual).try_into()?;
         let keeper = Mutex::new(follow::Keeper::new(&index)?);
         Ok(Search { reader, fields, formats, keeper, reached: AtomicI64::new(i64::MIN) })
@@ -108,7 +114,7 @@ impl Search {
     /// When the index cannot be read.
     pub fn find(&self, wish: &Wish) -> Result<Found> {
         let searcher = self.reader.searcher();
-        let query = wish.choice.query(&self.fields);
+        let query = wish.choice.query(&Within { fields: &self.fields, searcher: &searcher });
         // Room is made for what there is, whatever is asked for.
         let there = usize::try_from(searcher.num_docs()).unwrap_or(usize::MAX);
         let room = wish.limit.saturating_add(1).min(there.saturating_sub(wish.skip));

@@ -110,7 +110,7 @@ fn shown(row: NamedRow) -> Result<Dataset> {
 }
 
 /// Which datasets to list.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 #[expect(missing_docs, reason = "the names say it")]
 pub struct DatasetFilter {
     pub theme: Option<String>,
@@ -190,9 +190,17 @@ type ListedQuery<'a> =
 /// # Errors
 /// When the database does not answer.
 pub fn list(conn: &mut Conn, filter: &DatasetFilter, after: Option<&str>, limit: i64) -> Result<DatasetPage> {
-    let total = matching(filter).count().get_result(conn)?;
+    let total = total(conn, filter)?;
     let (datasets, more) = list_on(conn, filter, after, limit)?;
     Ok(DatasetPage { datasets, total, more })
+}
+
+/// How many datasets match.
+///
+/// # Errors
+/// When the database does not answer.
+pub fn total(conn: &mut Conn, filter: &DatasetFilter) -> Result<i64> {
+    Ok(matching(filter).count().get_result(conn)?)
 }
 
 /// [`list`] without counting how many there are in all, and whether more follow: for whoever goes through the whole list.
@@ -211,14 +219,22 @@ pub fn list_on(conn: &mut Conn, filter: &DatasetFilter, after: Option<&str>, lim
     Ok((rows.into_iter().map(shown).collect::<Result<_>>()?, more))
 }
 
-/// Datasets by when they changed, the latest first, after the one that changed at that moment and has that slug; and how many there are in all.
+/// When any dataset of the list last changed.
 ///
 /// # Errors
 /// When the database does not answer.
-pub fn latest_changes(conn: &mut Conn, after: Option<(NaiveDateTime, String)>, limit: i64) -> Result<DatasetPage> {
-    let listed = || datasets::table.filter(datasets::state.ne(State::Withdrawn.as_str()));
-    let total = listed().count().get_result(conn)?;
-    let mut page = listed().inner_join(publishers::table).into_boxed::<<Conn as Connection>::Backend>();
+pub fn last_change(conn: &mut Conn) -> Result<Option<NaiveDateTime>> {
+    let listed = datasets::table.filter(datasets::state.ne(State::Withdrawn.as_str()));
+    Ok(listed.order((datasets::updated_at.desc(), datasets::slug)).select(datasets::updated_at).first(conn).optional()?)
+}
+
+/// Datasets by when they changed, the latest first, after the one that changed at that moment and has that slug; and whether more follow.
+///
+/// # Errors
+/// When the database does not answer.
+pub fn latest_changes(conn: &mut Conn, after: Option<(NaiveDateTime, String)>, limit: i64) -> Result<(Vec<Dataset>, bool)> {
+    let listed = datasets::table.filter(datasets::state.ne(State::Withdrawn.as_str()));
+    let mut page = listed.inner_join(publishers::table).into_boxed::<<Conn as Connection>::Backend>();
     if let Some((moment, slug)) = after {
         page = page.filter(datasets::updated_at.lt(moment).or(datasets::updated_at.eq(moment).and(datasets::slug.gt(slug))));
     }
@@ -227,8 +243,7 @@ pub fn latest_changes(conn: &mut Conn, after: Option<(NaiveDateTime, String)>, l
     let mut rows: Vec<NamedRow> = page.order(order).limit(limit + 1).select(columns).load(conn)?;
     let more = rows.len() as i64 > limit;
     rows.truncate(limit as usize);
-    let datasets = rows.into_iter().map(shown).collect::<Result<_>>()?;
-    Ok(DatasetPage { datasets, total, more })
+    Ok((rows.into_iter().map(shown).collect::<Result<_>>()?, more))
 }
 
 /// Slugs in their order with when each dataset last changed, after that slug, `limit` at the most.

@@ -22,7 +22,7 @@ use crate::ledger;
 const WRITER_BYTES: usize = 64 << 20;
 
 /// After more changes than these the whole index is made anew.
-const MOST_CHANGES: i64 = 20_000;
+const MOST_CHANGES: i64 = 100_000;
 
 /// How many datasets are read at once.
 const AT_ONCE: i64 = 500;

@@ -7,6 +7,7 @@ use tantivy::schema::{Field, IndexRecordOption};
 
 use super::index::Fields;
 use super::synonyms::Synonyms;
+use super::wish::Within;
 use super::words;
 
 /// The longest question that is read; the rest of a longer one is left out.
@@ -139,7 +140,8 @@ const LITTLE: &[&str] = &[
 ];
 
 /// The query of a question; none where nothing in it is a word.
-pub fn query(fields: &Fields, text: &str) -> Option<Clause> {
+pub fn query(within: &Within<'_>, text: &str) -> Option<Clause> {
+    let fields = within.fields;
     let text: String = text.chars().take(MOST_LETTERS).collect();
     let folded = words::folded(&text);
     let (phrases, loose) = quoted(&folded);
@@ -149,7 +151,7 @@ pub fn query(fields: &Fields, text: &str) -> Option<Clause> {
         clauses.extend(phrase_of(fields, phrase).map(|query| (Occur::Must, boosted(query, 3.0))));
     }
     if !units.is_empty() {
-        let of_words = of_units(fields, &units, &loose);
+        let of_words = of_units(within, &units, &loose);
         // Beside a phrase, other words only order what has it.
         clauses.push((if phrases.is_empty() { Occur::Must } else { Occur::Should }, of_words));
     }
@@ -170,13 +172,15 @@ fn quoted(text: &str) -> (Vec<String>, String) {
     (phrases, rest.join(" "))
 }
 
-fn of_units(fields: &Fields, units: &[String], loose: &str) -> Clause {
+fn of_units(within: &Within<'_>, units: &[String], loose: &str) -> Clause {
+    let fields = within.fields;
+    let known: Vec<bool> = units.iter().map(|unit| is_well_known(within, unit)).collect();
     let last_open = !loose.ends_with(char::is_whitespace);
     let says_much = |unit: &String| !LITTLE.contains(&unit.as_str());
     let counted = units.iter().filter(|unit| says_much(unit)).count();
     let (mut needed, mut others): (Clauses, Clauses) = (Vec::new(), Vec::new());
-    for (at, unit) in units.iter().enumerate() {
-        let clause = of_unit(fields, unit, last_open && at + 1 == units.len());
+    for (at, (unit, known)) in units.iter().zip(&known).enumerate() {
+        let clause = if *known { of_known(fields, unit) } else { of_unit(fields, unit, last_open && at + 1 == units.len()) };
         if counted == 0 || says_much(unit) {
             needed.push((Occur::Should, clause));
         } else {
@@ -187,8 +191,9 @@ fn of_units(fields: &Fields, units: &[String], loose: &str) -> Clause {
     let least = (needed.len() / 3).clamp(1, 2);
     // Several words next to each other may have a synonym, or be spelt as one.
     for count in 2..=3 {
-        for joined in units.windows(count) {
-            others.extend(joint(fields, joined).map(|clause| (Occur::Should, clause)));
+        for (joined, known) in units.windows(count).zip(known.windows(count)) {
+            let all_known = known.iter().all(|known| *known);
+            others.extend(joint(fields, joined, all_known).map(|clause| (Occur::Should, clause)));
         }
     }
     if units.len() > 1 {
@@ -243,11 +248,32 @@ fn meaning_the_same(fields: &Fields, text: &str) -> Option<Clause> {
     (!all.is_empty()).then(|| Box::new(BooleanQuery::new(all)) as Clause)
 }
 
-fn of_unit(fields: &Fields, unit: &str, is_last: bool) -> Clause {
+/// In so many datasets a word is no misspelling, and no beginning of another one.
+const WELL_KNOWN: u64 = 1000;
+
+/// Whether a word stands as it is in so many datasets that nothing else was meant. What else it could be is much to go through in a long list.
+fn is_well_known(within: &Within<'_>, unit: &str) -> bool {
+    let count = |field| within.searcher.doc_freq(&Term::from_field_text(field, unit)).unwrap_or_default();
+    // What was deleted is counted until the parts of the index are joined: a short list has no such words.
+    within.searcher.num_docs() >= WELL_KNOWN && places(within.fields).into_iter().any(|(field, _)| count(field) >= WELL_KNOWN)
+}
+
+/// A word and those that mean the same.
+fn with_synonyms(fields: &Fields, unit: &str) -> Vec<Clause> {
     let mut clauses = plain(fields, unit);
     for other in Synonyms::shipped().of(unit) {
         clauses.extend(meaning_the_same(fields, other).map(|clause| boosted(clause, 0.7)));
     }
+    clauses
+}
+
+/// A word that is well known: as it is, and by what means the same.
+fn of_known(fields: &Fields, unit: &str) -> Clause {
+    best(with_synonyms(fields, unit))
+}
+
+fn of_unit(fields: &Fields, unit: &str, is_last: bool) -> Clause {
+    let mut clauses = with_synonyms(fields, unit);
     if unit.chars().all(words::is_han) {
         of_han(fields, unit, is_last, &mut clauses);
     } else if unit.chars().all(|letter| letter.is_ascii_alphabetic()) {
@@ -306,7 +332,7 @@ fn of_latin(fields: &Fields, unit: &str, is_last: bool, clauses: &mut Vec<Clause
 }
 
 /// Words next to each other that mean something together.
-fn joint(fields: &Fields, units: &[String]) -> Option<Clause> {
+fn joint(fields: &Fields, units: &[String], all_known: bool) -> Option<Clause> {
     let is_latin = units.iter().all(|unit| unit.is_ascii());
     let text = units.join(if is_latin { " " } else { "" });
     let mut clauses: Vec<Clause> = Vec::new();
@@ -315,7 +341,7 @@ fn joint(fields: &Fields, units: &[String]) -> Option<Clause> {
     }
     if is_latin {
         clauses.push(boosted(term(fields.pinyin, &units.concat()), 3.0));
-    } else {
+    } else if !all_known {
         clauses.extend(phrase_of(fields, &text).map(|clause| boosted(clause, 2.0)));
     }
     (!clauses.is_empty()).then(|| best(clauses))

@@ -3,9 +3,9 @@
 use std::ops::Bound;
 
 use chrono::NaiveDateTime;
-use tantivy::Term;
 use tantivy::query::{AllQuery, BooleanQuery, BoostQuery, ConstScoreQuery, EmptyQuery, ExistsQuery, Occur, Query, RangeQuery, TermQuery};
 use tantivy::schema::{Field, IndexRecordOption};
+use tantivy::{Searcher, Term};
 
 use super::index::Fields;
 use super::question;
@@ -99,13 +99,22 @@ pub enum Choice {
     Not(Box<Choice>),
 }
 
+/// The index in which is sought.
+pub struct Within<'a> {
+    /// Its fields.
+    pub fields: &'a Fields,
+    /// Its state.
+    pub searcher: &'a Searcher,
+}
+
 impl Choice {
     /// The query; only questions score.
-    pub fn query(&self, fields: &Fields) -> Box<dyn Query> {
+    pub fn query(&self, within: &Within<'_>) -> Box<dyn Query> {
+        let fields = within.fields;
         match self {
             Choice::All => Box::new(ConstScoreQuery::new(Box::new(AllQuery), 1.0)),
             Choice::None => Box::new(EmptyQuery),
-            Choice::Question(text) => question::query(fields, text).unwrap_or_else(|| Box::new(EmptyQuery)),
+            Choice::Question(text) => question::query(within, text).unwrap_or_else(|| Box::new(EmptyQuery)),
             Choice::Any(facet) => Box::new(BoostQuery::new(Box::new(ExistsQuery::new(facet.as_str().to_owned(), false)), 0.0)),
             Choice::Has(facet, value) => {
                 let term = Term::from_field_text(facet.field(fields), value);
@@ -121,18 +130,18 @@ impl Choice {
                     None => Bound::Unbounded,
                 };
                 if from.is_none() && to.is_none() {
-                    return Choice::All.query(fields);
+                    return Choice::All.query(within);
                 }
                 Box::new(BoostQuery::new(Box::new(RangeQuery::new(bound(from), bound(to))), 0.0))
             }
-            Choice::And(all) if all.is_empty() => Choice::All.query(fields),
+            Choice::And(all) if all.is_empty() => Choice::All.query(within),
             // Where nothing is asked for, all fit alike, and their own weights order them.
             Choice::And(all) => {
                 let weight = if self.asks() { 0.0 } else { 1.0 };
-                Box::new(BooleanQuery::new(all.iter().map(|one| one.clause(fields)).chain([every(weight)]).collect()))
+                Box::new(BooleanQuery::new(all.iter().map(|one| one.clause(within)).chain([every(weight)]).collect()))
             }
-            Choice::Or(any) => Box::new(BooleanQuery::new(any.iter().map(|one| (Occur::Should, one.query(fields))).collect())),
-            Choice::Not(_) => Box::new(BooleanQuery::new(vec![every(1.0), self.clause(fields)])),
+            Choice::Or(any) => Box::new(BooleanQuery::new(any.iter().map(|one| (Occur::Should, one.query(within))).collect())),
+            Choice::Not(_) => Box::new(BooleanQuery::new(vec![every(1.0), self.clause(within)])),
         }
     }
 
@@ -155,9 +164,9 @@ impl Choice {
         }
     }
 
-    fn clause(&self, fields: &Fields) -> (Occur, Box<dyn Query>) {
+    fn clause(&self, within: &Within<'_>) -> (Occur, Box<dyn Query>) {
         match self {
-            Choice::Not(inner) => (Occur::MustNot, inner.query(fields)),
+            Choice::Not(inner) => (Occur::MustNot, inner.query(within)),
             Choice::All
             | Choice::None
             | Choice::Question(_)
@@ -165,7 +174,7 @@ impl Choice {
             | Choice::Has(..)
             | Choice::Between(..)
             | Choice::And(_)
-            | Choice::Or(_) => (Occur::Must, self.query(fields)),
+            | Choice::Or(_) => (Occur::Must, self.query(within)),
         }
     }
 }

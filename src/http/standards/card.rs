@@ -178,15 +178,13 @@ pub struct Cards {
 /// # Errors
 /// When the database does not answer.
 pub async fn page(app: &web::Data<App>, filter: DatasetFilter, after: Option<String>, limit: i64) -> Result<Cards> {
-    let reader = Arc::clone(&**app);
+    let (reader, total) = (Arc::clone(&**app), app.total(&filter).await?);
     let reading = app.db.read(move |conn| {
-        let found = catalog::list(conn, &filter, after.as_deref(), limit)?;
+        let (found, more) = catalog::list_on(conn, &filter, after.as_deref(), limit)?;
         let publishers = catalog::publishers(conn)?;
         let site = Site::of(&reader, &publishers);
-        let cards = cards(conn, &site, &publishers, found.datasets)?;
-        let latest = catalog::latest_changes(conn, None, 1)?.datasets;
-        let changed_at = latest.first().map(|dataset| dataset.updated_at);
-        Ok(Cards { site, cards, total: found.total, more: found.more, changed_at })
+        let cards = cards(conn, &site, &publishers, found)?;
+        Ok(Cards { site, cards, total, more, changed_at: catalog::last_change(conn)? })
     });
     reading.await
 }

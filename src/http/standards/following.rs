@@ -73,7 +73,7 @@ fn place(key: &str) -> Result<(NaiveDateTime, String)> {
 
 async fn feed(app: &App, asked: &PageQuery, limit: i64, after: Option<(NaiveDateTime, String)>, in_chinese: bool) -> Result<Made> {
     let reading = app.db.read(move |conn| Ok((catalog::latest_changes(conn, after, limit)?, catalog::publishers(conn)?)));
-    let (found, publishers) = reading.await?;
+    let ((datasets, more), publishers) = reading.await?;
     let site = Site::of(app, &publishers);
     let lang = if in_chinese { "zh" } else { "en" };
     let address = |cursor: Option<&str>| {
@@ -82,10 +82,10 @@ async fn feed(app: &App, asked: &PageQuery, limit: i64, after: Option<(NaiveDate
         cursor.map(|cursor| query.append_pair("cursor", cursor));
         format!("{}?{}", site.at("/feed.atom"), query.finish())
     };
-    let last = found.datasets.last().filter(|_| found.more);
+    let last = datasets.last().filter(|_| more);
     let next = last.map(|last| cursor(FEED, &format!("{} {}", moment(last.updated_at), last.slug)));
     let feed = Feed {
-        datasets: &found.datasets,
+        datasets: &datasets,
         address: address(asked.cursor.as_deref()),
         first: address(None),
         next: next.map(|next| address(Some(&next))),

@@ -220,10 +220,11 @@ pub async fn list_datasets(
 async fn plain(app: &App, query: &DatasetsQuery, list: &str, after: Option<String>, limit: i64) -> Result<DatasetList> {
     let DatasetsQuery { theme, publisher, open_type, .. } = query.clone();
     let filter = DatasetFilter { theme, publisher, open_type, changed_since: None };
-    let found = app.db.read(move |conn| catalog::list(conn, &filter, after.as_deref(), limit)).await?;
-    let last = found.more.then(|| found.datasets.last().map(|dataset| cursor(list, &dataset.slug))).flatten();
-    let items = found.datasets.into_iter().map(DatasetSummary::from).collect();
-    Ok(DatasetList { items, total: found.total, next_cursor: last, facets: None, did_you_mean: None })
+    let total = app.total(&filter).await?;
+    let (datasets, more) = app.db.read(move |conn| catalog::list_on(conn, &filter, after.as_deref(), limit)).await?;
+    let last = datasets.last().filter(|_| more).map(|dataset| cursor(list, &dataset.slug));
+    let items = datasets.into_iter().map(DatasetSummary::from).collect();
+    Ok(DatasetList { items, total, next_cursor: last, facets: None, did_you_mean: None })
 }
 
 async fn by_index(app: &App, query: &DatasetsQuery, list: &str, after: Option<String>, limit: i64) -> Result<DatasetList> {

@@ -175,8 +175,8 @@ async fn releases(app: &Arc<App>, caller: &Caller, tables: &[TableName]) -> Resu
                 found.push((table.clone(), allowed.release));
             }
             Err(Error::NotFound { what: "dataset", .. }) => {
-                let slugs = app.db.read(|conn| catalog::list(conn, &catalog::DatasetFilter::default(), None, 1000)).await?;
-                let slugs: Vec<String> = slugs.datasets.into_iter().map(|dataset| dataset.slug).collect();
+                let (listed, _) = app.db.read(|conn| catalog::list_on(conn, &catalog::DatasetFilter::default(), None, 1000)).await?;
+                let slugs: Vec<String> = listed.into_iter().map(|dataset| dataset.slug).collect();
                 return Err(sql::unknown_table(table, &slugs));
             }
             Err(Error::NotFound { name, .. }) => {
