@@ -20,7 +20,7 @@ import requests
 
 import entries
 from api import log_in_operator
-from common import TREE, Failure, add_binary_option, end_with_an_error, find_binary, temporary_folder
+from common import CACHE, TREE, Failure, add_binary_option, end_with_an_error, find_binary, temporary_folder
 from data import SHIPPED
 from machine import describe
 from measure import show, table
@@ -37,7 +37,7 @@ RESULTS = TREE / "benches" / "SCALE.md"
 
 NOTES = """\
 Entries of `benches/entries.py`: Chinese and English, five or six fields each, without data, beside the shipped datasets. They came by
-`qingdan list import --apply` in books of 20,000 entries, each a version of the list. One database grows through the sizes.
+`qingdan list import --apply` in books of 20,000 entries, each a version of the list.
 
 - Milliseconds are those of whole HTTP requests, one after the other over one connection, with the client in Python on the same cores. Every
   address is asked once: no answer comes from those that are kept.
@@ -58,27 +58,41 @@ def main():
     add_binary_option(parser)
     parser.add_argument("--sizes", default=",".join(map(str, SIZES)), help="numbers of entries, growing, with commas between")
     parser.add_argument("--databases", default="sqlite,postgres", help="sqlite, postgres, or both with a comma between")
+    parser.add_argument("--keep", action="store_true", help="keep each list at its size, and measure one that was kept without importing it again")
+    parser.add_argument("--only-import", action="store_true", help="with --keep: import, and measure another time")
     parser.add_argument("--output", type=Path, help=f"where the table is written; {RESULTS.relative_to(TREE)} when all is measured")
     arguments = parser.parse_args()
     binary = find_binary(arguments.binary)
     sizes = [int(size) for size in arguments.sizes.split(",")]
     columns, began = [], time.monotonic()
-    for database in arguments.databases.split(","):
-        with temporary_folder(f"scale-{database}") as folder, DATABASES[database](Path(folder)) as url:
-            for size, found in _grow(binary, Path(folder), url, sizes):
-                columns.append((database, size, found))
+    for database, size in itertools.product(arguments.databases.split(","), sizes):
+        with _folder(f"scale-{database}-{size}", arguments.keep) as folder, DATABASES[database](folder) as url:
+            rate = _fill(binary, folder, url, size)
+            if not arguments.only_import:
+                columns.append((database, size, {"import": [rate]} | _measure(binary, folder, url, size)))
                 print(_table(columns), flush=True)
     report = _report(columns, time.monotonic() - began)
     print(report)
-    whole = sizes == SIZES and arguments.databases == "sqlite,postgres"
+    whole = sizes == SIZES and arguments.databases == "sqlite,postgres" and not arguments.only_import
     output = arguments.output or (RESULTS if whole else None)
     if output:
         output.write_text(report, encoding="utf-8")
 
 
 @contextlib.contextmanager
+def _folder(name, keep):
+    if not keep:
+        with temporary_folder(name) as folder:
+            yield Path(folder)
+        return
+    folder = CACHE / name
+    folder.mkdir(parents=True, exist_ok=True)
+    yield folder
+
+
+@contextlib.contextmanager
 def _sqlite(folder):
-    (folder / "data").mkdir()
+    (folder / "data").mkdir(exist_ok=True)
     yield f"sqlite:{folder / 'data' / 'qingdan.sqlite'}"
 
 
@@ -89,7 +103,7 @@ def _postgres(folder):
     if not found:
         raise Failure("PostgreSQL is not installed: apt-get install postgresql")
     programs, port, place = found[-1].parent, free_port(), folder / "postgres"
-    place.mkdir()
+    place.mkdir(exist_ok=True)
     # It refuses to run as root.
     user = {}
     if os.geteuid() == 0:
@@ -100,8 +114,10 @@ def _postgres(folder):
             if parent == TREE:
                 break
             parent.chmod(parent.stat().st_mode | 0o011)
+    is_new = not (place / "data").exists()
     base = [programs / "initdb", "-D", place / "data", "-U", "bench", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8"]
-    subprocess.run(base, check=True, stdout=subprocess.DEVNULL, cwd="/", **user)
+    if is_new:
+        subprocess.run(base, check=True, stdout=subprocess.DEVNULL, cwd="/", **user)
     log = folder / "postgres.log"
     command = [programs / "postgres", "-D", place / "data", "-p", str(port), "-c", "listen_addresses=127.0.0.1", "-k", place]
     with open(log, "wb") as output:
@@ -117,23 +133,22 @@ def _postgres(folder):
 DATABASES = {"sqlite": _sqlite, "postgres": _postgres}
 
 
-def _grow(binary, folder, url, sizes):
-    """Imports up to each size, and measures there."""
-    option = ["--database-url", url]
+def _fill(binary, folder, url, size):
+    """Imports a list of a size; answers how fast that was."""
+    option, done = ["--database-url", url], folder / "imported"
+    if done.exists():
+        return done.read_text(encoding="utf-8")
     run_command(binary, folder, "import", TREE / SHIPPED, *option)
     run_command(binary, folder, "list", "export", folder / "columns", "--format", "csv", *option)
     headers = {name: _header(folder / "columns" / f"{name}.csv") for name in ("datasets", "fields")}
     entries.write_vocabulary(folder / "vocabulary", TREE / SHIPPED)
     run_command(binary, folder, "import", folder / "vocabulary", *option)
-    source, count = entries.made(sizes[-1]), 0
-    for size in sizes:
-        seconds, imported = 0.0, size - count
-        while count < size:
-            portion = list(itertools.islice(source, min(PORTION, size - count)))
-            seconds += _import(binary, folder, portion, headers, option)
-            count += len(portion)
-        found = {"import": [f"{imported / seconds:,.0f} entries/s"]}
-        yield size, found | _measure(binary, folder, url, size)
+    source, seconds = entries.made(size), 0.0
+    while portion := list(itertools.islice(source, PORTION)):
+        seconds += _import(binary, folder, portion, headers, option)
+    rate = f"{size / seconds:,.0f} entries/s"
+    done.write_text(rate, encoding="utf-8")
+    return rate
 
 
 def _header(path):
