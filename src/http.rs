@@ -237,6 +237,20 @@ fn administration(config: &mut ServiceConfig<'_>) {
         .service(v1::second_factor::reset_second_factor);
 }
 
+/// The pages of drafts of the list.
+fn draft_pages(config: &mut web::ServiceConfig) {
+    config
+        .service(portal::console::drafts::drafts_page)
+        .service(portal::console::drafts::begin_draft)
+        .service(portal::console::drafts::draft_page)
+        .service(portal::console::drafts::take_draft_step)
+        .service(portal::console::drafts::add_entry)
+        .service(portal::console::drafts::upload_book)
+        .service(portal::console::drafts::entry::entry_page)
+        .service(portal::console::drafts::entry::save_entry)
+        .service(portal::console::drafts::entry::remove_entry);
+}
+
 /// The pages, which are no part of the API document.
 fn pages(config: &mut web::ServiceConfig) {
     config
@@ -288,6 +302,7 @@ fn pages(config: &mut web::ServiceConfig) {
         .service(portal::console::datasets::datasets_page)
         .service(portal::console::datasets::standing_page)
         .service(portal::console::datasets::take_step)
+        .configure(draft_pages)
         .service(portal::console::firms::firms_page)
         .service(portal::console::firms::firm_page)
         .service(portal::console::firms::take_step)

@@ -1,5 +1,6 @@
 //! Drafts of the list: a book comes into one, and those whose moment has come take effect.
 
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,6 +11,7 @@ use super::App;
 use crate::catalog::book::{self, Plan, Rows, Vocabulary};
 use crate::catalog::drafts::{self, Draft};
 use crate::catalog::{self, Edition};
+use crate::db::{Conn, lock_ledger};
 use crate::error::{Error, Fault, Result};
 use crate::identity::Caller;
 use crate::intake::IntakeError;
@@ -40,12 +42,14 @@ impl App {
     /// # Errors
     /// When the database does not take it.
     pub async fn publish_due_drafts(&self) -> Result<()> {
-        loop {
+        // Asked before it is written: what is written makes every reader look anew.
+        while self.db.read(drafts::any_due).await? {
             let grades = Arc::clone(&self.grades);
             if !self.db.write(move |conn| drafts::publish_due(conn, &grades)).await? {
                 return Ok(());
             }
         }
+        Ok(())
     }
 
     /// What a book would change of the list; unless it is a trial, each change goes into the draft.
@@ -59,7 +63,7 @@ impl App {
     {
         caller.with_role(&drafts::EDITORS)?;
         let (asking, id) = (caller.clone(), draft.clone());
-        self.db.read(move |conn| drafts::find_draft(conn, &asking, &id)).await?;
+        self.db.read(move |conn| drafts::open_for_book(conn, &asking, &id)).await?;
         let mut bytes = Vec::new();
         while let Some(chunk) = body.next().await {
             let chunk = chunk.map_err(|cause| Error::Malformed(format!("the body did not come whole: {cause}")))?;
@@ -87,22 +91,35 @@ impl App {
         }
         self.db
             .write(move |conn| {
+                // What is planned is what the list is when it is written.
+                lock_ledger(conn)?;
                 let (_, plan) = planned(conn, &caller, &draft, &rows)?;
                 refuse_faults(&plan)?;
-                let changed = plan.changes.iter().map(|change| change.slug.as_str()).collect();
-                let entries = rows.entries.into_iter().filter(|one| std::collections::BTreeSet::contains(&changed, one.slug.as_str()));
-                let draft = drafts::put_book(conn, &caller, &draft, entries.map(|one| (one.slug, one.entry)))?;
+                let changed: BTreeSet<&str> = plan.changes.iter().map(|change| change.slug.as_str()).collect();
+                let (entries, others): (Vec<_>, Vec<_>) = rows.entries.into_iter().partition(|one| changed.contains(one.slug.as_str()));
+                let unchanged: Vec<String> = others.into_iter().map(|one| one.slug).collect();
+                let entries = entries.into_iter().map(|one| (one.slug, one.entry));
+                let draft = drafts::put_book(conn, &caller, &draft, entries, &unchanged)?;
                 Ok((draft, plan))
             })
             .await
     }
 }
 
-fn planned(conn: &mut crate::db::Conn, caller: &Caller, draft: &str, rows: &Rows) -> Result<(Draft, Plan)> {
-    let draft = drafts::find_draft(conn, caller, draft)?;
+/// What a book would change, and every reason why the draft cannot take it.
+fn planned(conn: &mut Conn, caller: &Caller, draft: &str, rows: &Rows) -> Result<(Draft, Plan)> {
+    let draft = drafts::open_for_book(conn, caller, draft)?;
     // A reason is asked for when the draft is handed in.
     let edition = Edition::by(caller.actor()).because(draft.reason.as_deref().unwrap_or("of the draft"));
-    Ok((draft, book::plan(conn, &edition, rows)?))
+    let mut plan = book::plan(conn, &edition, rows)?;
+    let changed: BTreeSet<&str> = plan.changes.iter().map(|change| change.slug.as_str()).collect();
+    let mut refused = Vec::new();
+    for one in rows.entries.iter().filter(|one| changed.contains(one.slug.as_str())) {
+        let faults = drafts::refusals(conn, caller, &draft, &one.slug, &one.entry)?;
+        refused.extend(faults.into_iter().map(|(key, detail)| one.fault(&key, detail)));
+    }
+    plan.faults.extend(refused);
+    Ok((draft, plan))
 }
 
 fn refuse_faults(plan: &Plan) -> Result<()> {

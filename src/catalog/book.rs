@@ -3,6 +3,7 @@
 
 mod columns;
 mod compare;
+mod form;
 mod read;
 mod write;
 
@@ -10,8 +11,11 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 pub use super::check::Vocabulary;
+pub use columns::Kind as TextKind;
 pub(in crate::catalog) use compare::revealed;
 pub use compare::{Plan, Planned, apply, plan};
+pub use form::{Form, FormFault, FormText, begun};
+pub(in crate::catalog) use read::again;
 pub use read::{Rows, read_csv, read_rows, read_xlsx};
 pub use write::{to_csv, to_folder, to_xlsx, vocabulary_files, workbook};
 

@@ -17,8 +17,8 @@ use crate::db::schema::{datasets, draft_entries, drafts};
 use crate::error::{Error, Result};
 use crate::identity::{Caller, Role};
 
-pub use decide::{DECIDERS, Decided, approve, publish_due, recall, return_draft, submit};
-pub use edit::{EDITORS, Put, begin, discard, put_book, put_draft_entry, rename, take_out};
+pub use decide::{DECIDERS, Decided, any_due, approve, publish_due, recall, return_draft, submit};
+pub use edit::{EDITORS, Put, begin, discard, open_for_book, put_book, put_draft_entry, refusals, rename, take_out};
 pub use look::{EntryLook, look, obstacles};
 
 /// Where a draft stands. 草稿状态
@@ -80,7 +80,7 @@ pub struct Draft {
     pub state: DraftState,
     /// Grows with each change of the draft and of its entries; it is the draft's `ETag`.
     pub revision: i32,
-    /// How many entries it changes.
+    /// How many entries it changes; 0 once it has come to its end: then the version of the list says what they were.
     pub entries: i64,
     /// Who has edited it, as in the ledger.
     pub editors: Vec<String>,
@@ -309,6 +309,16 @@ fn require_state(draft: &Draft, states: &[DraftState], what: &str) -> Result<()>
     }
     let from: Vec<&str> = states.iter().map(|state| state.as_str()).collect();
     Err(Error::Conflict(format!("the draft is `{}`; {what} is for one that is {}", draft.state.as_str(), from.join(" or "))))
+}
+
+/// Whether somebody may edit a draft, in a state that allows it.
+pub fn may_edit(caller: &Caller, draft: &Draft) -> bool {
+    edit::edits_for(caller).is_ok_and(|scope| scope.is_none() || scope == draft.publisher)
+}
+
+/// Whether somebody may decide on a draft that waits for a review.
+pub fn may_decide(caller: &Caller, draft: &Draft) -> bool {
+    decide::require_another(draft, caller).is_ok() && caller.with_role(&DECIDERS).is_ok()
 }
 
 /// How a draft stands in the ledger.

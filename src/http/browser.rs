@@ -183,6 +183,15 @@ impl Filled {
         self.all(name).next().unwrap_or_default()
     }
 
+    /// The first value of each name.
+    pub fn by_name(&self) -> std::collections::HashMap<&str, &str> {
+        let mut found = std::collections::HashMap::new();
+        for (name, value) in &self.0 {
+            found.entry(name.as_str()).or_insert(value.as_str());
+        }
+        found
+    }
+
     /// Every value of a name.
     pub fn all<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a str> {
         self.0.iter().filter(move |(known, _)| known == name).map(|(_, value)| value.as_str())

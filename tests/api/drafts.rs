@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
+use diesel::{ExpressionMethods, QueryDsl, RunQueryDsl};
 use qingdan::catalog::book;
+use qingdan::db::schema::drafts;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -26,6 +28,12 @@ async fn put(app: &Service, token: &str, draft: &str, slug: &str, body: &Value, 
     app.send(Method::PUT, &path, Some(token), Some(body), &headers).await
 }
 
+/// Puts an entry of the list into a draft for the first time.
+async fn first(app: &Service, token: &str, draft: &str, slug: &str, entry: &Value) -> Answer {
+    let listed = app.get_as(&format!("/api/v1/admin/datasets/{slug}/entry"), token).await.json();
+    put(app, token, draft, slug, &json!({ "entry": entry, "base_sha256": listed["listed_sha256"] }), None).await
+}
+
 /// A step of a draft, with the revision that it has now.
 async fn step(app: &Service, token: &str, draft: &str, step: &str, body: &Value) -> Answer {
     let path = format!("/api/v1/admin/drafts/{draft}");
@@ -42,7 +50,7 @@ async fn retitled(app: &Service, token: &str, title: &str) -> String {
     let draft = begin(app, token, "Another title").await;
     let mut entry = listed(app, token, SLUG).await["entry"].clone();
     entry["title"]["en"] = json!(title);
-    put(app, token, &draft, SLUG, &json!({ "entry": entry }), None).await.expect(200);
+    first(app, token, &draft, SLUG, &entry).await.expect(200);
     draft
 }
 
@@ -154,10 +162,10 @@ async fn of_two_editors_the_second_is_told_what_the_first_has_done() {
     let path = format!("/api/v1/admin/drafts/{draft}/entries/{SLUG}");
     let read = app.get_as(&path, &other).await.expect(200);
     let (tag, mut entry) = (read.header("etag").to_owned(), read.json()["entry"].clone());
-    let mut first = entry.clone();
-    first["title"]["en"] = json!("Measures of 2018");
-    first["fields"][1]["title"]["en"] = json!("Part");
-    put(&app, &one, &draft, SLUG, &json!({ "entry": first }), Some(&tag)).await.expect(200);
+    let mut theirs = entry.clone();
+    theirs["title"]["en"] = json!("Measures of 2018");
+    theirs["fields"][1]["title"]["en"] = json!("Part");
+    put(&app, &one, &draft, SLUG, &json!({ "entry": theirs }), Some(&tag)).await.expect(200);
 
     entry["title"]["en"] = json!("AI measures");
     put(&app, &other, &draft, SLUG, &json!({ "entry": entry }), None).await.problem(428, "condition-missing");
@@ -180,13 +188,13 @@ async fn of_two_editors_the_second_is_told_what_the_first_has_done() {
     put(&app, &other, &draft, SLUG, &json!({ "entry": merged }), Some(read.header("etag"))).await.expect(200);
     // Another draft does not change the same dataset meanwhile.
     let second = begin(&app, &one, "A second draft").await;
-    let refused = put(&app, &one, &second, SLUG, &json!({ "entry": merged }), None).await.problem(409, "conflict");
+    let refused = first(&app, &one, &second, SLUG, &merged).await.problem(409, "conflict");
     assert!(refused["detail"].as_str().unwrap().contains(&draft), "{refused}");
     // What is taken out of a draft is free for another.
     let read = app.get_as(&path, &one).await.expect(200);
     app.send(Method::DELETE, &path, Some(&one), None, &[("if-match", "\"1\"")]).await.problem(412, "stale");
     app.send(Method::DELETE, &path, Some(&one), None, &[("if-match", read.header("etag"))]).await.expect(204);
-    put(&app, &one, &second, SLUG, &json!({ "entry": merged }), None).await.expect(200);
+    first(&app, &one, &second, SLUG, &merged).await.expect(200);
 }
 
 /// A list of one dataset of the publisher `office`, without the shipped ones.
@@ -207,7 +215,7 @@ async fn a_list_that_moves_under_a_draft_is_looked_at_again() {
     let draft = begin(&app, &steward, "Another title").await;
     let mut entry = listed(&app, &steward, "streets").await["entry"].clone();
     entry["title"]["en"] = json!("Streets and places");
-    put(&app, &steward, &draft, "streets", &json!({ "entry": entry }), None).await.expect(200);
+    first(&app, &steward, &draft, "streets", &entry).await.expect(200);
     let before = listed(&app, &steward, "streets").await;
     assert_eq!(before["draft"], json!(draft));
     folder.write("streets/dataset.toml", text_of(&folder, "streets").replace("yearly", "daily"));
@@ -237,7 +245,8 @@ async fn what_stands_in_the_way_is_told_by_its_place_and_opening_less_needs_a_re
     let draft = begin(&app, &operator, "Fewer fields, and a new dataset").await;
     step(&app, &operator, &draft, "submission", &json!({})).await.problem(409, "conflict");
     let listed = listed(&app, &operator, "streets").await["entry"].clone();
-    put(&app, &operator, &draft, "streets", &json!({ "entry": listed }), None).await.expect(200);
+    put(&app, &operator, &draft, "streets", &json!({ "entry": listed }), None).await.problem(428, "condition-missing");
+    first(&app, &operator, &draft, "streets", &listed).await.expect(200);
     let same = step(&app, &operator, &draft, "submission", &json!({})).await.problem(400, "invalid-value");
     assert!(same["errors"][0]["detail"].as_str().unwrap().contains("already"), "{same}");
 
@@ -293,6 +302,15 @@ async fn a_steward_drafts_for_their_publisher_alone() {
     let own = begin(&app, &health, "Not ours").await;
     let entry = listed(&app, &office, SLUG).await["entry"].clone();
     put(&app, &health, &own, SLUG, &json!({ "entry": entry }), None).await.problem(403, "forbidden");
+    // Which draft changes it, is not told to whoever may not see that.
+    let new = json!({ "entry": { "title": { "zh": "新", "en": "New" }, "description": { "zh": "新", "en": "New" }, "publisher": "xuhui-health", "theme": "health",
+        "open_type": "closed", "update_frequency": "yearly" } });
+    let theirs = begin(&app, &office, "A secret plan").await;
+    let mut of_office = new.clone();
+    of_office["entry"]["publisher"] = json!(OFFICE);
+    put(&app, &office, &theirs, "new-plan", &of_office, None).await.expect(200);
+    let refused = put(&app, &health, &own, "new-plan", &new, None).await.problem(409, "conflict");
+    assert!(!refused.to_string().contains("secret") && !refused.to_string().contains(&theirs), "{refused}");
     let mut taken = entry.clone();
     taken["publisher"] = json!("xuhui-health");
     put(&app, &health, &own, SLUG, &json!({ "entry": taken }), None).await.problem(403, "forbidden");
@@ -304,7 +322,10 @@ async fn a_steward_drafts_for_their_publisher_alone() {
         app.send(Method::POST, &path, Some(&health), Some(&json!({})), &[("if-match", "\"2\"")]).await.problem(404, "not-found");
     }
     // What is given up is forgotten, and free.
-    app.send(Method::DELETE, &format!("/api/v1/admin/drafts/{draft}"), Some(&office), None, &[]).await.expect(200);
+    let path = format!("/api/v1/admin/drafts/{draft}");
+    app.send(Method::DELETE, &path, Some(&office), None, &[("if-match", "\"1\"")]).await.problem(412, "stale");
+    let tag = app.get_as(&path, &office).await.expect(200).header("etag").to_owned();
+    app.send(Method::DELETE, &path, Some(&office), None, &[("if-match", &tag)]).await.expect(200);
     assert_eq!(draft_of(&app, &office, &draft).await["state"], "discarded");
     assert_eq!(draft_of(&app, &office, &draft).await["entries"], 0);
     retitled(&app, &office, "Measures").await;
@@ -321,6 +342,17 @@ async fn until(app: &Service, token: &str, draft: &str, state: &str) -> Value {
     panic!("the draft did not become {state}: {}", draft_of(app, token, draft).await);
 }
 
+/// Has the moment of a scheduled draft come.
+async fn come(app: &TestApp, draft: &str) {
+    let id = draft.to_owned();
+    let now = chrono::Utc::now().naive_utc();
+    let set = move |conn: &mut qingdan::db::Conn| {
+        diesel::update(drafts::table.find(id)).set(drafts::effective_at.eq(now)).execute(conn)?;
+        Ok(())
+    };
+    app.app.db.write(set).await.unwrap();
+}
+
 fn in_seconds(seconds: i64) -> String {
     (chrono::Utc::now() + chrono::Duration::seconds(seconds)).to_rfc3339_opts(chrono::SecondsFormat::Millis, true)
 }
@@ -333,7 +365,7 @@ async fn an_approved_draft_takes_effect_when_its_moment_comes() {
     let mut entry = listed(&app, &steward, "streets").await["entry"].clone();
     entry["title"]["en"] = json!("Later streets");
     let draft = begin(&app, &steward, "Another title").await;
-    put(&app, &steward, &draft, "streets", &json!({ "entry": entry }), None).await.expect(200);
+    first(&app, &steward, &draft, "streets", &entry).await.expect(200);
     step(&app, &steward, &draft, "submission", &json!({})).await.expect(200);
     step(&app, &reviewer, &draft, "approval", &json!({ "effective_at": "2999-01-01T00:00:00Z" })).await.problem(400, "invalid-value");
     let moment = in_seconds(3600);
@@ -344,8 +376,9 @@ async fn an_approved_draft_takes_effect_when_its_moment_comes() {
     step(&app, &steward, &draft, "recall", &json!({})).await.expect(200);
     step(&app, &steward, &draft, "submission", &json!({})).await.expect(200);
     let version = list_version(&app).await;
-    step(&app, &reviewer, &draft, "approval", &json!({ "effective_at": in_seconds(2) })).await.expect(200);
+    step(&app, &reviewer, &draft, "approval", &json!({ "effective_at": in_seconds(3600) })).await.expect(200);
     assert_eq!(list_version(&app).await, version);
+    come(&app, &draft).await;
     let published = until(&app, &reviewer, &draft, "published").await;
     assert_eq!(published["list_version"], json!(version + 1));
     assert_eq!(title_of(&app, "streets").await, "Later streets");
@@ -360,16 +393,17 @@ async fn a_draft_in_whose_way_something_stands_when_its_moment_comes_goes_back()
     let mut entry = listed(&app, &steward, "streets").await["entry"].clone();
     entry["code"] = json!("29200/000001");
     let draft = begin(&app, &steward, "A code").await;
-    put(&app, &steward, &draft, "streets", &json!({ "entry": entry }), None).await.expect(200);
+    first(&app, &steward, &draft, "streets", &entry).await.expect(200);
     step(&app, &steward, &draft, "submission", &json!({})).await.expect(200);
-    step(&app, &reviewer, &draft, "approval", &json!({ "effective_at": in_seconds(4) })).await.expect(200);
+    step(&app, &reviewer, &draft, "approval", &json!({ "effective_at": in_seconds(3600) })).await.expect(200);
     // Somebody else's dataset takes the code meanwhile.
     folder.open("squares", &["name"], "name\na\n");
     folder.write("squares/dataset.toml", format!("code = \"29200/000001\"\n{}", text_of(&folder, "squares")));
     app.import(&folder).await;
+    come(&app, &draft).await;
     let back = until(&app, &steward, &draft, "draft").await;
     let remark = back["remark"].as_str().unwrap();
-    assert!(remark.contains("streets, code") && remark.contains("squares"), "{remark}");
+    assert!(remark.contains("/entries/streets/code") && remark.contains("squares"), "{remark}");
     assert!(back.get("effective_at").is_none(), "{back}");
     assert!(listed(&app, &steward, "streets").await["entry"].get("code").is_none());
 }
@@ -406,9 +440,25 @@ async fn a_workbook_becomes_a_draft_and_one_version_of_the_list() {
 
     let taken = send(&book::to_xlsx(&entries).unwrap(), "").await.expect(200).json();
     assert_eq!((&taken["draft"]["entries"], &taken["plan"]["unchanged"]), (&json!(2), &json!(1)));
-    // Again: it is in the place of what was there.
+    // Again: it is in the place of what was there, and what it leaves as the list has it is not changed any more.
+    let squares = entries[1].1.clone();
+    entries[1].1 = serde_json::from_value(listed(&app, &steward, "squares").await["entry"].clone()).unwrap();
+    let taken = send(&book::to_xlsx(&entries).unwrap(), "").await.expect(200).json();
+    assert_eq!(taken["draft"]["entries"], 1);
+    entries[1].1 = squares;
     send(&book::to_xlsx(&entries).unwrap(), "").await.expect(200);
-    let first = app.get_as(&format!("/api/v1/admin/drafts/{draft}/entries?limit=1"), &reviewer).await.expect(200).json();
+    // What another draft changes is a mistake of the book, by its cell, also when it is only tried.
+    let other = begin(&app, &steward, "Parks").await;
+    let parks = listed(&app, &steward, "parks").await["entry"].clone();
+    first(&app, &steward, &other, "parks", &parks).await.expect(200);
+    let mut more = entries.clone();
+    more[0].1.description.en = "All parks".to_owned();
+    let tried = send(&book::to_xlsx(&more).unwrap(), "?dry_run=true").await.expect(200).json();
+    assert_eq!((&tried["plan"]["faults"][0]["key"], &tried["plan"]["faults"][0]["row"]), (&json!("slug"), &json!(2)), "{tried}");
+    let first = app.get_as(&format!("/api/v1/admin/drafts/{draft}/entries?limit=1"), &reviewer).await.expect(200);
+    let of_draft = app.get_as(&format!("/api/v1/admin/drafts/{draft}"), &reviewer).await.expect(200);
+    assert_eq!(first.header("etag"), of_draft.header("etag"));
+    let first = first.json();
     assert_eq!((&first["total"], &first["items"][0]["slug"]), (&json!(2), &json!("squares")));
     let cursor = first["next_cursor"].as_str().unwrap();
     let rest = app.get_as(&format!("/api/v1/admin/drafts/{draft}/entries?limit=1&cursor={cursor}"), &reviewer).await.expect(200).json();

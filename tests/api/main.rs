@@ -40,6 +40,7 @@ mod pages;
 mod pages_access;
 mod pages_clients;
 mod pages_documents;
+mod pages_drafts;
 mod pages_firms;
 mod pages_grants;
 mod pages_guard;

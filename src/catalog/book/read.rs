@@ -115,7 +115,7 @@ pub fn read_csv(name: &str, text: &str) -> Result<SheetText, BookFault> {
 }
 
 /// A row of a sheet: its values by key, and where it stands.
-struct Row {
+pub(super) struct Row {
     place: Place,
     values: Map<String, Value>,
     slug: Option<String>,
@@ -190,26 +190,32 @@ fn entry(slug: String, row: Row, fields: Vec<Row>, vocabulary: Vocabulary<'_>, s
         return;
     }
     let places: Vec<Place> = fields.iter().map(|field| field.place.clone()).collect();
-    let mut value = row.values;
-    value.insert("fields".to_owned(), fields.into_iter().map(|field| Value::Object(field.values)).collect());
-    let mut entry: Entry = match serde_json::from_value(Value::Object(value)) {
-        Ok(entry) => entry,
-        Err(cause) => {
-            // The reader names the key between backticks: "missing field `en`".
-            let text = cause.to_string();
-            let key = text.split('`').nth(1).unwrap_or_default().to_owned();
-            rows.faults.push(fault_at(DATASETS, &row.place, &key, text));
-            return;
-        }
+    let place = row.place.clone();
+    let (entry, added) = match entry_of(row, fields) {
+        Ok(read) => read,
+        Err(fault) => return rows.faults.push(fault),
     };
-    let added = complete(&mut entry);
-    let read = BookEntry { slug, entry, place: row.place, fields: places, added };
+    let read = BookEntry { slug, entry, place, fields: places, added };
     let faults = check_entry(&read.entry, vocabulary, scheme);
     if faults.is_empty() {
         rows.entries.push(read);
     } else {
         rows.faults.extend(faults.into_iter().map(|(key, detail)| read.fault(&key, detail)));
     }
+}
+
+/// The entry that a row and those of its fields say, and how many fields were put before them.
+pub(super) fn entry_of(row: Row, fields: Vec<Row>) -> Result<(Entry, usize), BookFault> {
+    let mut value = row.values;
+    value.insert("fields".to_owned(), fields.into_iter().map(|field| Value::Object(field.values)).collect());
+    let mut entry: Entry = serde_json::from_value(Value::Object(value)).map_err(|cause| {
+        // The reader names the key between backticks: "missing field `en`".
+        let text = cause.to_string();
+        let key = text.split('`').nth(1).unwrap_or_default().to_owned();
+        fault_at(DATASETS, &row.place, &key, text)
+    })?;
+    let added = complete(&mut entry);
+    Ok((entry, added))
 }
 
 /// An entry as it comes back when it is written into a book and read again: without blanks around its texts, and without what is empty.
@@ -227,7 +233,7 @@ pub fn again(entry: &Entry) -> Option<Entry> {
 }
 
 /// The rows below the header; `None` where that is wrong, and so would be every cell.
-fn rows_of(name: &str, sheet: &SheetText, columns: &'static [Column], faults: &mut Vec<BookFault>) -> Option<Vec<Row>> {
+pub(super) fn rows_of(name: &str, sheet: &SheetText, columns: &'static [Column], faults: &mut Vec<BookFault>) -> Option<Vec<Row>> {
     let (header, cells): (Vec<&CellText>, Vec<&CellText>) = sheet.cells.iter().partition(|cell| cell.row == 1);
     let (places, complete) = header_of(name, &header, columns, faults);
     if !complete {

@@ -4,13 +4,13 @@ use chrono::NaiveDateTime;
 use diesel::prelude::*;
 use serde_json::json;
 
-use super::edit::{editable, require_revision};
-use super::look::{edition_of, obstacles, require_clear};
+use super::edit::{editable, require_revision, with_editor};
+use super::look::{edition_of, require_clear};
 use super::{Draft, DraftRow, DraftState, draft_entries_after, draft_of, find_draft, require_state, subject, touch};
 use crate::catalog::grading::Scheme;
 use crate::catalog::store::put_entry;
 use crate::clock::now_naive;
-use crate::db::schema::drafts;
+use crate::db::schema::{draft_entries, drafts};
 use crate::db::{Conn, lock_ledger};
 use crate::error::{Error, Result};
 use crate::identity::{Caller, Role};
@@ -31,7 +31,13 @@ pub fn submit(conn: &mut Conn, caller: &Caller, scheme: &Scheme, id: &str, expec
     require_state(&draft, &[DraftState::Draft], "a request for a review")?;
     require_revision(&draft, expected)?;
     require_clear(conn, scheme, &draft)?;
-    let values = (drafts::submitted_by.eq(caller.actor()), drafts::submitted_at.eq(now_naive()), drafts::remark.eq(None::<String>));
+    // Who has handed it in once has had a hand in it, whoever does so again.
+    let values = (
+        drafts::submitted_by.eq(caller.actor()),
+        drafts::submitted_at.eq(now_naive()),
+        drafts::remark.eq(None::<String>),
+        drafts::editors_json.eq(with_editor(&draft, caller)?),
+    );
     diesel::update(drafts::table.find(&draft.id)).set(values).execute(conn)?;
     touch(conn, &draft, DraftState::InReview)?;
     let detail = json!({ "entries": draft.entries });
@@ -43,9 +49,10 @@ pub fn submit(conn: &mut Conn, caller: &Caller, scheme: &Scheme, id: &str, expec
 ///
 /// # Errors
 /// When the caller may not edit it, or it does not wait for anything.
-pub fn recall(conn: &mut Conn, caller: &Caller, id: &str) -> Result<Draft> {
+pub fn recall(conn: &mut Conn, caller: &Caller, id: &str, expected: i32) -> Result<Draft> {
     let draft = editable(conn, caller, id)?;
     require_state(&draft, &[DraftState::InReview, DraftState::Scheduled], "taking it back")?;
+    require_revision(&draft, expected)?;
     back(conn, &draft, None)?;
     ledger::append(conn, Kind::DraftRecalled, &caller.actor(), &subject(&draft), &json!({}))?;
     find_draft(conn, caller, id)
@@ -58,7 +65,7 @@ fn back(conn: &mut Conn, draft: &Draft, remark: Option<&str>) -> Result<()> {
 }
 
 /// Refuses whoever has had a hand in a draft: it takes two to change the list.
-fn require_another(draft: &Draft, caller: &Caller) -> Result<()> {
+pub(super) fn require_another(draft: &Draft, caller: &Caller) -> Result<()> {
     let actor = caller.actor();
     let had = draft.editors.contains(&actor) || draft.created_by == actor || draft.submitted_by.as_ref() == Some(&actor);
     if had {
@@ -72,12 +79,13 @@ fn require_another(draft: &Draft, caller: &Caller) -> Result<()> {
 ///
 /// # Errors
 /// When the caller may not decide, or it does not wait for a review.
-pub fn return_draft(conn: &mut Conn, caller: &Caller, id: &str, remark: &str) -> Result<Draft> {
+pub fn return_draft(conn: &mut Conn, caller: &Caller, id: &str, expected: i32, remark: &str) -> Result<Draft> {
     caller.with_role(&DECIDERS)?;
     lock_ledger(conn)?;
     let draft = find_draft(conn, caller, id)?;
     require_another(&draft, caller)?;
     require_state(&draft, &[DraftState::InReview], "a decision")?;
+    require_revision(&draft, expected)?;
     back(conn, &draft, Some(remark))?;
     ledger::append_with_reason(conn, Kind::DraftReturned, &caller.actor(), &subject(&draft), json!({}), remark)?;
     find_draft(conn, caller, id)
@@ -129,7 +137,8 @@ fn publish(conn: &mut Conn, draft: &Draft) -> Result<()> {
         put_entry(conn, &mut edition, &one.slug, &one.entry)?;
     }
     let version = edition.version();
-    // The reason stands with the version of the list now, where it can be taken out.
+    diesel::delete(draft_entries::table.filter(draft_entries::draft_id.eq(&draft.id))).execute(conn)?;
+    // What it says and why stands with the version of the list now, where it can be taken out.
     let values = (drafts::list_version.eq(version), drafts::reason.eq(None::<String>), drafts::remark.eq(None::<String>));
     diesel::update(drafts::table.find(&draft.id)).set(values).execute(conn)?;
     touch(conn, draft, DraftState::Published)?;
@@ -138,37 +147,57 @@ fn publish(conn: &mut Conn, draft: &Draft) -> Result<()> {
     Ok(())
 }
 
+/// Whether the moment of a draft has come.
+///
+/// # Errors
+/// When the database does not answer.
+pub fn any_due(conn: &mut Conn) -> Result<bool> {
+    let due: i64 = drafts::table
+        .filter(drafts::state.eq(DraftState::Scheduled.as_str()))
+        .filter(drafts::effective_at.le(now_naive()))
+        .count()
+        .get_result(conn)?;
+    Ok(due > 0)
+}
+
 /// Puts the next draft whose moment has come into the list; one in whose way something stands by now goes back to those who edit it, with that as its
-/// remark. Answers whether there was one.
+/// remark, so that it stands in no other's way. Answers whether there was one.
 ///
 /// # Errors
 /// When the database does not take it.
+#[expect(clippy::wildcard_enum_match_arm, reason = "one error names several places")]
 pub fn publish_due(conn: &mut Conn, scheme: &Scheme) -> Result<bool> {
-    let due = || {
-        drafts::table
-            .filter(drafts::state.eq(DraftState::Scheduled.as_str()))
-            .filter(drafts::effective_at.le(now_naive()))
-            .order((drafts::effective_at, drafts::id))
-            .select(DraftRow::as_select())
-    };
-    if due().first(conn).optional()?.is_none() {
-        return Ok(false);
-    }
-    // Looked at again when nobody else can change it: of several processes one does it.
+    // Of several processes one does it.
     lock_ledger(conn)?;
-    let Some(row) = due().first(conn).optional()? else { return Ok(false) };
+    let row: Option<DraftRow> = drafts::table
+        .filter(drafts::state.eq(DraftState::Scheduled.as_str()))
+        .filter(drafts::effective_at.le(now_naive()))
+        .order((drafts::effective_at, drafts::id))
+        .select(DraftRow::as_select())
+        .first(conn)
+        .optional()?;
+    let Some(row) = row else { return Ok(false) };
     let draft = draft_of(conn, row)?;
-    let found = obstacles(conn, scheme, &draft)?;
-    let Some((slug, key, detail)) = found.first() else {
-        publish(conn, &draft)?;
-        return Ok(true);
+    // All of it or nothing, and nothing of it where something fails.
+    let done = conn.transaction(|conn| {
+        require_clear(conn, scheme, &draft)?;
+        publish(conn, &draft)
+    });
+    let Err(cause) = done else { return Ok(true) };
+    if let Error::Unavailable(_) = cause {
+        return Err(cause);
+    }
+    let (why, count) = match &cause {
+        Error::Invalid(faults) if !faults.is_empty() => {
+            (faults.first().map(|fault| format!("{}: {}", fault.pointer, fault.detail)).unwrap_or_default(), faults.len())
+        }
+        // Whatever else it is, it stands in the way.
+        other => {
+            tracing::error!(draft = %draft.id, error = ?other, "a scheduled draft could not be published");
+            (other.to_string(), 1)
+        }
     };
-    let at = if key.is_empty() { slug.clone() } else { format!("{slug}, {key}") };
-    back(
-        conn,
-        &draft,
-        Some(&format!("it could not take effect when its moment came ({} obstacles); the first, at {at}: {detail}", found.len())),
-    )?;
-    ledger::append(conn, Kind::DraftFailed, "service", &subject(&draft), &json!({ "obstacles": found.len() }))?;
+    back(conn, &draft, Some(&format!("it could not take effect when its moment came (obstacles: {count}); the first: {why}")))?;
+    ledger::append(conn, Kind::DraftFailed, "service", &subject(&draft), &json!({ "obstacles": count }))?;
     Ok(true)
 }

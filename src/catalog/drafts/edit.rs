@@ -16,6 +16,9 @@ use crate::error::{Error, Fault, Result};
 use crate::identity::{Caller, Role};
 use crate::ledger::{self, Kind};
 
+/// What stands in the place of a title that was given up with its draft.
+const FORGOTTEN: &str = "—";
+
 /// So many entries one draft changes at the most.
 const MOST_ENTRIES: i64 = 5000;
 
@@ -23,7 +26,7 @@ const MOST_ENTRIES: i64 = 5000;
 pub const EDITORS: [Role; 3] = [Role::Steward, Role::Reviewer, Role::Operator];
 
 /// The publisher to whose entries the caller's edits are limited; `None` for those who edit every one.
-fn edits_for(caller: &Caller) -> Result<Option<String>> {
+pub(super) fn edits_for(caller: &Caller) -> Result<Option<String>> {
     let person = caller.with_role(&EDITORS)?;
     let edits_all = person.roles.iter().any(|role| matches!(role, Role::Reviewer | Role::Operator));
     if edits_all {
@@ -92,7 +95,7 @@ pub(super) fn require_revision(draft: &Draft, expected: i32) -> Result<()> {
     Err(Error::Stale { detail, differences: Vec::new() })
 }
 
-fn with_editor(draft: &Draft, caller: &Caller) -> Result<String> {
+pub(super) fn with_editor(draft: &Draft, caller: &Caller) -> Result<String> {
     let (mut editors, actor) = (draft.editors.clone(), caller.actor());
     if !editors.contains(&actor) {
         editors.push(actor);
@@ -126,13 +129,24 @@ pub fn put_draft_entry(conn: &mut Conn, caller: &Caller, id: &str, put: Put) -> 
     Ok(put)
 }
 
-/// Has a draft say of many entries what a book says of them, in the place of what the draft said.
+/// Has a draft say of many entries what a book says of them, in the place of what the draft said; what the book leaves as the list has it, the draft does
+/// not change any more.
 ///
 /// # Errors
 /// When the caller may not, the draft is not edited any more, or another open draft changes one of them.
-pub fn put_book(conn: &mut Conn, caller: &Caller, id: &str, entries: impl Iterator<Item = (String, Entry)>) -> Result<Draft> {
+pub fn put_book(
+    conn: &mut Conn,
+    caller: &Caller,
+    id: &str,
+    entries: impl Iterator<Item = (String, Entry)>,
+    unchanged: &[String],
+) -> Result<Draft> {
     let mut draft = editable(conn, caller, id)?;
     require_state(&draft, &[DraftState::Draft], "a change of its entries")?;
+    for slug in unchanged {
+        diesel::delete(draft_entries::table.find((&draft.id, slug))).execute(conn)?;
+    }
+    draft.entries = draft_entries::table.filter(draft_entries::draft_id.eq(&draft.id)).count().get_result(conn)?;
     for (slug, entry) in entries {
         let known = match find_draft_entry(conn, &draft, &slug) {
             Err(Error::NotFound { .. }) => None,
@@ -145,6 +159,36 @@ pub fn put_book(conn: &mut Conn, caller: &Caller, id: &str, entries: impl Iterat
     }
     edited(conn, caller, &draft)?;
     find_draft(conn, caller, id)
+}
+
+/// Why a draft cannot take an entry, by key: it is another publisher's, or another open draft changes it.
+///
+/// # Errors
+/// When the caller may not edit the draft, or it is not edited any more.
+pub fn refusals(conn: &mut Conn, caller: &Caller, draft: &Draft, slug: &str, entry: &Entry) -> Result<Vec<(String, String)>> {
+    let before = listed(conn, slug)?;
+    let mut refused = Vec::new();
+    if let Err(error) = require_publisher(caller, draft, slug, before.as_ref().map(|(_, entry)| entry), entry) {
+        refused.push(("publisher".to_owned(), error.to_string()));
+    }
+    if let Some((other, title)) = open_draft_of(conn, slug)?.filter(|(other, _)| *other != draft.id) {
+        refused.push(("slug".to_owned(), taken(conn, caller, slug, &other, &title).to_string()));
+    }
+    Ok(refused)
+}
+
+/// The draft, if a book can come into it.
+///
+/// # Errors
+/// When the caller may not edit it, or it is not edited any more.
+pub fn open_for_book(conn: &mut Conn, caller: &Caller, id: &str) -> Result<Draft> {
+    let draft = find_draft(conn, caller, id)?;
+    let scope = edits_for(caller)?;
+    if scope.is_some() && scope != draft.publisher {
+        return Err(Error::not_found("draft", id));
+    }
+    require_state(&draft, &[DraftState::Draft], "a change of its entries")?;
+    Ok(draft)
 }
 
 /// Writes down who has edited a draft, which is another one now.
@@ -163,7 +207,7 @@ fn put_into(conn: &mut Conn, caller: &Caller, draft: &Draft, put: Put) -> Result
     let now_listed = listed(conn, &slug)?;
     require_publisher(caller, draft, &slug, now_listed.as_ref().map(|(_, entry)| entry), &entry)?;
     if let Some((other, title)) = open_draft_of(conn, &slug)?.filter(|(other, _)| *other != draft.id) {
-        return Err(Error::Conflict(format!("the draft `{title}` ({other}) changes `{slug}` already; one draft at a time does")));
+        return Err(taken(conn, caller, &slug, &other, &title));
     }
     let known = match find_draft_entry(conn, draft, &slug) {
         Err(Error::NotFound { .. }) => None,
@@ -171,6 +215,10 @@ fn put_into(conn: &mut Conn, caller: &Caller, draft: &Draft, put: Put) -> Result
     };
     require_same(&slug, known.as_ref(), expected, &entry)?;
     let now_sha256 = now_listed.as_ref().map(|(sha256, _)| sha256.clone());
+    if known.is_none() && now_sha256.is_some() && base_sha256.is_none() {
+        let detail = format!("the list has `{slug}`: send as base_sha256 the listed_sha256 of what you have read");
+        return Err(Error::ConditionMissing(detail));
+    }
     if base_sha256.is_some() && base_sha256 != now_sha256 {
         return Err(moved(&slug, now_listed.as_ref().map(|(_, listed)| listed), &entry));
     }
@@ -198,6 +246,12 @@ fn put_into(conn: &mut Conn, caller: &Caller, draft: &Draft, put: Put) -> Result
     let detail = json!({ "dataset": slug, "entry_sha256": sha256_hex(entry_json.as_bytes()) });
     ledger::append(conn, Kind::DraftEdited, &actor, &subject(draft), &detail)?;
     find_draft_entry(conn, draft, &slug)
+}
+
+/// Another open draft changes the dataset; which one, is told to those who may see it.
+fn taken(conn: &mut Conn, caller: &Caller, slug: &str, other: &str, title: &str) -> Error {
+    let which = if find_draft(conn, caller, other).is_ok() { format!("the draft `{title}` ({other})") } else { "another draft".to_owned() };
+    Error::Conflict(format!("{which} changes `{slug}` already; one draft at a time does"))
 }
 
 /// A draft of one publisher holds that publisher's entries alone, before and after.
@@ -291,11 +345,12 @@ pub fn take_out(conn: &mut Conn, caller: &Caller, id: &str, slug: &str, expected
 ///
 /// # Errors
 /// When the caller may not, or it has come to its end already.
-pub fn discard(conn: &mut Conn, caller: &Caller, id: &str) -> Result<Draft> {
+pub fn discard(conn: &mut Conn, caller: &Caller, id: &str, expected: i32) -> Result<Draft> {
     let draft = editable(conn, caller, id)?;
     require_state(&draft, &[DraftState::Draft, DraftState::InReview, DraftState::Scheduled], "giving up")?;
+    require_revision(&draft, expected)?;
     diesel::delete(draft_entries::table.filter(draft_entries::draft_id.eq(&draft.id))).execute(conn)?;
-    let nothing = (drafts::reason.eq(None::<String>), drafts::remark.eq(None::<String>));
+    let nothing = (drafts::title.eq(FORGOTTEN), drafts::reason.eq(None::<String>), drafts::remark.eq(None::<String>));
     diesel::update(drafts::table.find(&draft.id)).set(nothing).execute(conn)?;
     touch(conn, &draft, DraftState::Discarded)?;
     ledger::append(conn, Kind::DraftDiscarded, &caller.actor(), &subject(&draft), &json!({}))?;

@@ -1,10 +1,10 @@
 //! What a draft would do: how each entry differs from the list, and what stands in its way.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Draft, DraftEntry, draft_entries_after, listed};
 use crate::catalog::advice::advice;
-use crate::catalog::book::revealed;
+use crate::catalog::book::{again, revealed};
 use crate::catalog::check::{Vocabulary, check_entry};
 use crate::catalog::entry::Entry;
 use crate::catalog::grading::Scheme;
@@ -46,6 +46,11 @@ fn all(conn: &mut Conn, draft: &Draft) -> Result<Vec<DraftEntry>> {
 /// # Errors
 /// When the database does not answer.
 pub fn look(conn: &mut Conn, scheme: &Scheme, draft: &Draft, wanted: &[String]) -> Result<Vec<EntryLook>> {
+    let wanted: BTreeSet<&str> = wanted.iter().map(String::as_str).collect();
+    looks(conn, scheme, draft, |slug| wanted.contains(slug))
+}
+
+fn looks(conn: &mut Conn, scheme: &Scheme, draft: &Draft, wanted: impl Fn(&str) -> bool) -> Result<Vec<EntryLook>> {
     let entries = all(conn, draft)?;
     let (publishers, themes, classes) = (publishers(conn)?, themes(conn)?, subject_classes(conn)?);
     let vocabulary = Vocabulary { publishers: &publishers, themes: &themes, subject_classes: &classes };
@@ -53,7 +58,7 @@ pub fn look(conn: &mut Conn, scheme: &Scheme, draft: &Draft, wanted: &[String]) 
     let mut clashing = clashes(conn, &new)?;
     let edition = edition_of(draft);
     let mut looks = Vec::new();
-    for one in entries.iter().filter(|one| wanted.contains(&one.slug)) {
+    for one in entries.iter().filter(|one| wanted(&one.slug)) {
         let mut faults = check_entry(&one.entry, vocabulary, scheme);
         faults.extend(clashing.remove(&one.slug).unwrap_or_default());
         faults.extend(change_faults(conn, &edition, &one.slug, &one.entry)?);
@@ -69,8 +74,12 @@ pub fn look(conn: &mut Conn, scheme: &Scheme, draft: &Draft, wanted: &[String]) 
             advice: advice(&one.entry, publishers.iter().find(|publisher| publisher.slug == one.entry.publisher)),
         };
         if let Some((_, before)) = &there {
-            looked.values = compare(&serde_json::to_value(before)?, &serde_json::to_value(&one.entry)?);
-            looked.code = (*before != one.entry).then(|| ChangeCode::of(before, &one.entry));
+            // Blanks around texts, and texts that are empty, say nothing.
+            let same = *before == one.entry || again(before).is_some_and(|said| Some(said) == again(&one.entry));
+            if !same {
+                looked.values = compare(&serde_json::to_value(before)?, &serde_json::to_value(&one.entry)?);
+            }
+            looked.code = (!same).then(|| ChangeCode::of(before, &one.entry));
             looked.narrower = narrowing(before, &one.entry).map(|(_, how)| how);
             if find_any(conn, &one.slug)?.version.is_some() {
                 looked.faults.extend(revealed(before, &one.entry));
@@ -95,9 +104,8 @@ pub(super) fn edition_of(draft: &Draft) -> Edition {
 /// # Errors
 /// When the database does not answer.
 pub fn obstacles(conn: &mut Conn, scheme: &Scheme, draft: &Draft) -> Result<Vec<(String, String, String)>> {
-    let slugs: Vec<String> = all(conn, draft)?.into_iter().map(|one| one.slug).collect();
     let mut found = Vec::new();
-    for looked in look(conn, scheme, draft, &slugs)? {
+    for looked in looks(conn, scheme, draft, |_slug| true)? {
         let slug = &looked.entry.slug;
         let mut add = |key: String, detail: String| found.push((slug.clone(), key, detail));
         looked.faults.into_iter().for_each(|(key, detail)| add(key, detail));

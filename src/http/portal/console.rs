@@ -2,11 +2,13 @@
 
 pub mod application;
 pub mod datasets;
+pub mod drafts;
 pub mod firms;
 pub mod grants;
 pub mod queue;
 pub mod report;
 
+use crate::catalog::drafts as drafting;
 use crate::db::Conn;
 use crate::error::Result;
 use crate::http::browser;
@@ -34,6 +36,8 @@ const OVER_FIRMS: [Role; 2] = [Role::Operator, Role::Auditor];
 struct Rooms {
     /// Whether the grants are one of them.
     grants: bool,
+    /// How many drafts wait for a review, where the person may decide on them.
+    drafts: i64,
     /// How many firms wait for the operator, where the firms are one of them.
     firms: Option<i64>,
 }
@@ -41,6 +45,8 @@ struct Rooms {
 impl Rooms {
     fn of(conn: &mut Conn, caller: &Caller) -> Result<Self> {
         let firms = if caller.with_role(&OVER_FIRMS).is_ok() { Some(known_firms::waiting(conn)?) } else { None };
-        Ok(Rooms { grants: caller.with_role(&OVER_GRANTS).is_ok(), firms })
+        let decides = caller.with_role(&drafting::DECIDERS).is_ok();
+        let drafts = if decides { drafting::waiting_drafts(conn)? } else { 0 };
+        Ok(Rooms { drafts, grants: caller.with_role(&OVER_GRANTS).is_ok(), firms })
     }
 }

@@ -122,6 +122,8 @@ fn general(w: Words, faults: &[Fault]) -> String {
     let elsewhere = |fault: &&Fault| {
         ["/report_sha256", "/sha256", "/conditions/fields", "/client_id", "/dataset"].contains(&fault.pointer.as_str())
             || fault.pointer.starts_with("/fields/")
+            || fault.pointer.starts_with("/entries/")
+            || fault.pointer.starts_with("/entry/")
     };
     let mut texts = vec![w.t("尚未办理：请更正下面标出的内容。", "Nothing was done yet: mend what is marked below.").to_owned()];
     texts.extend(faults.iter().filter(elsewhere).map(|fault| sentence(&fault.detail)));
@@ -152,6 +154,10 @@ fn chinese(form: &str, pointer: &str) -> Option<&'static str> {
             _ => "请选择一个文件。",
         },
         "ground" => "请选择原因类别。",
+        "title" => "请填写 3 至 200 个字符的名称。",
+        "remark" => "请用 3 至 2000 个字符说明。",
+        "slug" => "请填写标识：1 至 100 个小写字母、数字和连字符。",
+        "effective_at" => "请填写一年以内的日期和时间，或留空。",
         "name" => match form {
             "registration" => "请填写企业名称，2 至 200 个字符，不得含有不可见字符。",
             "document" => "文件名须为 1 至 200 个字符，不以点开头，不含路径和不可见字符。",
@@ -229,6 +235,17 @@ fn said(w: Words, done: &str) -> Option<&'static str> {
         "dataset-suspension" => w.t("数据集已暂停开放。", "The dataset is suspended. Nothing of it is given out."),
         "dataset-restoration" => w.t("数据集已恢复开放。", "The dataset is given out again."),
         "dataset-withdrawal" => w.t("数据集已撤回。", "The dataset is withdrawn."),
+        "draft-begun" => w.t("草稿已建立，请加入条目。", "The draft is begun. Put entries into it."),
+        "draft-change" => w.t("草稿已保存。", "The draft is saved."),
+        "draft-submission" => w.t("草稿已提交审核。", "The draft waits for its review."),
+        "draft-recall" => w.t("草稿已收回，可以修改。", "The draft is back. It can be edited."),
+        "draft-return" => w.t("草稿已退回修改。", "The draft is sent back."),
+        "draft-published" => w.t("草稿已发布，清单已更新。", "The draft is in the list."),
+        "draft-scheduled" => w.t("草稿已批准，将按期生效。", "The draft is approved. It takes effect when its moment comes."),
+        "draft-discard" => w.t("草稿已放弃。", "The draft is given up."),
+        "draft-book" => w.t("表格已载入草稿。", "The workbook is in the draft."),
+        "draft-entry" => w.t("条目已保存。", "The entry is saved."),
+        "draft-entry-removed" => w.t("条目已移出草稿。", "The entry is out of the draft."),
         "dataset-reopening" => w.t("数据集已重新开放，等待发布新的数据。", "The dataset is reopened. It waits for new data."),
         _ => return None,
     })

@@ -180,19 +180,25 @@ pub async fn change_draft(
 
 /// Give a draft up
 ///
-/// Before it is in the list. What it said is forgotten; that it was there stays.
-#[utoipa::path(tag = "curation", params(IdPath), security(("session" = [])), responses((status = OK, body = Draft)))]
+/// Before it is in the list. What it said is forgotten; that it was there stays. With `If-Match`.
+#[utoipa::path(
+    tag = "curation",
+    params(IdPath, ("If-Match" = String, Header, description = "The ETag of the draft that was read")),
+    security(("session" = [])),
+    responses((status = OK, body = Draft), (status = PRECONDITION_FAILED, body = Problem), (status = PRECONDITION_REQUIRED, body = Problem))
+)]
 #[delete("/admin/drafts/{id}")]
-pub async fn discard_draft(caller: Caller, app: web::Data<App>, path: web::Path<IdPath>) -> Result<HttpResponse> {
-    let id = path.into_inner().id;
-    Ok(answer(app.db.write(move |conn| drafts::discard(conn, &caller, &id)).await?))
+pub async fn discard_draft(caller: Caller, app: web::Data<App>, path: web::Path<IdPath>, request: HttpRequest) -> Result<HttpResponse> {
+    let (id, expected) = (path.into_inner().id, needed(&caller, &drafts::EDITORS, &request)?);
+    Ok(answer(app.db.write(move |conn| drafts::discard(conn, &caller, &id, expected)).await?))
 }
 
 /// Put a workbook into a draft
 ///
 /// A book as `qingdan list export` writes it (XLSX, 16 MiB at the most), edited in a spreadsheet. Each entry that it changes goes into the draft, in the place of what
 /// the draft said of it; or none does, when there is any mistake, each named by sheet, row and column. With `dry_run` nothing goes into the draft, and the
-/// mistakes stand in the plan.
+/// mistakes stand in the plan, also those that are the draft's: another publisher's entry, or one that another draft changes. What the book leaves as the
+/// list has it, the draft does not change any more.
 #[utoipa::path(
     tag = "curation",
     params(IdPath, BookQuery),
@@ -230,22 +236,39 @@ pub async fn submit_draft(caller: Caller, app: web::Data<App>, path: web::Path<I
 
 /// Take a draft back
 ///
-/// From its review, or before its moment has come, to edit it again.
-#[utoipa::path(tag = "curation", params(IdPath), security(("session" = [])), responses((status = OK, body = Draft)))]
+/// From its review, or before its moment has come, to edit it again. With `If-Match`.
+#[utoipa::path(
+    tag = "curation",
+    params(IdPath, ("If-Match" = String, Header, description = "The ETag of the draft that was read")),
+    security(("session" = [])),
+    responses((status = OK, body = Draft), (status = PRECONDITION_FAILED, body = Problem), (status = PRECONDITION_REQUIRED, body = Problem))
+)]
 #[post("/admin/drafts/{id}/recall")]
-pub async fn recall_draft(caller: Caller, app: web::Data<App>, path: web::Path<IdPath>) -> Result<HttpResponse> {
-    let id = path.into_inner().id;
-    Ok(answer(app.db.write(move |conn| drafts::recall(conn, &caller, &id)).await?))
+pub async fn recall_draft(caller: Caller, app: web::Data<App>, path: web::Path<IdPath>, request: HttpRequest) -> Result<HttpResponse> {
+    let (id, expected) = (path.into_inner().id, needed(&caller, &drafts::EDITORS, &request)?);
+    Ok(answer(app.db.write(move |conn| drafts::recall(conn, &caller, &id, expected)).await?))
 }
 
 /// Send a draft back
 ///
-/// By a reviewer or an operator who has had no hand in it, with a remark for those who edit it.
-#[utoipa::path(tag = "curation", params(IdPath), security(("session" = [])), responses((status = OK, body = Draft)))]
+/// By a reviewer or an operator who has had no hand in it, with a remark for those who edit it, and with `If-Match`.
+#[utoipa::path(
+    tag = "curation",
+    params(IdPath, ("If-Match" = String, Header, description = "The ETag of the draft that was read")),
+    security(("session" = [])),
+    responses((status = OK, body = Draft), (status = PRECONDITION_FAILED, body = Problem), (status = PRECONDITION_REQUIRED, body = Problem))
+)]
 #[post("/admin/drafts/{id}/return")]
-pub async fn return_draft(caller: Caller, app: web::Data<App>, path: web::Path<IdPath>, body: web::Json<Remark>) -> Result<HttpResponse> {
-    let (id, remark) = (path.into_inner().id, check_text("/remark", &body.remark, 3, 2000)?);
-    Ok(answer(app.db.write(move |conn| drafts::return_draft(conn, &caller, &id, &remark)).await?))
+pub async fn return_draft(
+    caller: Caller,
+    app: web::Data<App>,
+    path: web::Path<IdPath>,
+    request: HttpRequest,
+    body: web::Json<Remark>,
+) -> Result<HttpResponse> {
+    let (id, expected) = (path.into_inner().id, needed(&caller, &drafts::DECIDERS, &request)?);
+    let remark = check_text("/remark", &body.remark, 3, 2000)?;
+    Ok(answer(app.db.write(move |conn| drafts::return_draft(conn, &caller, &id, expected, &remark)).await?))
 }
 
 /// Approve a draft

@@ -1,5 +1,6 @@
 //! What pages say of the list: where datasets stand in it, and what changed.
 
+use crate::catalog::drafts::DraftState;
 use crate::catalog::{ChangeCode, Ground, ListChange, State};
 use crate::clock::shanghai;
 use crate::http::portal::Words;
@@ -52,6 +53,50 @@ impl Words {
             None => "—".to_owned(),
             Some(serde_json::Value::String(text)) => text.clone(),
             Some(other) => other.to_string(),
+        }
+    }
+
+    /// Where a draft of the list stands.
+    pub(in crate::http::portal) fn draft_state(&self, state: &DraftState) -> &'static str {
+        match state {
+            DraftState::Draft => self.t("编辑中", "Being edited"),
+            DraftState::InReview => self.t("待审核", "To be reviewed"),
+            DraftState::Scheduled => self.t("待生效", "Approved, to take effect"),
+            DraftState::Published => self.t("已发布", "In the list"),
+            DraftState::Discarded => self.t("已放弃", "Given up"),
+        }
+    }
+
+    /// A value that an entry chooses from few.
+    pub(in crate::http::portal) fn choice<'a>(&self, value: &'a str) -> &'a str {
+        match value {
+            "unconditional" => self.t("无条件开放", "Open to everybody"),
+            "conditional" => self.t("有条件开放", "Open on conditions"),
+            "closed" => self.t("不开放", "Not open"),
+            "realtime" => self.t("实时", "At once"),
+            "daily" => self.t("每日", "Daily"),
+            "weekly" => self.t("每周", "Weekly"),
+            "monthly" => self.t("每月", "Monthly"),
+            "quarterly" => self.t("每季度", "Quarterly"),
+            "half-yearly" => self.t("每半年", "Half-yearly"),
+            "yearly" => self.t("每年", "Yearly"),
+            "irregular" => self.t("不定期", "Irregularly"),
+            "never" => self.t("不更新", "Never"),
+            "table" => self.t("表格", "A table"),
+            "collection" => self.t("文件集", "A collection of files"),
+            "string" => self.t("文本", "Text"),
+            "integer" => self.t("整数", "Whole number"),
+            "decimal" => self.t("小数（定点）", "Decimal"),
+            "number" => self.t("浮点数", "Number"),
+            "boolean" => self.t("是/否", "Yes or no"),
+            "date" => self.t("日期", "Day"),
+            "datetime" => self.t("日期时间", "Moment"),
+            "geometry" => self.t("几何图形", "Shape"),
+            "none" => self.t("不涉及个人", "Nothing of a person"),
+            "quasi" => self.t("准标识符", "Quasi-identifier"),
+            "direct" => self.t("直接标识符", "Direct identifier"),
+            "sensitive" => self.t("敏感信息", "Sensitive"),
+            other => other,
         }
     }
 }

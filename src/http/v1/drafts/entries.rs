@@ -34,8 +34,8 @@ pub struct EntryPath {
 pub struct DraftEntryText {
     /// The whole entry.
     entry: Entry,
-    /// `listed_sha256` as it was when the caller looked at the list. Where the list has changed since, the answer is 412 with the differences. Without it,
-    /// what the draft was begun from stays.
+    /// `listed_sha256` as it was when the caller looked at the list; needed when an entry of the list first comes into the draft. Where the list has changed
+    /// since, the answer is 412 with the differences. Without it, what the draft was begun from stays.
     base_sha256: Option<String>,
 }
 
@@ -143,7 +143,8 @@ pub async fn find_listed_entry(caller: Caller, app: web::Data<App>, path: web::P
 
 /// List a draft's entries
 ///
-/// By slug, each with how it differs from the list, what stands in its way and what could be better.
+/// By slug, each with how it differs from the list, what stands in its way and what could be better. The answer's `ETag` is the draft's as these entries
+/// were read: whoever approves by what they have read sends that one, and finds the same with each page.
 #[utoipa::path(tag = "curation", params(IdPath, PageQuery), security(("session" = [])), responses((status = OK, body = Page<DraftEntryView>)))]
 #[get("/admin/drafts/{id}/entries")]
 pub async fn list_draft_entries(
@@ -151,7 +152,7 @@ pub async fn list_draft_entries(
     app: web::Data<App>,
     path: web::Path<IdPath>,
     page: web::Query<PageQuery>,
-) -> Result<web::Json<Page<DraftEntryView>>> {
+) -> Result<HttpResponse> {
     let id = path.into_inner().id;
     let list = format!("draft-entries {id}");
     let (limit, after, grades) = (page.limit()?, page.after(&list)?, app.tools().grades);
@@ -159,11 +160,12 @@ pub async fn list_draft_entries(
         let draft = drafts::find_draft(conn, &caller, &id)?;
         let entries = drafts::draft_entries_after(conn, &draft, after.as_deref(), limit + 1)?;
         let slugs: Vec<String> = entries.into_iter().map(|one| one.slug).collect();
-        Ok((drafts::look(conn, &grades, &draft, &slugs)?, draft.entries))
+        Ok((drafts::look(conn, &grades, &draft, &slugs)?, draft))
     });
-    let (looks, total) = found.await?;
+    let (looks, draft) = found.await?;
     let items = looks.into_iter().map(DraftEntryView::from).collect();
-    Ok(web::Json(Page::cut(&list, items, total, limit, |view: &DraftEntryView| view.slug.clone())))
+    let page = Page::cut(&list, items, draft.entries, limit, |view: &DraftEntryView| view.slug.clone());
+    Ok(HttpResponse::Ok().insert_header((ETAG, tag(draft.revision))).json(page))
 }
 
 /// Show an entry of a draft
@@ -206,12 +208,14 @@ pub async fn put_draft_entry(
     let (EntryPath { id, slug }, grades) = (path.into_inner(), app.tools().grades);
     let DraftEntryText { entry, base_sha256 } = body.into_inner();
     let put = Put { slug: slug.clone(), entry, expected: expected(&request)?, base_sha256 };
-    let done = app.db.write(move |conn| {
-        drafts::put_draft_entry(conn, &caller, &id, put)?;
+    let (who, draft) = (caller.clone(), id.clone());
+    app.db.write(move |conn| drafts::put_draft_entry(conn, &who, &draft, put).map(|_put| ())).await.map_err(Error::in_body)?;
+    // Looked at beside those who write: a draft may have thousands of entries.
+    let found = app.db.read(move |conn| {
         let draft = drafts::find_draft(conn, &caller, &id)?;
         one(conn, &grades, &draft, &slug)
     });
-    Ok(answer(done.await.map_err(Error::in_body)?))
+    Ok(answer(found.await?))
 }
 
 /// Take an entry out of a draft
