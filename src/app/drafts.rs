@@ -97,7 +97,7 @@ impl App {
                 refuse_faults(&plan)?;
                 let changed: BTreeSet<&str> = plan.changes.iter().map(|change| change.slug.as_str()).collect();
                 let (entries, others): (Vec<_>, Vec<_>) = rows.entries.into_iter().partition(|one| changed.contains(one.slug.as_str()));
-                let unchanged: Vec<String> = others.into_iter().map(|one| one.slug).collect();
+                let unchanged: BTreeSet<String> = others.into_iter().map(|one| one.slug).collect();
                 let entries = entries.into_iter().map(|one| (one.slug, one.entry));
                 let draft = drafts::put_book(conn, &caller, &draft, entries, &unchanged)?;
                 Ok((draft, plan))

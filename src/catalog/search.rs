@@ -138,9 +138,7 @@ impl Search {
         match wish.order {
             // A page of it goes through what is behind a slug, and the counts are of all.
             Order::Slug | Order::SlugDown => Ok((tally()?, self.by_slug(searcher, query, wish, room)?)),
-            Order::Best => by_number(searcher, &query, (wish, room), |_segment| |score, weight, _updated| f64::from(score) * weight),
-            Order::Updated => by_number(searcher, &query, (wish, room), |_segment| |_score, _weight, updated| updated as f64),
-            Order::UpdatedUp => by_number(searcher, &query, (wish, room), |_segment| |_score, _weight, updated| -(updated as f64)),
+            Order::Best | Order::Updated | Order::UpdatedUp => by_number(searcher, &query, wish, room),
         }
     }
 
@@ -164,19 +162,18 @@ impl Search {
 }
 
 /// The datasets by a number, the greatest first; among those of the same number by their tie breaker.
-fn by_number<N, S>(searcher: &Searcher, query: &dyn Query, (wish, room): (&Wish, usize), number: N) -> Result<(Tallied, Page)>
-where
-    N: Fn(&SegmentReader) -> S + Send + Sync + 'static,
-    S: Fn(Score, f64, i64) -> f64 + Send + Sync + Copy + 'static,
-{
-    let after = wish.after.clone();
+fn by_number(searcher: &Searcher, query: &dyn Query, wish: &Wish, room: usize) -> Result<(Tallied, Page)> {
+    let (after, order) = (wish.after.clone(), wish.order);
     let keys = move |segment: &SegmentReader| {
-        let number = number(segment);
         let fast = segment.fast_fields();
         let (tie, weight, updated) = (fast.u64("tie").ok(), fast.f64("weight").ok(), fast.i64("updated").ok());
         let after = after.clone();
         move |doc: DocId, score: Score| {
-            let number = number(score, value(weight.as_ref(), doc), value(updated.as_ref(), doc));
+            let number = match order {
+                Order::Updated => value(updated.as_ref(), doc) as f64,
+                Order::UpdatedUp => -(value(updated.as_ref(), doc) as f64),
+                Order::Best | Order::Slug | Order::SlugDown => f64::from(score) * value(weight.as_ref(), doc),
+            };
             let tie: u64 = value(tie.as_ref(), doc);
             let is_behind = match after {
                 Some(Place::Number(last, last_tie)) => number < last || number == last && tie > last_tie,

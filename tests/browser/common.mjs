@@ -142,16 +142,16 @@ const operatorToken = async () =>
 
 // A person of their own for one test, who has a one-time password.
 let people = 0;
-export async function newPerson(roles = ['reviewer']) {
+export async function newPerson(roles = ['reviewer'], publisher = undefined) {
   people += 1;
-  const person = { username: `browser-${process.pid}-${people}`, display_name: '王小明 Wang Xiaoming', roles };
+  const person = { username: `browser-${process.pid}-${people}`, display_name: '王小明 Wang Xiaoming', roles, publisher };
   const created = await api('POST', '/api/v1/admin/people', await operatorToken(), person);
   return { username: person.username, password: created.one_time_password, id: created.person.id };
 }
 
 // A person with roles who has a password of their own.
-export async function newStaff(roles) {
-  const { username, password } = await newPerson(roles);
+export async function newStaff(roles, publisher = undefined) {
+  const { username, password } = await newPerson(roles, publisher);
   const { token } = await api('POST', '/api/v1/sessions', null, { username, password });
   const changed = { username, password: 'a password of their own' };
   await api('PUT', '/api/v1/people/me/password', token, { current: password, new: changed.password });

@@ -1,5 +1,7 @@
 //! How a draft is written: by a steward for their publisher, or by a reviewer or operator.
 
+use std::collections::BTreeSet;
+
 use diesel::prelude::*;
 use serde_json::{Value, json};
 
@@ -139,11 +141,12 @@ pub fn put_book(
     caller: &Caller,
     id: &str,
     entries: impl Iterator<Item = (String, Entry)>,
-    unchanged: &[String],
+    unchanged: &BTreeSet<String>,
 ) -> Result<Draft> {
     let mut draft = editable(conn, caller, id)?;
     require_state(&draft, &[DraftState::Draft], "a change of its entries")?;
-    for slug in unchanged {
+    let there: Vec<String> = draft_entries::table.filter(draft_entries::draft_id.eq(&draft.id)).select(draft_entries::slug).load(conn)?;
+    for slug in there.iter().filter(|slug| unchanged.contains(*slug)) {
         diesel::delete(draft_entries::table.find((&draft.id, slug))).execute(conn)?;
     }
     draft.entries = draft_entries::table.filter(draft_entries::draft_id.eq(&draft.id)).count().get_result(conn)?;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use tantivy::collector::{Collector, SegmentCollector};
-use tantivy::columnar::StrColumn;
+use tantivy::columnar::{ColumnIndex, StrColumn};
 use tantivy::{DocId, Score, SegmentOrdinal, SegmentReader};
 
 use super::wish::Facet;
@@ -75,7 +75,14 @@ struct OfFacet {
 pub struct OfSegment {
     total: u64,
     facets: Vec<Option<OfFacet>>,
+    /// Those that were found and are not counted by facets yet: many at a time are faster than one.
+    waiting: Vec<DocId>,
+    /// Room for their values.
+    ords: Vec<u64>,
 }
+
+/// So many are counted at a time.
+const AT_ONCE: usize = 1024;
 
 impl Collector for Tally {
     type Fruit = Tallied;
@@ -86,7 +93,8 @@ impl Collector for Tally {
             let column = segment.fast_fields().str(facet.as_str())?;
             Ok(column.map(|column| OfFacet { counts: vec![0; column.num_terms()], column }))
         };
-        Ok(OfSegment { total: 0, facets: self.facets.iter().map(of).collect::<tantivy::Result<_>>()? })
+        let facets = self.facets.iter().map(of).collect::<tantivy::Result<_>>()?;
+        Ok(OfSegment { total: 0, facets, waiting: Vec::with_capacity(AT_ONCE), ords: Vec::new() })
     }
 
     fn requires_scoring(&self) -> bool {
@@ -110,18 +118,42 @@ impl SegmentCollector for OfSegment {
 
     fn collect(&mut self, doc: DocId, _score: Score) {
         self.total += 1;
-        for facet in self.facets.iter_mut().flatten() {
-            for ord in facet.column.term_ords(doc) {
-                if let Some(count) = facet.counts.get_mut(ord as usize) {
-                    *count += 1;
-                }
-            }
+        if self.facets.is_empty() {
+            return;
+        }
+        self.waiting.push(doc);
+        if self.waiting.len() == AT_ONCE {
+            self.count();
         }
     }
 
-    fn harvest(self) -> Tallied {
+    fn harvest(mut self) -> Tallied {
+        self.count();
         let of_facets = self.facets.into_iter().map(|facet| facet.map(OfFacet::named).unwrap_or_default()).collect();
         Tallied { total: self.total, of_facets }
+    }
+}
+
+impl OfSegment {
+    fn count(&mut self) {
+        for facet in self.facets.iter_mut().flatten() {
+            let ords = facet.column.ords();
+            if matches!(ords.index, ColumnIndex::Full) {
+                // Each has one value: they are read together.
+                self.ords.resize(self.waiting.len(), 0);
+                ords.values.get_vals(&self.waiting, &mut self.ords);
+                self.ords.iter().for_each(|ord| add(&mut facet.counts, *ord));
+            } else {
+                self.waiting.iter().flat_map(|doc| facet.column.term_ords(*doc)).for_each(|ord| add(&mut facet.counts, ord));
+            }
+        }
+        self.waiting.clear();
+    }
+}
+
+fn add(counts: &mut [u64], ord: u64) {
+    if let Some(count) = counts.get_mut(ord as usize) {
+        *count += 1;
     }
 }
 
