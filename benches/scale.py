@@ -5,6 +5,7 @@ import contextlib
 import csv
 import datetime
 import itertools
+import json
 import os
 import pwd
 import random
@@ -30,7 +31,7 @@ SIZES = [10_000, 100_000, 1_000_000]
 # So many entries of one `qingdan list import`: a version of the list each.
 PORTION = 20_000
 ASKED = 300
-# So many of the last entries of each size are withdrawn; questions are about some of the first.
+# So many of the last entries are withdrawn each time; questions are about some of the first.
 WITHDRAWN = 10
 ASKED_ABOUT = 9_000
 RESULTS = TREE / "benches" / "SCALE.md"
@@ -69,7 +70,9 @@ def main():
         with _folder(f"scale-{database}-{size}", arguments.keep) as folder, DATABASES[database](folder) as url:
             rate = _fill(binary, folder, url, size)
             if not arguments.only_import:
-                columns.append((database, size, {"import": [rate]} | _measure(binary, folder, url, size)))
+                measured = {"import": [rate]} | _measure(binary, folder, url, size)
+                columns.append((database, size, measured))
+                print(json.dumps([database, size, measured]), flush=True)
                 print(_table(columns), flush=True)
     report = _report(columns, time.monotonic() - began)
     print(report)
@@ -191,7 +194,7 @@ def _measure(binary, folder, url, size):
             anonymous = max(anonymous, resident(service.pid)["RssAnon"])
         found["list"] = _quantiles(_pages(client, service.url))
         found["whole list"] = [f"{_ask(client, service.url + '/api/v1/datasets?facets=true&limit=20'):,.0f} ms"]
-        found["withdrawal"] = _quantiles([_withdraw(client, service.url, one) for one in itertools.islice(entries.made(size), size - WITHDRAWN, size)])
+        found["withdrawal"] = _quantiles([_withdraw(client, service.url, one) for one in _to_withdraw(folder, size)])
         began, length = time.monotonic(), 0
         with client.get(f"{service.url}/api/v1/open-list?format=csv", stream=True, timeout=1800) as answer:
             answer.raise_for_status()
@@ -202,6 +205,14 @@ def _measure(binary, folder, url, size):
         found["memory: most"] = [f"{_peak(service.pid):,.0f} MiB"]
         found["memory: most of no file"] = [f"{anonymous:,.0f} MiB"]
     return found
+
+
+def _to_withdraw(folder, size):
+    """The last entries that are there still: a list that was kept was measured before."""
+    log = folder / "withdrawn"
+    gone = int(log.read_text(encoding="utf-8")) if log.exists() else 0
+    log.write_text(str(gone + WITHDRAWN), encoding="utf-8")
+    return list(itertools.islice(entries.made(size), size - gone - WITHDRAWN, size - gone))
 
 
 def _withdraw(client, url, one):
