@@ -118,6 +118,7 @@ fn open_list(config: &mut ServiceConfig<'_>) {
         .service(v1::drafts::return_draft)
         .service(v1::drafts::approve_draft)
         .service(v1::drafts::entries::find_listed_entry)
+        .service(v1::drafts::entries::download_book)
         .service(v1::drafts::entries::list_draft_entries)
         .service(v1::drafts::entries::find_draft_entry)
         .service(v1::drafts::entries::put_draft_entry)

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::entry::Entry;
+use super::state::State;
 use crate::clock::now_naive;
 use crate::db::Conn;
 use crate::db::schema::{datasets, draft_entries, drafts};
@@ -337,4 +338,30 @@ pub fn listed_for(conn: &mut Conn, caller: &Caller, slug: &str) -> Result<(Strin
         return Err(Error::Forbidden(format!("`{slug}` belongs to the publisher `{}`, whose steward you are not", entry.publisher)));
     }
     Ok((sha256, entry))
+}
+
+/// The most entries that go into one book.
+const MOST_OF_BOOK: i64 = 20_000;
+
+/// Every entry of the list as it was written, by slug, for a book: a steward's own publisher's, for others those of the publisher that they name, or all.
+///
+/// # Errors
+/// When the caller may not see them, or they are more than a book has.
+pub fn entries_for_book(conn: &mut Conn, caller: &Caller, publisher: Option<&str>) -> Result<Vec<(String, Entry)>> {
+    let scope = scope_of(caller)?;
+    if let (Some(own), Some(other)) = (&scope, publisher)
+        && own != other
+    {
+        return Err(Error::Forbidden(format!("you are not the steward of the publisher `{other}`")));
+    }
+    let mut query = datasets::table.filter(datasets::state.ne(State::Withdrawn.as_str())).into_boxed::<<Conn as Connection>::Backend>();
+    if let Some(publisher) = scope.as_deref().or(publisher) {
+        query = query.filter(datasets::publisher.eq(publisher.to_owned()));
+    }
+    let rows: Vec<(String, String)> =
+        query.order(datasets::slug).limit(MOST_OF_BOOK + 1).select((datasets::slug, datasets::entry_json)).load(conn)?;
+    if rows.len() as i64 > MOST_OF_BOOK {
+        return Err(Error::TooLarge(format!("these are more than the {MOST_OF_BOOK} entries of a book; name one publisher")));
+    }
+    rows.into_iter().map(|(slug, json)| Ok((slug, serde_json::from_str(&json)?))).collect()
 }

@@ -58,6 +58,7 @@ const EXPECTED: &[Line] = &[
     ("withdraw_dataset", [401, 403, 403, 403, 403, 403, 404, 404, 403]),
     ("reopen_dataset", [401, 403, 403, 403, 403, 403, 404, 404, 403]),
     ("find_listed_entry", [401, 403, 403, 403, 403, 200, 200, 200, 200]),
+    ("download_book", [401, 403, 403, 403, 403, 200, 200, 200, 200]),
     // Of no draft, and without If-Match: 404 and 428 mean that the caller got that far.
     ("create_draft", [401, 403, 403, 403, 403, 201, 201, 201, 403]),
     ("list_drafts", [401, 403, 403, 403, 403, 200, 200, 200, 200]),

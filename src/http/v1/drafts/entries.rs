@@ -1,6 +1,6 @@
 //! What drafts have entries say.
 
-use actix_web::http::header::ETAG;
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE, ETAG};
 use actix_web::{HttpRequest, HttpResponse, delete, get, put, web};
 use chrono::NaiveDateTime;
 use serde::{Deserialize, Serialize};
@@ -10,6 +10,7 @@ use super::super::IdPath;
 use super::super::datasets::DatasetPath;
 use super::{expected, needed, tag};
 use crate::app::App;
+use crate::catalog::book;
 use crate::catalog::drafts::{self, Draft, EntryLook, Put};
 use crate::catalog::{ChangeCode, Entry, Scheme, ValueChange};
 use crate::db::Conn;
@@ -140,6 +141,39 @@ pub async fn find_listed_entry(caller: Caller, app: web::Data<App>, path: web::P
     });
     Ok(web::Json(found.await?))
 }
+
+/// Which entries go into a book.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct BookOfQuery {
+    /// Only of this publisher, by slug; of a steward it is their own.
+    publisher: Option<String>,
+}
+
+/// Download the list as a workbook
+///
+/// XLSX with the sheets `datasets` and `fields`, to be edited in a spreadsheet and put into a draft: every entry of a steward's publisher, or, for a reviewer,
+/// an operator or an auditor, of the publisher that is named, or of all. At most 20,000 entries.
+#[utoipa::path(
+    tag = "curation",
+    params(BookOfQuery),
+    security(("session" = [])),
+    responses((status = OK, content_type = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", body = Vec<u8>))
+)]
+#[get("/admin/book")]
+pub async fn download_book(caller: Caller, app: web::Data<App>, query: web::Query<BookOfQuery>) -> Result<HttpResponse> {
+    let publisher = query.into_inner().publisher;
+    let entries = app.db.read(move |conn| drafts::entries_for_book(conn, &caller, publisher.as_deref())).await?;
+    let book = crate::db::blocking(move || book::to_xlsx(&entries)).await?;
+    let headers = [(CONTENT_DISPOSITION, "attachment; filename=\"list.xlsx\""), (CACHE_CONTROL, "no-store"), (CONTENT_TYPE, XLSX)];
+    let mut response = HttpResponse::Ok();
+    headers.into_iter().for_each(|header| _ = response.insert_header(header));
+    Ok(response.body(book))
+}
+
+/// The media type of a workbook.
+const XLSX: &str = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet";
 
 /// List a draft's entries
 ///
