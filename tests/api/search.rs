@@ -173,3 +173,40 @@ async fn an_answer_is_never_older_than_the_list() {
     app.import(&folder).await;
     assert_eq!(search(&app, &[("q", "vermilion")]).await["total"], 0);
 }
+
+#[tokio::test]
+async fn a_list_of_more_than_a_thousand_is_counted_whole_and_anew_after_each_change() {
+    let folder = Folder::new();
+    folder.open("first", &["name"], "name\na\n");
+    let app = TestApp::with_datasets(folder.path()).await;
+    let total = async |path: &str| app.get(path).await.expect(200).json()["total"].as_i64().unwrap();
+    assert_eq!((total("/api/v1/datasets").await, total("/api/v1/datasets?theme=things").await), (1, 1));
+    let more = |conn: &mut qingdan::db::Conn| {
+        let mut edition = qingdan::catalog::Edition::by("service");
+        for number in 0..2500 {
+            let entry = serde_json::json!({
+                "title": { "zh": format!("街道{number}"), "en": format!("Street {number}") }, "description": { "zh": "名录", "en": "A list" },
+                "publisher": "office", "theme": "things", "open_type": if number % 5 == 0 { "closed" } else { "unconditional" },
+                "update_frequency": "yearly", "keywords": { "zh": ["街道"], "en": ["street"] },
+            });
+            qingdan::catalog::put_entry(conn, &mut edition, &format!("street-{number}"), &serde_json::from_value(entry)?)?;
+        }
+        Ok(())
+    };
+    app.app.db.write(more).await.unwrap();
+    assert_eq!((total("/api/v1/datasets").await, total("/api/v1/datasets?theme=things").await), (2501, 2501));
+    for path in ["/api/v1/datasets?facets=true&limit=1", "/api/v1/datasets?q=street&facets=true&limit=1"] {
+        let found = app.get(path).await.expect(200).json();
+        let expected = if path.contains("q=") { 2500 } else { 2501 };
+        assert_eq!(found["total"], expected, "{path}");
+        let count = |facet: &str, value: &str| {
+            let values = found["facets"][facet]["values"].as_array().unwrap();
+            values.iter().find(|one| one["value"] == value).map(|one| one["count"].as_i64().unwrap())
+        };
+        assert_eq!(count("open_type", "closed"), Some(500), "{path}");
+        assert_eq!(count("open_type", "unconditional"), Some(expected - 500), "{path}");
+        assert_eq!(count("theme", "things"), Some(expected), "{path}");
+    }
+    // A word that many have is sought as it is, and is still found by a misspelling of it.
+    assert_eq!(total("/api/v1/datasets?q=strete").await, 2500);
+}
