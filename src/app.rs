@@ -33,6 +33,7 @@ use crate::crypto::{MasterKey, hex, random_bytes};
 use crate::db::Db;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
+use crate::feedback::Rules;
 use crate::identity::keys::agreements::AgreementKey;
 use crate::identity::keys::{self, KeyRing, Keys};
 use crate::identity::signed_urls::UrlKey;
@@ -44,7 +45,7 @@ use crate::limits::{Limits, Metering, Usage};
 use crate::outbound::Outbound;
 use crate::read::Exports;
 use crate::release::Tools;
-use crate::settings::Settings;
+use crate::settings::{FeedbackSettings, Settings};
 use crate::storage::{DataFolder, Storage};
 
 use client_keys::KeyTurns;
@@ -106,6 +107,8 @@ pub struct App {
     pub master: MasterKey,
     /// What the settings say of applications and agreements.
     pub terms: Arc<Terms>,
+    /// By what terms the public is answered.
+    pub hearing: Arc<Rules>,
     /// Limits by tier.
     pub limits: Limits,
     /// Bytes a day.
@@ -184,14 +187,23 @@ fn grades(settings: &Settings) -> anyhow::Result<Scheme> {
     Scheme::read(&text).with_context(|| format!("grading {name}"))
 }
 
-fn terms(settings: &Settings) -> anyhow::Result<Terms> {
-    let calendar = match &settings.working_calendar {
-        None => Calendar::shipped()?,
+fn calendar(settings: &Settings) -> anyhow::Result<Calendar> {
+    match &settings.working_calendar {
+        None => Calendar::shipped(),
         Some(path) => {
             let text = crate::storage::read_text(path).with_context(|| format!("cannot read {}", path.display()))?;
-            Calendar::read(&text).with_context(|| format!("working_calendar {}", path.display()))?
+            Calendar::read(&text).with_context(|| format!("working_calendar {}", path.display()))
         }
-    };
+    }
+}
+
+fn hearing(settings: &Settings) -> anyhow::Result<Rules> {
+    let FeedbackSettings { correction_days, claim_days, request_days, retention_days, .. } = settings.feedback;
+    Ok(Rules { calendar: calendar(settings)?, correction_days, claim_days, request_days, retention_days })
+}
+
+fn terms(settings: &Settings) -> anyhow::Result<Terms> {
+    let calendar = calendar(settings)?;
     let [draft, accept, decide, answer, sign, appeal] = settings.application_days;
     let days = Days { draft, accept, decide, answer, sign, appeal };
     Ok(Terms { fingerprint_share: settings.fingerprint_share, days, calendar })
@@ -234,6 +246,7 @@ impl App {
             outbound: Outbound::new(&settings.outbound)?,
             master: parts.master.clone(),
             terms: Arc::new(terms(&settings)?),
+            hearing: Arc::new(hearing(&settings)?),
             limits: Limits::new(&settings),
             usage: Usage::new(parts.master.derive("usage")),
             metering: Arc::default(),

@@ -58,6 +58,7 @@ fn routes(config: &mut ServiceConfig<'_>) {
                 .service(v1::versions::compare_versions)
                 .service(v1::citation::find_citation)
                 .configure(open_list)
+                .configure(feedback)
                 .service(v1::datasets::list_publishers)
                 .service(v1::datasets::list_themes)
                 .service(v1::datasets::list_subject_classes)
@@ -123,6 +124,34 @@ fn open_list(config: &mut ServiceConfig<'_>) {
         .service(v1::drafts::entries::find_draft_entry)
         .service(v1::drafts::entries::put_draft_entry)
         .service(v1::drafts::entries::remove_draft_entry);
+}
+
+/// What the public files, and what becomes of it.
+fn feedback(config: &mut ServiceConfig<'_>) {
+    config
+        .service(v1::feedback::create_correction)
+        .service(v1::feedback::list_corrections)
+        .service(v1::feedback::create_claim)
+        .service(v1::feedback::create_rating)
+        .service(v1::feedback::list_ratings)
+        .service(v1::feedback::requests::create_request)
+        .service(v1::feedback::requests::list_requests)
+        .service(v1::feedback::requests::find_request)
+        .service(v1::feedback::requests::create_vote)
+        .service(v1::feedback::requests::remove_vote)
+        .service(v1::feedback::reuses::create_reuse)
+        .service(v1::feedback::reuses::list_reuses)
+        .service(v1::feedback::receipts::follow_feedback)
+        .service(v1::feedback::receipts::reply_to_question)
+        .service(v1::feedback::receipts::withdraw_feedback)
+        .service(v1::feedback::desk::list_feedback)
+        .service(v1::feedback::desk::find_feedback)
+        .service(v1::feedback::desk::ask_about_feedback)
+        .service(v1::feedback::desk::answer_feedback)
+        .service(v1::feedback::desk::suspend_for_claim)
+        .service(v1::feedback::desk::moderate_feedback)
+        .service(v1::feedback::desk::dismiss_feedback)
+        .service(v1::feedback::desk::assign_request);
 }
 
 /// What a firm asks with, and what it is told by.
@@ -252,6 +281,24 @@ fn draft_pages(config: &mut web::ServiceConfig) {
         .service(portal::console::drafts::entry::remove_entry);
 }
 
+/// The pages of what the public files.
+fn feedback_pages(config: &mut web::ServiceConfig) {
+    config
+        .service(portal::feedback::feedback_page)
+        .service(portal::feedback::file_of_dataset)
+        .service(portal::feedback::requests::requests_page)
+        .service(portal::feedback::requests::file_request)
+        .service(portal::feedback::requests::vote_for_request)
+        .service(portal::feedback::reuses::reuses_page)
+        .service(portal::feedback::reuses::file_reuse)
+        .service(portal::feedback::receipt::receipt_page)
+        .service(portal::feedback::receipt::follow_receipt)
+        .service(portal::feedback::receipt::take_receipt_step)
+        .service(portal::console::feedback::feedback_list_page)
+        .service(portal::console::feedback::feedback_case_page)
+        .service(portal::console::feedback::take_feedback_step);
+}
+
 /// The pages, which are no part of the API document.
 fn pages(config: &mut web::ServiceConfig) {
     config
@@ -304,6 +351,7 @@ fn pages(config: &mut web::ServiceConfig) {
         .service(portal::console::datasets::standing_page)
         .service(portal::console::datasets::take_step)
         .configure(draft_pages)
+        .configure(feedback_pages)
         .service(portal::console::firms::firms_page)
         .service(portal::console::firms::firm_page)
         .service(portal::console::firms::take_step)

@@ -28,6 +28,7 @@ pub mod crypto;
 pub mod db;
 pub mod engine;
 pub mod error;
+pub mod feedback;
 pub mod http;
 pub mod identity;
 pub mod intake;

@@ -103,6 +103,10 @@ impl TierState {
     }
 }
 
+fn hourly(number: u32) -> Limiter {
+    RateLimiter::keyed(Quota::per_hour(at_least_one(number))).with_middleware::<StateInformationMiddleware>()
+}
+
 fn at_least_one(number: u32) -> NonZeroU32 {
     NonZeroU32::new(number).unwrap_or(NonZeroU32::MIN)
 }
@@ -114,6 +118,9 @@ pub struct Limits {
     throttled: Arc<TierState>,
     staff: Arc<TierState>,
     logins: Limiter,
+    feedback: Limiter,
+    feedback_of_all: Limiter,
+    votes: Limiter,
     clock: DefaultClock,
 }
 
@@ -127,6 +134,9 @@ impl Limits {
             throttled: Arc::new(TierState::new(settings.duties.throttled(settings.firm))),
             staff: Arc::new(TierState::new(settings.staff)),
             logins: RateLimiter::keyed(logins).with_middleware::<StateInformationMiddleware>(),
+            feedback: hourly(settings.feedback.per_hour),
+            feedback_of_all: hourly(settings.feedback.per_hour_total),
+            votes: hourly(settings.feedback.votes_per_hour),
             clock: DefaultClock::default(),
         }
     }
@@ -175,6 +185,30 @@ impl Limits {
         }
     }
 
+    /// Counts one thing that a caller files: objection, claim, request, rating or reuse. What those file who are not logged in counts together too.
+    ///
+    /// # Errors
+    /// When the caller has filed too often, or all of them have.
+    pub fn feedback(&self, key: &LimitKey) -> Result<()> {
+        let refused = |wait| self.refuse("too much was filed by this caller", wait);
+        self.feedback.check_key(&key.name).map_err(|not_until| refused(not_until.wait_time_from(self.clock.now())))?;
+        if key.tier != Tier::Anonymous {
+            return Ok(());
+        }
+        let refused = |wait| self.refuse("too much is filed at the moment by callers who are not logged in", wait);
+        let all = self.feedback_of_all.check_key(&String::new());
+        all.map(|_| ()).map_err(|not_until| refused(not_until.wait_time_from(self.clock.now())))
+    }
+
+    /// Counts one vote of a caller.
+    ///
+    /// # Errors
+    /// When the caller has voted too often.
+    pub fn vote(&self, key: &LimitKey) -> Result<()> {
+        let refused = |wait| self.refuse("too many votes of this caller", wait);
+        self.votes.check_key(&key.name).map(|_| ()).map_err(|not_until| refused(not_until.wait_time_from(self.clock.now())))
+    }
+
     fn refuse(&self, reason: &str, wait: Duration) -> Error {
         let retry_after_seconds = (wait.as_millis().div_ceil(1000) as u64).max(1);
         Error::RateLimited { reason: format!("{reason}; come back in {retry_after_seconds} s"), retry_after_seconds }
@@ -199,7 +233,15 @@ impl Limits {
 
     /// Forgets callers that have been away for long enough; run it now and then.
     pub fn tidy(&self) {
-        for limiter in [&self.anonymous.requests, &self.firm.requests, &self.throttled.requests, &self.staff.requests, &self.logins] {
+        for limiter in [
+            &self.anonymous.requests,
+            &self.firm.requests,
+            &self.throttled.requests,
+            &self.staff.requests,
+            &self.logins,
+            &self.feedback,
+            &self.votes,
+        ] {
             limiter.retain_recent();
             limiter.shrink_to_fit();
         }

@@ -5,6 +5,7 @@
 
 mod attachments;
 mod duties;
+mod feedback;
 mod list;
 mod outbound;
 mod values;
@@ -22,6 +23,7 @@ use values::Values;
 
 pub use attachments::AttachmentSettings;
 pub use duties::{DutySettings, SandboxSettings};
+pub use feedback::FeedbackSettings;
 pub use keys::{KEYS, Key};
 pub use list::ListSettings;
 pub use outbound::{KeySetSettings, OutboundSettings};
@@ -158,6 +160,8 @@ pub struct Settings {
     pub outbound: OutboundSettings,
     /// The key sets that clients publish.
     pub key_sets: KeySetSettings,
+    /// How the public is heard.
+    pub feedback: FeedbackSettings,
     /// Log-ins, registrations and token requests a minute of one address.
     pub login_per_minute: u32,
 }
@@ -234,6 +238,7 @@ impl Settings {
             outbound: OutboundSettings::of(values)?,
             list: ListSettings::of(values)?,
             key_sets: KeySetSettings::of(values)?,
+            feedback: FeedbackSettings::of(values)?,
             login_per_minute: values.small("limits_login_per_minute")?,
             data_dir,
         })

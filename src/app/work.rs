@@ -12,6 +12,7 @@ use super::App;
 use crate::access::{applications, duties, grants};
 use crate::catalog;
 use crate::error::{Error, Result};
+use crate::feedback;
 use crate::identity::{people, tokens};
 use crate::intake::{FileFault, Step, uploads};
 use crate::jobs::{self, Job, JobFault, JobKind, JobProblem, Outcome, Progress};
@@ -112,6 +113,7 @@ pub(super) async fn sweep(app: Arc<App>) {
         told("applications", app.db.write(applications::tidy).await);
         told("grants", app.end_grants().await);
         told("old words", app.forget_old_words().await);
+        told("feedback", app.look_through_feedback().await);
         tokio::time::sleep(MINUTE).await;
     }
 }
@@ -185,6 +187,20 @@ impl App {
             self.wake();
         }
         Ok(ended)
+    }
+
+    /// Looks through what time has done to what the public has filed: what is overdue, and what nobody needs any more.
+    ///
+    /// # Errors
+    /// When the database does not take it.
+    pub async fn look_through_feedback(&self) -> Result<()> {
+        // Asked before it is written: what is written makes every reader look anew.
+        let rules = Arc::clone(&self.hearing);
+        if self.db.read(move |conn| feedback::any_over(conn, &rules)).await? {
+            let rules = Arc::clone(&self.hearing);
+            self.db.write(move |conn| Ok((feedback::note_overdue(conn)?, feedback::forget_old(conn, &rules)?))).await?;
+        }
+        Ok(())
     }
 
     /// Writes down which reports on the use of grants did not come in time, once for each period; answers how many are new.

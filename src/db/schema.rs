@@ -1,10 +1,12 @@
 //! The tables as Diesel sees them: portable types only, one list for both databases. Written by hand, checked by a test
 //! that selects every column on both.
 
+mod heard;
 mod joins;
 mod list;
 mod usage;
 
+pub use heard::{feedback, feedback_datasets, feedback_votes};
 pub use list::{dead_letters, draft_entries, drafts, list_changes, list_entries, webhooks};
 pub use usage::{deletion_proofs, grant_usage, marks, usage_days};
 

@@ -36,11 +36,14 @@ const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// Where the portal's forms go; they have the token in a field, which [`GuardedForm`] and [`GuardedUpload`] check; those of
 /// people who have no session yet have none.
-const FORMS: [&str; 6] = ["/login", "/logout", "/register-firm", "/account/", "/firm/", "/console/"];
+const FORMS: [&str; 9] = ["/login", "/logout", "/register-firm", "/requests", "/reuses", "/receipt", "/account/", "/firm/", "/console/"];
 
 fn is_form(path: &str) -> bool {
-    let applies = path.starts_with("/datasets/") && path.ends_with("/apply");
-    applies || FORMS.iter().any(|form| path == *form || (form.ends_with('/') && path.starts_with(form)))
+    let of_dataset = path.starts_with("/datasets/") && (path.ends_with("/apply") || path.contains("/feedback/"));
+    of_dataset
+        || path.starts_with("/requests/")
+        || path.starts_with("/receipt/")
+        || FORMS.iter().any(|form| path == *form || (form.ends_with('/') && path.starts_with(form)))
 }
 
 /// The session's token that the browser keeps. Of two cookies of the name neither is ours for sure.

@@ -29,6 +29,7 @@ use super::problem::Problem;
     tags(
         (name = "catalog", description = "The open list 公共数据资源开放清单"),
         (name = "standards", description = "The list in other catalogues' shapes: DCAT-AP, DCAT-US, Croissant, data packages, feeds"),
+        (name = "feedback", description = "What the public says 公众反馈: objections, rights claims, requests for data, ratings, and what was made with data"),
         (name = "curation", description = "Drafts of the list 清单变更草稿: who prepares a change, who looks at it, when it takes effect"),
         (name = "reading", description = "Releases 发布件: files and rows"),
         (name = "firms", description = "Firms 人工智能企业 and their clients 接入凭证"),

@@ -4,6 +4,7 @@ pub mod account;
 mod confirm;
 pub mod console;
 pub mod factor;
+pub mod feedback;
 pub mod firm;
 pub mod home;
 pub mod login;
@@ -40,12 +41,16 @@ use crate::catalog::{
 };
 use crate::clock::shanghai;
 use crate::error::{Error, Result};
+use crate::feedback::{self as heard, PublicFeedback};
 use crate::identity::Caller;
 use crate::intake::collection::PATH;
 use crate::read::{self, RowsQuery};
 
 /// Everything comes from here, and nothing runs.
 const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+
+/// How much of what the public says a dataset's page shows of each kind.
+const SAID: i64 = 5;
 
 /// Rows of a preview.
 const PREVIEW_ROWS: usize = 10;
@@ -158,6 +163,15 @@ struct DatasetPage {
     /// On what terms a firm may have it: a label and a text for each point.
     offer: Vec<(String, String)>,
     grading: Grading,
+    /// What the public says of it, as far as the page shows it.
+    said: Said,
+}
+
+/// What the public says of a dataset: the newest of each.
+struct Said {
+    corrections: Vec<PublicFeedback>,
+    ratings: Vec<PublicFeedback>,
+    reuses: Vec<PublicFeedback>,
 }
 
 impl DatasetPage {
@@ -331,9 +345,14 @@ async fn dataset_of(app: &web::Data<App>, caller: &Caller, w: Words, slug: Strin
     let reading = app.db.read(move |conn| {
         let dataset = catalog::find(conn, &slug)?;
         let (d, found) = (detail(conn, &slug)?, combination(conn, &dataset)?);
-        Ok((d, found, catalog::themes(conn)?, catalog::subject_classes(conn)?, catalog::publishers(conn)?))
+        let said = Said {
+            corrections: heard::corrections_of(conn, &dataset, None, SAID)?.0,
+            ratings: heard::ratings_of(conn, &dataset, None, SAID)?.0,
+            reuses: heard::list_reuses(conn, Some(&dataset), None, SAID)?.0,
+        };
+        Ok((d, found, said, catalog::themes(conn)?, catalog::subject_classes(conn)?, catalog::publishers(conn)?))
     });
-    let (d, found, themes, classes, publishers) = reading.await?;
+    let (d, found, said, themes, classes, publishers) = reading.await?;
     let open = d.entry.open_type == OpenType::Unconditional && d.version.is_some();
     // A preview is a query and counts as one; a page without it is better than no page, but not for the next caller.
     let (preview, keep) = match if open { Some(preview(app, caller, &d.slug).await) } else { None } {
@@ -352,6 +371,7 @@ async fn dataset_of(app: &web::Data<App>, caller: &Caller, w: Words, slug: Strin
         issuer: app.issuer.clone(),
         today,
         offer: if d.entry.open_type == OpenType::Conditional { sheet::offer(w, &d.entry, app.terms.fingerprint_share) } else { Vec::new() },
+        said,
         grading: app.grades.explain(&d.entry, found.as_ref()),
         d,
     };

@@ -11,6 +11,7 @@ pub mod curation;
 pub mod datasets;
 pub mod download;
 pub mod drafts;
+pub mod feedback;
 pub mod files;
 pub mod firms;
 pub mod grants;

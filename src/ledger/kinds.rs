@@ -106,6 +106,16 @@ pub enum Kind {
     SanctionLifted,
     UseReportFiled,
     UseReportOverdue,
+    FeedbackFiled,
+    FeedbackModerated,
+    FeedbackAsked,
+    FeedbackReplied,
+    FeedbackAnswered,
+    FeedbackAssigned,
+    FeedbackSuspended,
+    FeedbackWithdrawn,
+    FeedbackDismissed,
+    FeedbackOverdue,
 }
 
 /// What an entry changes of the things that are kept in memory.
@@ -230,6 +240,16 @@ impl Kind {
         Kind::SanctionLifted,
         Kind::UseReportFiled,
         Kind::UseReportOverdue,
+        Kind::FeedbackFiled,
+        Kind::FeedbackModerated,
+        Kind::FeedbackAsked,
+        Kind::FeedbackReplied,
+        Kind::FeedbackAnswered,
+        Kind::FeedbackAssigned,
+        Kind::FeedbackSuspended,
+        Kind::FeedbackWithdrawn,
+        Kind::FeedbackDismissed,
+        Kind::FeedbackOverdue,
     ];
 
     /// The kind of that name.
@@ -254,7 +274,13 @@ impl Kind {
             | Kind::VersionHeld
             | Kind::VersionRefused
             | Kind::ReleaseMade
-            | Kind::ReleaseDeleted => Topic::List,
+            | Kind::ReleaseDeleted
+            | Kind::FeedbackFiled
+            | Kind::FeedbackModerated
+            | Kind::FeedbackAnswered
+            | Kind::FeedbackSuspended
+            | Kind::FeedbackWithdrawn
+            | Kind::FeedbackDismissed => Topic::List,
             Kind::FirmRegistered
             | Kind::FirmApproved
             | Kind::FirmRefused
@@ -339,7 +365,11 @@ impl Kind {
             | Kind::CopyTraced
             | Kind::SanctionAnswered
             | Kind::UseReportFiled
-            | Kind::UseReportOverdue => Topic::Other,
+            | Kind::UseReportOverdue
+            | Kind::FeedbackAsked
+            | Kind::FeedbackReplied
+            | Kind::FeedbackAssigned
+            | Kind::FeedbackOverdue => Topic::Other,
         }
     }
 
@@ -449,6 +479,16 @@ impl Kind {
             Kind::SanctionLifted => "sanction.lifted",
             Kind::UseReportFiled => "use_report.filed",
             Kind::UseReportOverdue => "use_report.overdue",
+            Kind::FeedbackFiled => "feedback.filed",
+            Kind::FeedbackModerated => "feedback.moderated",
+            Kind::FeedbackAsked => "feedback.asked",
+            Kind::FeedbackReplied => "feedback.replied",
+            Kind::FeedbackAnswered => "feedback.answered",
+            Kind::FeedbackAssigned => "feedback.assigned",
+            Kind::FeedbackSuspended => "feedback.suspended",
+            Kind::FeedbackWithdrawn => "feedback.withdrawn",
+            Kind::FeedbackDismissed => "feedback.dismissed",
+            Kind::FeedbackOverdue => "feedback.overdue",
         }
     }
 }

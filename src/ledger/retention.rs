@@ -8,7 +8,7 @@ use serde_json::json;
 use super::words::take_out;
 use super::{Kind, append};
 use crate::clock::format;
-use crate::db::schema::{applications, datasets, grants, ledger, ledger_words, list_changes, sanctions, use_reports};
+use crate::db::schema::{applications, datasets, feedback, grants, ledger, ledger_words, list_changes, sanctions, use_reports};
 use crate::db::{Conn, lock_ledger};
 use crate::error::Result;
 
@@ -56,6 +56,11 @@ fn is_over(conn: &mut Conn, seq: i64, subject: &str) -> Result<bool> {
         "dataset" => {
             let of_it = list_changes::table.inner_join(datasets::table).filter(list_changes::entry_seq.eq(seq));
             of_it.filter(list_changes::code.eq(datasets::state)).count().get_result(conn)?
+        }
+        // What everybody still reads, and what is not done with.
+        "feedback" => {
+            let read = feedback::shown.eq("shown").and(feedback::state.ne_all(["withdrawn", "dismissed"]));
+            feedback::table.find(id).filter(feedback::closed_at.is_null().or(read)).count().get_result(conn)?
         }
         "sanction" => sanctions::table.find(id).filter(sanctions::status.eq("in_force")).count().get_result(conn)?,
         _ => 0,

@@ -14,7 +14,8 @@ use utoipa::ToSchema;
 use super::{Kind, LedgerEntry, append};
 use crate::crypto::{hex, random_bytes, sha256_hex, unhex};
 use crate::db::schema::{
-    applications, datasets, deletion_proofs, drafts, firms, grants, ledger, ledger_words, list_changes, sanctions, use_reports, versions,
+    applications, datasets, deletion_proofs, drafts, feedback, firms, grants, ledger, ledger_words, list_changes, sanctions, use_reports,
+    versions,
 };
 use crate::db::{Conn, lock_ledger};
 use crate::error::{Error, Result};
@@ -217,6 +218,7 @@ fn forget(conn: &mut Conn, said_in: &str, subject: &str, words: &str) -> Result<
             let shown = drafts::table.find(id).filter(drafts::remark.eq(words));
             diesel::update(shown).set(drafts::remark.eq(TAKEN_OUT)).execute(conn)?
         }
+        "feedback" => return forget_of_feedback(conn, said_in, id, words),
         "sanction" => return forget_of_sanction(conn, said_in, id, words),
         "dataset" => {
             let ids = datasets::table.filter(datasets::slug.eq(id)).select(datasets::id);
@@ -225,6 +227,24 @@ fn forget(conn: &mut Conn, said_in: &str, subject: &str, words: &str) -> Result<
         }
         _ => 0,
     };
+    Ok(())
+}
+
+/// What was filed goes whole; what was asked or answered since goes with its own entry.
+fn forget_of_feedback(conn: &mut Conn, said_in: &str, id: &str, words: &str) -> Result<()> {
+    let of_it = || feedback::table.find(id);
+    if said_in == Kind::FeedbackFiled.as_str() {
+        diesel::update(of_it().filter(feedback::words.is_not_null())).set(feedback::words.eq(TAKEN_OUT)).execute(conn)?;
+        diesel::update(of_it().filter(feedback::title.is_not_null())).set(feedback::title.eq(TAKEN_OUT)).execute(conn)?;
+        diesel::update(of_it().filter(feedback::maker.is_not_null())).set(feedback::maker.eq(TAKEN_OUT)).execute(conn)?;
+        diesel::update(of_it()).set(feedback::link.eq(None::<String>)).execute(conn)?;
+    }
+    if said_in == Kind::FeedbackAsked.as_str() {
+        diesel::update(of_it().filter(feedback::question.eq(words))).set(feedback::question.eq(TAKEN_OUT)).execute(conn)?;
+    }
+    if said_in == Kind::FeedbackAnswered.as_str() {
+        diesel::update(of_it().filter(feedback::answer.eq(words))).set(feedback::answer.eq(TAKEN_OUT)).execute(conn)?;
+    }
     Ok(())
 }
 

@@ -240,6 +240,43 @@ pub const KEYS: &[Key] = &[
         "after how many days without a decision a firm's registration gives way to a new one with the same code",
     ),
     key(
+        "correction_answer_days",
+        "5",
+        "a whole number from 1 to 365",
+        "working days that the publisher has to answer an objection to its data",
+    ),
+    key("claim_answer_days", "10", "a whole number from 1 to 365", "working days until a rights claim is decided"),
+    key(
+        "request_answer_days",
+        "15",
+        "a whole number from 1 to 365",
+        "working days that the publisher has to answer a request for data that is not open",
+    ),
+    key(
+        "feedback_retention_days",
+        "180",
+        "a whole number from 1 to 36500",
+        "how many days after its end the words of feedback are kept that were never shown, and by what two ratings of one caller are told apart",
+    ),
+    key(
+        "limits_feedback_per_hour",
+        "10",
+        "a whole number from 1 to 1000000",
+        "objections, claims, requests, ratings and reuses that one caller files an hour",
+    ),
+    key(
+        "limits_feedback_per_hour_total",
+        "300",
+        "a whole number from 1 to 1000000",
+        "what all callers who are not logged in file an hour together",
+    ),
+    key(
+        "limits_votes_per_hour",
+        "60",
+        "a whole number from 1 to 1000000",
+        "votes for requests that one caller gives or takes back an hour",
+    ),
+    key(
         "limits_login_per_minute",
         "10",
         "a whole number from 1 to 1000000",

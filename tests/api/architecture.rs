@@ -8,7 +8,7 @@ const FLOORS: &[&[&str]] = &[
     &["main", "lib", "cli"],
     &["app", "http"],
     &["lab"],
-    &["read"],
+    &["read", "feedback"],
     &["release"],
     &["access"],
     &["catalog"],

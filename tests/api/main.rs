@@ -20,6 +20,7 @@ mod dpop;
 mod drafts;
 mod duties;
 mod feed;
+mod feedback;
 mod grading;
 mod grants;
 mod hostile;

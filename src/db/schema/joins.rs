@@ -7,6 +7,10 @@ diesel::joinable!(datasets -> themes (theme));
 diesel::joinable!(relations -> datasets (dataset_id));
 diesel::joinable!(versions -> datasets (dataset_id));
 diesel::joinable!(list_changes -> datasets (dataset_id));
+diesel::joinable!(feedback -> datasets (dataset_id));
+diesel::joinable!(feedback_datasets -> feedback (feedback_id));
+diesel::joinable!(feedback_datasets -> datasets (dataset_id));
+diesel::joinable!(feedback_votes -> feedback (feedback_id));
 diesel::joinable!(webhooks -> firms (firm_id));
 diesel::joinable!(draft_entries -> drafts (draft_id));
 diesel::joinable!(dead_letters -> webhooks (webhook_id));
@@ -45,6 +49,9 @@ diesel::allow_tables_to_appear_in_same_query!(
     draft_entries,
     webhooks,
     dead_letters,
+    feedback,
+    feedback_datasets,
+    feedback_votes,
     relations,
     versions,
     parts,

@@ -3,6 +3,7 @@
 pub mod application;
 pub mod datasets;
 pub mod drafts;
+pub mod feedback;
 pub mod firms;
 pub mod grants;
 pub mod queue;
@@ -11,6 +12,7 @@ pub mod report;
 use crate::catalog::drafts as drafting;
 use crate::db::Conn;
 use crate::error::Result;
+use crate::feedback as heard;
 use crate::http::browser;
 use crate::identity::{Caller, PersonIdentity, Role, firms as known_firms};
 
@@ -38,6 +40,8 @@ struct Rooms {
     grants: bool,
     /// How many drafts wait for a review, where the person may decide on them.
     drafts: i64,
+    /// How much of what the public filed waits for the person.
+    feedback: i64,
     /// How many firms wait for the operator, where the firms are one of them.
     firms: Option<i64>,
 }
@@ -47,6 +51,7 @@ impl Rooms {
         let firms = if caller.with_role(&OVER_FIRMS).is_ok() { Some(known_firms::waiting(conn)?) } else { None };
         let decides = caller.with_role(&drafting::DECIDERS).is_ok();
         let drafts = if decides { drafting::waiting_drafts(conn)? } else { 0 };
-        Ok(Rooms { drafts, grants: caller.with_role(&OVER_GRANTS).is_ok(), firms })
+        let feedback = heard::waiting(conn, caller)?;
+        Ok(Rooms { drafts, feedback, grants: caller.with_role(&OVER_GRANTS).is_ok(), firms })
     }
 }

@@ -1,5 +1,6 @@
 //! What pages say of applications, agreements and grants, in both languages.
 
+mod feedback;
 mod list;
 
 use chrono::NaiveDateTime;
@@ -176,8 +177,13 @@ impl Words {
 
     /// The moment of an entry of the ledger by the clocks of Shanghai.
     pub(super) fn entry_time(&self, happened: &Happened) -> String {
-        let at = NaiveDateTime::parse_from_str(&happened.moment, "%Y-%m-%dT%H:%M:%S%.fZ");
-        at.map_or_else(|_unreadable| happened.moment.clone(), |at| self.time(&at))
+        self.happened_at(&happened.moment)
+    }
+
+    /// The moment of an entry of the ledger.
+    pub(super) fn happened_at(&self, moment: &str) -> String {
+        let at = NaiveDateTime::parse_from_str(moment, "%Y-%m-%dT%H:%M:%S%.fZ");
+        at.map_or_else(|_unreadable| moment.to_owned(), |at| self.time(&at))
     }
 
     /// Where a client stands.

@@ -12,6 +12,7 @@ use crate::catalog::{
 };
 use crate::clock::{now_naive, shanghai};
 use crate::error::Result;
+use crate::feedback::{self, Objections, Ratings};
 use crate::http::page::Page;
 use crate::identity::Caller;
 use crate::intake::Combination;
@@ -96,6 +97,14 @@ pub struct DatasetDetail {
     /// Of one that is suspended, since when and why.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub suspension: Option<ListChange>,
+    /// Objections to it that are not settled: what it says may be wrong.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub objections: Option<Objections>,
+    /// How it is rated.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ratings: Option<Ratings>,
+    /// How many things that were made with it are in the gallery.
+    pub reuses: i64,
     /// When it came into the list.
     #[schema(value_type = String, format = DateTime)]
     #[serde(serialize_with = "crate::clock::serialize")]
@@ -184,6 +193,8 @@ pub fn combination(conn: &mut crate::db::Conn, dataset: &Dataset) -> Result<Opti
 pub fn detail(conn: &mut crate::db::Conn, slug: &str) -> Result<DatasetDetail> {
     let dataset = catalog::find(conn, slug)?;
     let suspension = catalog::standing(conn, &dataset)?;
+    let (objections, ratings) = (feedback::objections(conn, &dataset)?, feedback::ratings(conn, &dataset)?);
+    let reuses = feedback::reuses_of(conn, &dataset)?;
     let version = catalog::latest_version(conn, &dataset)?.map(|(version, _)| version);
     let open = dataset.entry.open_type == OpenType::Unconditional && version.is_some();
     let mut entry = dataset.entry;
@@ -210,6 +221,9 @@ pub fn detail(conn: &mut crate::db::Conn, slug: &str) -> Result<DatasetDetail> {
         others,
         state: dataset.state,
         suspension,
+        objections,
+        ratings,
+        reuses,
         slug: dataset.slug,
         entry,
         version: dataset.version,

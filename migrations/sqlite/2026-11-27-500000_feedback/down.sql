@@ -1,0 +1,3 @@
+DROP TABLE feedback_votes;
+DROP TABLE feedback_datasets;
+DROP TABLE feedback;

@@ -1,0 +1,227 @@
+//! What the public filed, for those who answer it. 公众反馈办理
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpResponse, get, post, web};
+use askama::Template;
+use serde::Deserialize;
+
+use super::super::told::Told;
+use super::super::visit::{Sent, Visit};
+use super::super::{Words, private_page};
+use super::{ANY, Rooms, staff_of};
+use crate::catalog::{self, Publisher};
+use crate::error::{Error, Result};
+use crate::feedback::{self, DeskFilter, FeedbackCase, FeedbackKind, FeedbackState, Outcome, Shown};
+use crate::http::browser::{self, Filled};
+use crate::http::v1::check_text;
+use crate::http::v1::feedback::desk::{Moderation, NewAnswer};
+use crate::identity::Role;
+
+/// Things on one page.
+const SHOWN: i64 = 50;
+
+/// Which of them.
+#[derive(Default, Deserialize)]
+pub struct FeedbackQuery {
+    view: Option<String>,
+    kind: Option<String>,
+    after: Option<String>,
+}
+
+#[derive(Template)]
+#[template(path = "console-feedback.html")]
+struct FeedbackPage {
+    w: Words,
+    rooms: Rooms,
+    items: Vec<FeedbackCase>,
+    total: i64,
+    next: Option<String>,
+    view: &'static str,
+    kind: &'static str,
+}
+
+impl FeedbackPage {
+    fn kinds(&self) -> [FeedbackKind; 5] {
+        FeedbackKind::ALL
+    }
+
+    fn is_view(&self, name: &str) -> bool {
+        self.view == name
+    }
+
+    fn views(&self) -> [(&'static str, &'static str); 3] {
+        [("waiting", self.w.t("待办理", "Waiting")), ("overdue", self.w.t("已逾期", "Overdue")), ("all", self.w.t("全部", "All"))]
+    }
+}
+
+#[get("/console/feedback")]
+pub async fn feedback_list_page(Visit { caller, app, w, .. }: Visit, query: web::Query<FeedbackQuery>) -> Result<HttpResponse> {
+    staff_of(&caller, &ANY)?;
+    let FeedbackQuery { view, kind, after } = query.into_inner();
+    let view = ["overdue", "all"].into_iter().find(|known| Some(*known) == view.as_deref()).unwrap_or("waiting");
+    let kind = FeedbackKind::ALL.into_iter().find(|known| Some(known.as_str()) == kind.as_deref());
+    let filter = DeskFilter { kind, state: None, overdue: view == "overdue", waiting: view == "waiting" };
+    let found = app.db.read(move |conn| {
+        let found = feedback::list_for(conn, &caller, filter, after.as_deref().filter(|after| !after.is_empty()), SHOWN + 1)?;
+        Ok((found, Rooms::of(conn, &caller)?))
+    });
+    let ((mut items, total), rooms) = found.await?;
+    let more = items.len() as i64 > SHOWN;
+    items.truncate(SHOWN as usize);
+    let next = items.last().filter(|_| more).map(|item| item.id.clone());
+    let kind = kind.map(FeedbackKind::as_str).unwrap_or_default();
+    private_page(w, StatusCode::OK, &FeedbackPage { w, rooms, items, total, next, view, kind })
+}
+
+#[derive(Template)]
+#[template(path = "console-feedback-case.html")]
+struct CasePage {
+    w: Words,
+    csrf: String,
+    told: Told,
+    c: FeedbackCase,
+    /// Whether the person answers such things.
+    answers: bool,
+    /// Whether the person decides on what is shown, and on claims.
+    moderates: bool,
+    publishers: Vec<Publisher>,
+}
+
+impl CasePage {
+    fn is_claim(&self) -> bool {
+        self.c.kind == FeedbackKind::RightsClaim
+    }
+
+    fn is_request(&self) -> bool {
+        self.c.kind == FeedbackKind::DataRequest
+    }
+
+    fn may_ask(&self) -> bool {
+        self.answers && self.c.kind.is_answered() && self.c.state.is_under_way() && self.c.state != FeedbackState::Asked
+    }
+
+    fn may_answer(&self) -> bool {
+        self.answers && self.c.kind.is_answered() && self.c.state.is_under_way() && (!self.is_claim() || self.moderates)
+    }
+
+    fn may_suspend(&self) -> bool {
+        self.answers && self.is_claim() && self.c.state.is_under_way() && !self.c.suspended
+    }
+
+    fn may_moderate(&self) -> bool {
+        let gone = matches!(self.c.state, FeedbackState::Withdrawn | FeedbackState::Dismissed);
+        self.moderates && !self.is_claim() && self.c.text.is_some() && !gone
+    }
+
+    fn may_dismiss(&self) -> bool {
+        let stands = self.c.state == FeedbackState::Done && !self.c.kind.is_answered();
+        self.moderates && !self.c.suspended && (self.c.state.is_under_way() || stands)
+    }
+
+    fn may_assign(&self) -> bool {
+        self.moderates && self.is_request() && self.c.state.is_under_way()
+    }
+
+    fn is_shown(&self) -> bool {
+        self.c.shown == Shown::Shown
+    }
+
+    fn is_hidden(&self) -> bool {
+        self.c.shown == Shown::Hidden
+    }
+
+    fn outcomes(&self) -> Vec<Outcome> {
+        Outcome::ALL.into_iter().filter(|outcome| *outcome != Outcome::Accepted || !self.is_claim()).collect()
+    }
+
+    fn is_chosen(&self, name: &str, value: &str) -> bool {
+        self.told.text("answer", name) == value
+    }
+
+    /// What an outcome is called; of a rights claim what becomes of the dataset.
+    fn outcome(&self, outcome: &Outcome) -> &'static str {
+        match (outcome, self.is_claim()) {
+            (Outcome::Done, true) => self.w.t("主张成立，撤回数据集", "The claim is right: withdraw the dataset"),
+            (Outcome::Rejected, true) => {
+                self.w.t("主张不成立（已暂停的恢复开放）", "The claim is not right: give it out again, if it was suspended")
+            }
+            (other, _) => self.w.outcome(other),
+        }
+    }
+
+    fn is_owner(&self, slug: &str) -> bool {
+        self.c.publisher.as_deref() == Some(slug)
+    }
+}
+
+async fn show(Visit { caller, app, w, .. }: Visit, id: String, told: Told) -> Result<HttpResponse> {
+    let csrf = browser::csrf_token(&app, &staff_of(&caller, &ANY)?.session);
+    let answers = caller.with_role(&[Role::Steward, Role::Reviewer, Role::Operator]).is_ok();
+    let moderates = caller.with_role(&[Role::Reviewer, Role::Operator]).is_ok();
+    let found = app.db.read(move |conn| Ok((feedback::find_for(conn, &caller, &id)?, catalog::publishers(conn)?)));
+    let (c, publishers) = found.await?;
+    private_page(w, StatusCode::OK, &CasePage { w, csrf, told, c, answers, moderates, publishers })
+}
+
+#[get("/console/feedback/{id}")]
+pub async fn feedback_case_page(visit: Visit, path: web::Path<String>) -> Result<HttpResponse> {
+    let told = visit.told();
+    show(visit, path.into_inner(), told).await
+}
+
+/// A step that a form means.
+enum Step {
+    Ask(String),
+    Answer(Outcome, feedback::Answer),
+    Suspend(String),
+    Moderate(bool, Option<String>),
+    Dismiss(String),
+    Assign(String),
+}
+
+fn step_of(filled: &Filled, step: &str) -> Result<Step> {
+    let reason = || check_text("/reason", &filled.text("reason"), 3, 2000);
+    let given = |name: &str| Some(filled.text(name).trim().to_owned()).filter(|text| !text.is_empty());
+    Ok(match step {
+        "question" => Step::Ask(check_text("/question", &filled.text("question"), 3, 2000)?),
+        "answer" => {
+            let named = filled.one("outcome");
+            let outcome = Outcome::ALL.into_iter().find(|outcome| outcome.as_str() == named);
+            let outcome = outcome.ok_or_else(|| Error::invalid("/outcome", "choose what it comes to"))?;
+            let answer = NewAnswer { outcome, text: filled.text("text"), dataset: given("dataset"), public_reason: given("public_reason") };
+            let (outcome, answer) = answer.checked()?;
+            Step::Answer(outcome, answer)
+        }
+        "suspension" => Step::Suspend(reason()?),
+        "showing" => Step::Moderate(true, None),
+        "hiding" => {
+            let (show, reason) = Moderation { show: false, reason: Some(filled.text("reason")) }.checked()?;
+            Step::Moderate(show, reason)
+        }
+        "dismissal" => Step::Dismiss(reason()?),
+        "assignment" => Step::Assign(filled.text("publisher")),
+        other => return Err(Error::not_found("page or operation at", format!("/console/feedback/…/{other}"))),
+    })
+}
+
+#[post("/console/feedback/{id}/steps/{step}")]
+pub async fn take_feedback_step(sent: Sent, path: web::Path<(String, String)>) -> Result<HttpResponse> {
+    let (id, step) = path.into_inner();
+    let taken = match step_of(&sent.filled, &step) {
+        Ok(step) => {
+            let (caller, rules, case) = (sent.visit.caller.clone(), sent.visit.app.hearing.clone(), id.clone());
+            let write = move |conn: &mut crate::db::Conn| match step {
+                Step::Ask(question) => feedback::ask(conn, &caller, &case, &question),
+                Step::Answer(outcome, said) => feedback::answer(conn, &caller, &rules, &case, outcome, &said),
+                Step::Suspend(reason) => feedback::suspend(conn, &caller, &case, &reason),
+                Step::Moderate(show, reason) => feedback::moderate(conn, &caller, &case, show, reason.as_deref()),
+                Step::Dismiss(reason) => feedback::dismiss(conn, &caller, &case, &reason),
+                Step::Assign(publisher) => feedback::assign(conn, &caller, &case, &publisher),
+            };
+            sent.visit.app.db.write(write).await
+        }
+        Err(error) => Err(error),
+    };
+    let (here, done) = (format!("/console/feedback/{id}"), format!("feedback-{step}"));
+    sent.answer(taken, (&here, &done), &step, async |visit, told| show(visit, id, told).await).await
+}
