@@ -59,7 +59,9 @@ pub fn forget_old(conn: &mut Conn, rules: &Rules) -> Result<usize> {
     let kept: Vec<Row> = kept.limit(BATCH).select(Row::as_select()).load(conn)?;
     for row in &kept {
         for (entry, words) in ledger::history(conn, &row.subject())? {
-            if words.is_some() {
+            // What the publisher said of a claim is as private as the claim; every other answer was public.
+            let of_filer = [Kind::FeedbackFiled, Kind::FeedbackReplied].iter().any(|kind| kind.as_str() == entry.kind);
+            if words.is_some() && (of_filer || row.shown == Shown::Private.as_str()) {
                 ledger::redact(conn, "service", entry.seq, "kept for as long as the settings say")?;
             }
         }

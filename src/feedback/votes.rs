@@ -5,8 +5,8 @@ use diesel::prelude::*;
 use super::{FeedbackKind, FeedbackState, Row, Shown, find};
 use crate::clock::now_naive;
 use crate::crypto::HmacKey;
-use crate::db::Conn;
 use crate::db::schema::{feedback as rows, feedback_votes};
+use crate::db::{Conn, lock_ledger};
 use crate::error::{Error, Result};
 
 /// Who votes or rates, as far as two of one caller are told apart. 投票人
@@ -51,6 +51,8 @@ fn count(conn: &mut Conn, id: &str) -> Result<i32> {
 /// # Errors
 /// When there is no such request, or it is answered.
 pub fn vote(conn: &mut Conn, voter: &Voter, id: &str) -> Result<i32> {
+    // Of two votes of one caller at the same time the second finds the first.
+    lock_ledger(conn)?;
     let row = open(conn, id)?;
     let tag = voter.tag(&format!("vote:{}", row.id));
     let known: i64 = feedback_votes::table.find((id, &tag)).count().get_result(conn)?;
@@ -66,6 +68,7 @@ pub fn vote(conn: &mut Conn, voter: &Voter, id: &str) -> Result<i32> {
 /// # Errors
 /// When there is no such request, or it is answered.
 pub fn take_vote_back(conn: &mut Conn, voter: &Voter, id: &str) -> Result<i32> {
+    lock_ledger(conn)?;
     let row = open(conn, id)?;
     let tag = voter.tag(&format!("vote:{}", row.id));
     diesel::delete(feedback_votes::table.find((id, &tag))).execute(conn)?;
