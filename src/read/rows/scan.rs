@@ -155,6 +155,11 @@ impl Pass {
     async fn read(self: Arc<Self>) -> Result<()> {
         while let Some((piece, is_full)) = self.take() {
             let plan = if is_full { &self.count } else { &self.full };
+            if piece >= plan.properties().output_partitioning().partition_count() {
+                // The planner has seen that nothing can match: what is left of the plan has one partition without rows.
+                self.put(piece, (0, Vec::new()));
+                continue;
+            }
             let mut rows = plan.execute(piece, Arc::clone(&self.task))?;
             let skip = if piece == 0 { self.skip } else { 0 };
             let (mut matched, mut kept, mut kept_rows) = (0, Vec::new(), 0);
@@ -171,11 +176,15 @@ impl Pass {
                     break;
                 }
             }
-            if let Some(place) = self.lock().done.get_mut(piece) {
-                *place = Some((matched, kept));
-            }
+            self.put(piece, (matched, kept));
         }
         Ok(())
+    }
+
+    fn put(&self, piece: usize, found: (usize, Vec<RecordBatch>)) {
+        if let Some(place) = self.lock().done.get_mut(piece) {
+            *place = Some(found);
+        }
     }
 
     /// The next piece, and whether the pieces before it have filled the page, so that it need only be counted.
