@@ -13,10 +13,8 @@ use crate::support::{Firm, KeyPair, OPERATOR_PASSWORD, Service, TestApp, signatu
 const CALLERS: [&str; 9] =
     ["anonymous", "firm", "firm with grant", "other firm", "person of the firm", "steward", "reviewer", "operator", "auditor"];
 
-type Line = (&'static str, [u16; 9]);
-
 /// What each operation answers each caller.
-const EXPECTED: &[Line] = &[
+const EXPECTED: &[(&str, [u16; 9])] = &[
     // operation                        anon firm grant other person stew rev  oper audi
     ("healthz", [200; 9]),
     ("readyz", [200; 9]),
@@ -31,6 +29,7 @@ const EXPECTED: &[Line] = &[
     // CKAN answers with 400 what it does not know.
     ("ask_ckan", [400; 9]),
     ("ask_ckan_by_post", [400; 9]),
+    ("dump_datastore", [404; 9]),
     ("show_site_map", [200; 9]),
     ("show_robots", [200; 9]),
     ("show_llms", [200; 9]),
@@ -360,6 +359,7 @@ impl World {
             .replace("{version}", "1")
             .replace("{syntax}", "ttl")
             .replace("{action}", "nothing")
+            .replace("{resource_id}", "nothing")
             .replace("{path}", "a.txt")
             .replace("{grant}", &self.grant)
             .replace("{seq}", "1");
