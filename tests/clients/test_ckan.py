@@ -168,10 +168,9 @@ def test_links_lead_to_the_last_row(service, ckan):
 @pytest.fixture(scope="module")
 def frame(open_file):
     """The generated dataset in pandas, with the number of each row."""
-    texts = {"code": str, "note": str, "amount": str, "active": str, "day": str, "moment": str}
-    read = pandas.read_csv(io.BytesIO(open_file(samples.SLUG, "csv")), dtype=texts, keep_default_na=False, na_values={"ratio": [""], "serial": [""]})
-    read["serial"] = read["serial"].astype("Int64")
-    read["amount"] = pandas.to_numeric(read["amount"].replace("", None)).astype("float64")
+    types = {"code": str, "serial": "Int64", "amount": float, "ratio": float, "active": str, "day": str, "moment": str, "note": str}
+    missing = {name: [""] for name in ("serial", "amount", "ratio")}
+    read = pandas.read_csv(io.BytesIO(open_file(samples.SLUG, "csv")), dtype=types, keep_default_na=False, na_values=missing)
     read.index += 1
     return read
 
