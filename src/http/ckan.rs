@@ -227,11 +227,8 @@ fn told(fault: Fault, help: &str) -> (StatusCode, Value) {
         Fault::Other(cause) => {
             tracing::error!(error = ?cause, "an action of CKAN failed");
             let status = cause.kind().status();
-            error(
-                status,
-                "Internal Server Error",
-                json!({ "message": if status.is_client_error() { cause.to_string() } else { status.to_string() } }),
-            )
+            let is_for_them = status.is_client_error() || matches!(cause, Error::Unavailable(_));
+            error(status, "Internal Server Error", json!({ "message": if is_for_them { cause.to_string() } else { status.to_string() } }))
         }
     }
 }

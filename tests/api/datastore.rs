@@ -144,6 +144,8 @@ async fn numbers_are_right_under_filters_and_in_other_orders() {
     )
     .await;
     assert_eq!(numbers(&sorted), [69_012, 69_019]);
+    let behind = json!({ "resource_id": resource, "sort": "kind", "limit": 1, "offset": 9_000_000_000_000_u64 });
+    assert_eq!(search(&app, &behind).await["records"], json!([]));
     let nulls = search(&app, &json!({ "resource_id": resource, "sort": "cost desc", "limit": 1 })).await;
     assert_eq!(numbers(&nulls), [10], "missing values come first where PostgreSQL has them first");
     let last = search(&app, &json!({ "resource_id": resource, "sort": ["cost desc nulls last", "_id desc"], "limit": 1 })).await;
@@ -388,4 +390,34 @@ async fn the_bytes_of_a_day_count_for_the_datastore_too() {
     assert!(!refused.header("retry-after").is_empty());
     assert_eq!(refused.json()["error"]["__type"], "Rate Limit Error");
     app.get(&path.replace("datastore/dump/", "api/action/datastore_search?resource_id=")).await.expect(429);
+}
+
+#[tokio::test]
+async fn a_table_with_a_field_of_that_name_has_no_datastore() {
+    let folder = Folder::new();
+    folder.open("things", &FIELDS, table(1..=3));
+    folder.open("odd", &["_id:integer", "x:string"], "_id,x\n9,a\n");
+    folder.open(
+        "names",
+        &["a, b:string", "2 x:string", "g:geometry"],
+        "\"a, b\",2 x,g\nv,w,\"{\"\"type\"\":\"\"Point\"\",\"\"coordinates\"\":[121.5,31.25]}\"\n",
+    );
+    let app = TestApp::start(Some(folder.path()), &[]).await;
+    let package = app.get("/ckan/api/3/action/package_show?id=odd").await.expect(200).json();
+    assert!(package["result"]["resources"].as_array().unwrap().iter().all(|resource| resource["datastore_active"] == false));
+    let id = format!("{}-csv", package["result"]["id"].as_str().unwrap());
+    app.query(SEARCH, &[("resource_id", &id)]).await.expect(404);
+    app.query(SQL, &[("sql", &format!("SELECT * FROM \"{id}\""))]).await.expect(404);
+    // Names that are none elsewhere, and shapes as JSON.
+    let resource = resource(&app, "names").await;
+    let asked = json!({ "resource_id": resource, "fields": ["a, b", "g"], "filters": { "2 x": "w" }, "sort": "\"a, b\" desc", "q": "v" });
+    let page = search(&app, &asked).await;
+    let shape = json!({ "type": "Point", "coordinates": [121.5, 31.25] });
+    assert_eq!(page["records"], json!([{ "a, b": "v", "g": shape }]));
+    assert_eq!(page["fields"][1]["type"], "json");
+    let xml =
+        app.query(&format!("/ckan/datastore/dump/{resource}"), &[("format", "xml"), ("fields", "\"a, b\",2 x")]).await.expect(200).text();
+    assert!(xml.contains("<row><field name=\"a, b\">v</field><field name=\"2 x\">w</field></row>"), "{xml}");
+    let both = json!({ "resource_id": resource, "filters": { "g": shape } });
+    app.post(SEARCH, &both).await.expect(409);
 }

@@ -81,13 +81,11 @@ impl Params {
 
     /// A value as it came; a text that is a JSON object is that object.
     pub fn value(&self, name: &str) -> Option<Value> {
-        match self.0.get(name)? {
-            Value::Null => None,
-            Value::String(text) if text.trim_start().starts_with('{') => {
-                Some(serde_json::from_str(text).unwrap_or_else(|_no_json| text.as_str().into()))
-            }
-            Value::String(text) if text.is_empty() => None,
-            other => Some(other.clone()),
+        let value = self.0.get(name).filter(|value| !value.is_null())?;
+        match value.as_str() {
+            Some("") => None,
+            Some(text) if text.trim_start().starts_with('{') => Some(serde_json::from_str(text).unwrap_or_else(|_no_json| text.into())),
+            Some(_) | None => Some(value.clone()),
         }
     }
 

@@ -17,7 +17,7 @@ use crate::error::{Error, Result};
 const MAX_DEPTH: usize = 20;
 
 /// How many parts there may be in all.
-const MAX_PARTS: usize = 500;
+const MAX_PARTS: usize = 1000;
 
 /// How many values a list may have.
 const MAX_LIST: usize = 1000;
@@ -310,7 +310,7 @@ mod tests {
     #[test]
     fn whatever_else_is_refused() {
         let deep = (0..30).fold(compare("count", Comparison::Equal, json!(1)), |inner, _| Filter::Not(Box::new(inner)));
-        let many = Filter::Any(vec![compare("count", Comparison::Equal, json!(1)); 600]);
+        let many = Filter::Any(vec![compare("count", Comparison::Equal, json!(1)); 1100]);
         let list = Filter::OneOf { field: "count".to_owned(), values: vec![json!(1); 1001] };
         for filter in [
             deep,

@@ -7,9 +7,11 @@ use std::time::{Duration, Instant};
 use datafusion::arrow::array::{AsArray, RecordBatch};
 use datafusion::arrow::datatypes::Int64Type;
 use datafusion::logical_expr::Expr;
-use datafusion::physical_plan::{ExecutionPlan, collect};
+use datafusion::physical_plan::ExecutionPlan;
 use datafusion::prelude::DataFrame;
+use futures::StreamExt;
 
+use super::stream::in_order;
 use super::write::{Layout, Writer};
 use super::{NumberedQuery, Plan, Way, context, plan};
 use crate::catalog::Field;
@@ -106,6 +108,10 @@ async fn answer(engine: &Engine, release: &Release, query: &NumberedQuery, count
     let (offset, most) = (query.offset, query.limit.unwrap_or(LARGEST_PAGE).min(LARGEST_PAGE));
     let window = Window { offset, limit: most as usize, counted };
     let read = match plan.way {
+        // Behind the last row there is none, in whichever order.
+        Way::ByNumber | Way::Backwards | Way::Sorted | Way::Distinct if plan.known_total().is_some_and(|total| offset >= total) => {
+            Read { batches: Vec::new(), total: None, plans: Vec::new() }
+        }
         Way::ByNumber => Box::pin(by_number(engine, &plan, window)).await?,
         Way::Backwards if plan.condition.is_none() => {
             // The page is so many rows before the last ones.
@@ -173,9 +179,8 @@ async fn sorted(engine: &Engine, plan: &Plan, rows: Range<u64>, window: Window) 
     let all = plan.frame(&context, &plan.table.pieces_of(&rows), engine.cores())?;
     let hidden = std::iter::once(row_number().alias(HIDDEN));
     let columns: Vec<Expr> = plan.columns.iter().cloned().chain(hidden).collect();
-    let skip = usize::try_from(window.offset).map_err(Error::internal)?;
-    let page = all.clone().sort(plan.order.clone())?.limit(skip, Some(window.limit))?.select(columns)?;
-    read(page, (window.counted && plan.known_total().is_none()).then_some(all)).await
+    let page = all.clone().sort(plan.order.clone())?.select(columns)?;
+    read(page, window, (window.counted && plan.known_total().is_none()).then_some(all)).await
 }
 
 /// A page of rows that are different from one another.
@@ -183,23 +188,33 @@ async fn distinct(engine: &Engine, plan: &Plan, window: Window) -> Result<Read> 
     let context = context(engine, engine.cores());
     let all = plan.frame(&context, &plan.table.pieces_of(&plan.rows), engine.cores())?;
     let all = all.select(plan.columns.clone())?.distinct()?;
-    let skip = usize::try_from(window.offset).map_err(Error::internal)?;
-    let page = all.clone().sort(plan.order.clone())?.limit(skip, Some(window.limit))?;
-    read(page, window.counted.then_some(all)).await
+    let page = all.clone().sort(plan.order.clone())?;
+    read(page, window, window.counted.then_some(all)).await
 }
 
 /// The rows of a page, and how many there are in all where that is to be counted.
-async fn read(page: DataFrame, all: Option<DataFrame>) -> Result<Read> {
-    let task = Arc::new(page.task_ctx());
-    let plan = page.create_physical_plan().await?;
+async fn read(sorted: DataFrame, window: Window, all: Option<DataFrame>) -> Result<Read> {
     let counted = async {
         match all {
             Some(all) => Ok(Some(all.count().await? as u64)),
             None => Ok::<_, Error>(None),
         }
     };
-    let (batches, total) = tokio::join!(collect(Arc::clone(&plan), task), counted);
-    Ok(Read { batches: batches?, total: total?, plans: vec![plan] })
+    let rows = async {
+        let (mut rows, plan) = in_order(sorted, window.offset, window.limit as u64).await?;
+        let (mut batches, mut count) = (Vec::new(), 0);
+        while count < window.limit
+            && let Some(batch) = rows.next().await
+        {
+            let batch = batch?;
+            count += batch.num_rows();
+            batches.push(batch);
+        }
+        Ok::<_, Error>((batches, plan))
+    };
+    let (read, total) = tokio::join!(Box::pin(rows), counted);
+    let (batches, plan) = read?;
+    Ok(Read { batches, total: total?, plans: vec![plan] })
 }
 
 fn finish(plan: Plan, read: Read, window: Window, started: Instant) -> Result<NumberedPage> {

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use datafusion::arrow::array::RecordBatch;
 use datafusion::execution::TaskContext;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
+use datafusion::prelude::DataFrame;
 use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt, future, stream};
 use tokio::sync::mpsc;
@@ -25,6 +26,9 @@ const WAITING: usize = 4;
 
 /// How many batches are written at the same time.
 const AT_ONCE: usize = 4;
+
+/// The most rows of which the first are found without sorting all.
+const LARGEST_HEAP: u64 = 200_000;
 
 /// How many bytes are gathered before they are sent on.
 const PIECE_BYTES: usize = 256 << 10;
@@ -106,7 +110,7 @@ fn body(first: Option<Message>, receiver: mpsc::Receiver<Message>, task: Work, r
     pieces.boxed()
 }
 
-type Batches = BoxStream<'static, Result<RecordBatch>>;
+pub(super) type Batches = BoxStream<'static, Result<RecordBatch>>;
 
 /// The rows of a query in their order.
 async fn batches(engine: &Engine, plan: &Plan, query: &NumberedQuery) -> Result<Batches> {
@@ -127,17 +131,26 @@ async fn batches(engine: &Engine, plan: &Plan, query: &NumberedQuery) -> Result<
     }
     let context = context(engine, engine.cores());
     let all = plan.frame(&context, &plan.table.pieces_of(&plan.rows), engine.cores())?;
-    let most = usize::try_from(left).unwrap_or(usize::MAX);
-    let fetch = query.limit.map(|_| most);
-    let skip = usize::try_from(query.offset).unwrap_or(usize::MAX);
     let frame = if plan.way == Way::Distinct {
-        all.select(plan.columns.clone())?.distinct()?.sort(plan.order.clone())?.limit(skip, fetch)?
+        all.select(plan.columns.clone())?.distinct()?.sort(plan.order.clone())?
     } else {
-        all.sort(plan.order.clone())?.limit(skip, fetch)?.select(plan.columns.clone())?
+        all.sort(plan.order.clone())?.select(plan.columns.clone())?
     };
+    Ok(in_order(frame, query.offset, left).await?.0)
+}
+
+/// The rows of a frame that is sorted, behind the first `skip`, `left` at the most; and the plan by which they are read.
+pub(super) async fn in_order(frame: DataFrame, skip: u64, left: u64) -> Result<(Batches, Arc<dyn ExecutionPlan>)> {
+    let end = skip.saturating_add(left);
     let task = Arc::new(frame.task_ctx());
-    let rows = execute_stream(frame.create_physical_plan().await?, task)?;
-    Ok(rows.map_err(Error::from).boxed())
+    if end <= LARGEST_HEAP {
+        let plan = frame.limit(skip as usize, Some(left as usize))?.create_physical_plan().await?;
+        return Ok((execute_stream(Arc::clone(&plan), task)?.map_err(Error::from).boxed(), plan));
+    }
+    // The first of many rows would be kept in memory; all of them are sorted with what does not fit on the disk.
+    let plan = frame.create_physical_plan().await?;
+    let rows = execute_stream(Arc::clone(&plan), task)?.map_err(Error::from).boxed();
+    Ok((cut(rows, skip, left), plan))
 }
 
 /// The partitions of a plan, one after the other.
