@@ -32,7 +32,10 @@ pub use advice::advice;
 pub use changes::{Change, Changes, changes};
 pub use citation::Citation;
 pub use collection::files_leave;
-pub use condition::{MAX_CHARS as MAX_CONDITION_CHARS, MAX_DEPTH as MAX_CONDITION_DEPTH, condition, unknown as unknown_field};
+pub use condition::{
+    MAX_CHARS as MAX_CONDITION_CHARS, MAX_DEPTH as MAX_CONDITION_DEPTH, condition, example as example_of, scalar as value_of,
+    unknown as unknown_field,
+};
 pub use due::{Due, due};
 pub use entry::{DatasetKind, Entry, Field, FieldType, OpenType, ReleaseRule, RowPolicy, Sensitivity, Text, UpdateFrequency, with_types};
 pub use folder::{Folder, FolderEntry, Mistake, read_folder};

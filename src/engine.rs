@@ -24,7 +24,7 @@ use crate::storage::{Object, Storage};
 
 pub use stats::QueryStats;
 pub use stop::Stop;
-pub use table::{Piece, ReleaseTable, Texts};
+pub use table::{Piece, ReleaseTable, Texts, row_number};
 
 const STORE: &str = "qingdan://store";
 

@@ -22,5 +22,5 @@ pub use encode::Encoding;
 pub use export::{Coding, Export, Exports, Format, Opened, Wanted};
 pub use kept::is_export;
 pub use known::{KnownFiles, known_files};
-pub use rows::{MAX_LIMIT, Rows, RowsQuery, query};
+pub use rows::{MAX_LIMIT, Rows, RowsQuery, numbered, query};
 pub use target::{Target, TargetFile};

@@ -214,7 +214,8 @@ fn kind(field: &Field) -> FieldType {
     field.field_type.unwrap_or(FieldType::String)
 }
 
-fn scalar(text: &str, quoted: bool, field: &Field) -> Option<ScalarValue> {
+/// A value of the field's own type. What is text, a day or a moment is `quoted`, and nothing else is.
+pub fn scalar(text: &str, quoted: bool, field: &Field) -> Option<ScalarValue> {
     let plain = !quoted;
     match kind(field) {
         FieldType::String => quoted.then(|| ScalarValue::Utf8(Some(text.to_owned()))),
@@ -238,7 +239,8 @@ fn scalar(text: &str, quoted: bool, field: &Field) -> Option<ScalarValue> {
     }
 }
 
-fn example(field: &Field) -> String {
+/// What a value of the field looks like, for whoever gave something else.
+pub fn example(field: &Field) -> String {
     match kind(field) {
         FieldType::String => "a text in single quotes, such as '007'".to_owned(),
         FieldType::Integer => "a whole number, such as 42".to_owned(),

@@ -1,15 +1,16 @@
 //! The Parquet objects of one release as a table of the engine.
 //!
 //! An object never changes, so that its footer is read once and kept in the engine's cache; a table is made without listing
-//! or asking the store. A table can be cut into pieces that are read one by one.
+//! or asking the store. A table can be cut into pieces that are read one by one, and its rows can be numbered.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use datafusion::arrow::datatypes::{DataType, FieldRef, Schema, SchemaRef};
+use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::stats::Precision;
-use datafusion::common::{Result, Statistics, internal_err};
+use datafusion::common::{Result, ScalarValue, Statistics, internal_err};
 use datafusion::config::TableParquetOptions;
 use datafusion::datasource::TableType;
 use datafusion::datasource::listing::PartitionedFile;
@@ -17,12 +18,12 @@ use datafusion::datasource::physical_plan::parquet::metadata::DFParquetMetadata;
 use datafusion::datasource::physical_plan::parquet::{CachedParquetFileReaderFactory, ParquetAccessPlan, RowGroupAccess};
 use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, ParquetSource};
 use datafusion::datasource::source::DataSourceExec;
-use datafusion::datasource::table_schema::TableSchema;
+use datafusion::datasource::table_schema::{TableSchema, TableSchemaBuilder};
 use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::execution::runtime_env::RuntimeEnv;
-use datafusion::logical_expr::{Expr, Operator, TableProviderFilterPushDown};
+use datafusion::logical_expr::{Expr, Operator, TableProviderFilterPushDown, ident, lit};
 use datafusion::parquet::arrow::arrow_reader::{RowSelection, RowSelector};
-use datafusion::parquet::arrow::parquet_to_arrow_schema;
+use datafusion::parquet::arrow::{RowNumber, parquet_to_arrow_schema};
 use datafusion::parquet::file::metadata::ParquetMetaData;
 use datafusion::physical_plan::ExecutionPlan;
 use object_store::ObjectMeta;
@@ -35,6 +36,16 @@ const FIRST_PIECE: usize = 1 << 15;
 
 /// The most rows of a piece, so that several readers end at about the same time.
 const LARGEST_PIECE: usize = 1 << 19;
+
+/// The columns of a numbered table that say where a row lies: how many rows the files before its own have, and how many of its file stand
+/// before it. No field has a name that begins with a space.
+const ROWS_BEFORE: &str = " rows before";
+const ROW: &str = " row";
+
+/// The number of a row of a numbered table: its place in the release, from 1 on.
+pub fn row_number() -> Expr {
+    ident(ROWS_BEFORE) + ident(ROW) + lit(1_i64)
+}
 
 /// Rows that lie together in one row group of one object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,11 +82,14 @@ struct Part {
 #[derive(Debug, Clone)]
 pub struct ReleaseTable {
     schema: SchemaRef,
+    /// The columns of the files, and with them, where rows are numbered, those that say where a row lies.
+    columns: TableSchema,
     parts: Arc<Vec<Part>>,
     statistics: Statistics,
     /// Whether rows come in the order of the files, one after the other.
     ordered: bool,
-    pieces: Option<Vec<Piece>>,
+    /// What each partition reads, where it is not all.
+    pieces: Option<Vec<Vec<Piece>>>,
 }
 
 impl ReleaseTable {
@@ -109,7 +123,25 @@ impl ReleaseTable {
         };
         let parts = footers.into_iter().map(part).collect::<Result<Vec<_>>>()?;
         let statistics = Statistics::try_merge_iter(parts.iter().map(|part| part.statistics.as_ref()), &schema)?;
-        Ok(ReleaseTable { schema, parts: Arc::new(parts), statistics, ordered: false, pieces: None })
+        let columns = TableSchema::from(Arc::clone(&schema));
+        Ok(ReleaseTable { schema, columns, parts: Arc::new(parts), statistics, ordered: false, pieces: None })
+    }
+
+    /// The same table with [`row_number`], read in these pieces, of which each of at most `partitions` readers has as many that follow one
+    /// another.
+    #[must_use]
+    pub fn numbered(mut self, pieces: &[Piece], partitions: usize) -> Self {
+        let number = |name: &str| Field::new(name, DataType::Int64, false);
+        self.columns = TableSchemaBuilder::from(self.columns.file_schema())
+            .with_table_partition_cols(vec![Arc::new(number(ROWS_BEFORE))])
+            .with_virtual_columns(vec![Arc::new(number(ROW).with_extension_type(RowNumber))])
+            .build();
+        self.schema = Arc::clone(self.columns.table_schema());
+        self.ordered = true;
+        self.statistics = Statistics::new_unknown(&self.schema);
+        let each = pieces.len().div_ceil(partitions.max(1)).max(1);
+        self.pieces = Some(pieces.chunks(each).map(<[Piece]>::to_vec).collect());
+        self
     }
 
     /// The same table, whose rows come in the order of the files.
@@ -120,7 +152,7 @@ impl ReleaseTable {
 
     /// The same table, of which each partition is one of these pieces.
     pub fn in_pieces(mut self, pieces: Vec<Piece>) -> Self {
-        self.pieces = Some(pieces);
+        self.pieces = Some(pieces.into_iter().map(|piece| vec![piece]).collect());
         self.ordered = true;
         // Of a part of the rows nothing is known.
         self.statistics = Statistics::new_unknown(&self.schema);
@@ -155,6 +187,21 @@ impl ReleaseTable {
         Some(pieces)
     }
 
+    /// The rows from one number on to before another, where the first row is number 0, in pieces and in order.
+    pub fn pieces_of(&self, rows: &Range<u64>) -> Vec<Piece> {
+        let (mut pieces, mut before) = (self.pieces(0, 0, 0).unwrap_or_default(), 0_u64);
+        for piece in &mut pieces {
+            let (from, to) = (before, before + piece.rows as u64);
+            before = to;
+            // Both are within the piece, whose rows fit.
+            let start = (rows.start.clamp(from, to) - from) as usize;
+            let end = (rows.end.clamp(from, to) - from) as usize;
+            (piece.start, piece.rows) = (piece.start + start, end.saturating_sub(start));
+        }
+        pieces.retain(|piece| piece.rows > 0);
+        pieces
+    }
+
     /// How many rows there are.
     pub fn rows(&self) -> u64 {
         self.parts.iter().flat_map(|part| &part.row_groups).map(|rows| *rows as u64).sum()
@@ -175,14 +222,24 @@ impl ReleaseTable {
                 let files = self.parts.iter().map(|part| self.file(part).with_statistics(Arc::clone(&part.statistics)));
                 vec![FileGroup::new(files.collect())]
             }
-            Some(pieces) => pieces
-                .iter()
-                .filter_map(|piece| {
+            Some(partitions) => {
+                let file = |piece: &Piece| {
                     let part = self.parts.get(piece.object)?;
-                    Some(FileGroup::new(vec![self.file(part).with_extension(access(part, piece))]))
-                })
-                .collect(),
+                    let file = self.file(part).with_extension(access(part, piece));
+                    Some(if self.is_numbered() { file.with_partition_values(vec![self.rows_before(piece.object)]) } else { file })
+                };
+                partitions.iter().map(|pieces| FileGroup::new(pieces.iter().filter_map(file).collect())).collect()
+            }
         }
+    }
+
+    fn is_numbered(&self) -> bool {
+        !self.columns.virtual_columns().is_empty()
+    }
+
+    fn rows_before(&self, object: usize) -> ScalarValue {
+        let rows: usize = self.parts.iter().take(object).flat_map(|part| &part.row_groups).sum();
+        ScalarValue::Int64(Some(rows as i64))
     }
 }
 
@@ -267,7 +324,7 @@ impl TableProvider for ReleaseTable {
         let url = store_url()?;
         let cache = state.runtime_env().cache_manager.get_file_metadata_cache();
         let readers = CachedParquetFileReaderFactory::new(state.runtime_env().object_store(&url)?, cache);
-        let source = ParquetSource::new(TableSchema::from(Arc::clone(&self.schema)))
+        let source = ParquetSource::new(self.columns.clone())
             .with_table_parquet_options(options)
             .with_parquet_file_reader_factory(Arc::new(readers));
         let scan = FileScanConfigBuilder::new(url, Arc::new(source))
@@ -293,8 +350,7 @@ impl TableProvider for ReleaseTable {
 
 #[cfg(test)]
 mod tests {
-    use datafusion::arrow::datatypes::Field;
-    use datafusion::logical_expr::{col, lit};
+    use datafusion::logical_expr::col;
 
     use super::*;
 

@@ -2,7 +2,7 @@
 //! for a large one may read it while it is made.
 
 mod coding;
-mod csv;
+pub mod csv;
 mod jobs;
 pub mod json;
 mod make;

@@ -1,6 +1,7 @@
 //! Rows of a release by query: a page of rows, the true number of rows that match, and a cursor that pins the version.
 
 mod grouped;
+pub mod numbered;
 mod scan;
 mod sorted;
 

@@ -16,6 +16,7 @@ mod texts;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use datafusion::catalog::TableProvider;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::prelude::{DataFrame, SQLOptions, SessionContext};
 use serde::Serialize;
@@ -23,6 +24,7 @@ use utoipa::ToSchema;
 
 use self::check::wrong;
 use super::encode::{Encoding, field_type};
+use super::rows::numbered;
 use crate::engine::{Engine, QueryStats, Texts};
 use crate::error::{Error, Result};
 use crate::intake::FieldType;
@@ -95,23 +97,29 @@ pub async fn run(
     encoding: Encoding,
 ) -> Result<Answer> {
     let started = Instant::now();
-    let context = session(engine, &tables).await?;
+    let context = session(engine, &tables, query.numbered).await?;
     stream::start(engine, context, query, bounds, encoding, started).await
 }
 
 /// A session of one query: its tables, its functions, its share of the memory.
-async fn session(engine: &Engine, tables: &[(TableName, Arc<Release>)]) -> Result<SessionContext> {
+async fn session(engine: &Engine, tables: &[(TableName, Arc<Release>)], numbered: bool) -> Result<SessionContext> {
     let mut config = engine.config(engine.cores()).with_batch_size(BATCH_ROWS);
     let options = config.options_mut();
     options.sql_parser.collect_spans = true;
     // Each table decides by its condition.
     options.execution.parquet.pushdown_filters = false;
+    // Readers of numbered tables keep to their pieces.
+    options.optimizer.repartition_file_scans &= !numbered;
 
     let state = functions::state(config, Some(engine.query_env()));
     let context = SessionContext::new_with_state(state);
     for (name, release) in tables {
         let table = engine.open(&release.objects(), Texts::Views).await?;
-        context.register_table(datafusion::common::TableReference::bare(name.name.as_str()), Arc::new(table))?;
+        let provider: Arc<dyn TableProvider> = match numbered {
+            false => Arc::new(table),
+            true => numbered::numbered_view(engine, &context, table, release)?.into_view(),
+        };
+        context.register_table(datafusion::common::TableReference::bare(name.name.as_str()), provider)?;
     }
     Ok(context)
 }

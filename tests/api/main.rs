@@ -13,6 +13,7 @@ mod browser;
 pub mod ckan;
 mod collections;
 mod crash;
+mod datastore;
 mod download;
 mod download_codings;
 mod download_formats;

@@ -164,6 +164,7 @@ impl World {
             .replace("{version}", "1")
             .replace("{syntax}", "ttl")
             .replace("{action}", "nothing")
+            .replace("{resource_id}", "nothing")
             .replace("{path}", "a.txt")
             .replace("{grant}", &self.grant)
             .replace("{seq}", "1");

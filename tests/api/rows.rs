@@ -164,3 +164,16 @@ async fn rows_have_validators_too() {
     app.get_with(&with_query(COMMITTEES, &[("limit", "3")]), &[("if-none-match", &list)]).await.expect(304);
     app.get_with(&with_query(COMMITTEES, &[("limit", "3")]), &[("if-none-match", "\"other\"")]).await.expect(200);
 }
+
+#[tokio::test]
+async fn a_condition_that_nothing_can_meet_has_no_rows() {
+    let folder = Folder::new();
+    // More than one piece of a file.
+    let rows: String = (0..40_000).map(|n| format!("{n}\n")).collect();
+    folder.open("numbers", &["n:integer"], format!("n\n{rows}"));
+    let app = TestApp::start(Some(folder.path()), &[]).await;
+    for condition in ["n = 1 and n = 2", "n in (1) and n in (2)"] {
+        let page = app.query("/api/v1/datasets/numbers/rows", &[("where", condition)]).await.expect(200).json();
+        assert_eq!((&page["rows"], &page["total"]), (&json!([]), &json!(0)), "{condition}");
+    }
+}

@@ -16,6 +16,13 @@ use crate::http::standards::card::{self, Card, Site};
 /// Every action with what it does, as `help_show` tells it.
 const ACTIONS: &[(&str, &str)] = &[
     ("current_package_list_with_resources", "Datasets with their resources, the latest change first. Parameters: limit, offset."),
+    ("datastore_info", "The columns of a resource, and how many rows it has. Parameters: id, version."),
+    (
+        "datastore_search",
+        "Rows of a resource. Parameters: resource_id, filters, q, plain, language, distinct, limit (32000 at the most), offset, fields, sort, include_total, \
+         records_format, include_next_page, version.",
+    ),
+    ("datastore_search_sql", "One SELECT over resources, each named by its id in double quotes. Parameters: sql."),
     ("group_list", "Names of the groups, which are the themes of the list. Parameters: all_fields, limit, offset."),
     ("group_show", "One group. Parameters: id, include_datasets."),
     ("help_show", "What an action does. Parameters: name."),

@@ -60,6 +60,66 @@ impl Params {
         number.map(Some).ok_or_else(|| Fault::Validation(name.to_owned(), format!("`{text}` is no whole number from {least} on")))
     }
 
+    /// Their names.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+
+    /// That there are none but these.
+    ///
+    /// # Errors
+    /// Names the one that is not known.
+    pub fn only(&self, known: &[&str]) -> Result<(), Fault> {
+        match self.names().find(|name| !known.contains(name)) {
+            None => Ok(()),
+            Some(other) => {
+                let other: String = other.chars().take(64).collect();
+                Err(Fault::validation(&other, format!("is no parameter of this; the parameters are {}", known.join(", "))))
+            }
+        }
+    }
+
+    /// A value as it came; a text that is a JSON object is that object.
+    pub fn value(&self, name: &str) -> Option<Value> {
+        let value = self.0.get(name).filter(|value| !value.is_null())?;
+        match value.as_str() {
+            Some("") => None,
+            Some(text) if text.trim_start().starts_with('{') => Some(serde_json::from_str(text).unwrap_or_else(|_no_json| text.into())),
+            Some(_) | None => Some(value.clone()),
+        }
+    }
+
+    /// An object, also as the text of its JSON.
+    ///
+    /// # Errors
+    /// When it is none.
+    pub fn object(&self, name: &str) -> Result<Option<Map<String, Value>>, Fault> {
+        match self.0.get(name) {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::Object(object)) => Ok(Some(object.clone())),
+            Some(Value::String(text)) if text.trim().is_empty() => Ok(None),
+            Some(Value::String(text)) => match serde_json::from_str(text) {
+                Ok(Value::Object(object)) => Ok(Some(object)),
+                Ok(_) => Err(Fault::validation(name, "must be a JSON object")),
+                Err(cause) => Err(Fault::validation(name, format!("Cannot parse JSON: {cause}"))),
+            },
+            Some(Value::Bool(_) | Value::Number(_) | Value::Array(_)) => Err(Fault::validation(name, "must be a JSON object")),
+        }
+    }
+
+    /// Whether it is true, or what it is where it is not there.
+    ///
+    /// # Errors
+    /// When it is neither true nor false.
+    pub fn flag_or(&self, name: &str, usual: bool) -> Result<bool, Fault> {
+        match self.text(name).map(|text| text.to_lowercase()).as_deref() {
+            None | Some("") => Ok(usual),
+            Some("true" | "t" | "yes" | "y" | "1" | "on") => Ok(true),
+            Some("false" | "f" | "no" | "n" | "0" | "off") => Ok(false),
+            Some(_) => Err(Fault::validation(name, "must be true or false")),
+        }
+    }
+
     /// Whether it is true.
     pub fn flag(&self, name: &str) -> bool {
         matches!(self.text(name).as_deref(), Some("true" | "True" | "1" | "yes"))

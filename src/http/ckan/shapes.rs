@@ -6,6 +6,8 @@ use serde_json::{Value, json};
 use crate::catalog::{Dataset, OpenType, Publisher, Text, Theme};
 use crate::http::standards::card::{Card, File, Site};
 use crate::http::standards::{licence_page, rights};
+use crate::read::Format;
+use crate::read::numbered::is_numbered;
 
 /// A moment as CKAN says it: UTC, without zone.
 fn moment(at: NaiveDateTime) -> String {
@@ -145,8 +147,15 @@ fn resource(card: &Card, position: usize, kind: &str, (media_type, url): (&str, 
         "state": "active",
         "cache_url": Value::Null,
         "cache_last_updated": Value::Null,
-        "datastore_active": false,
+        "datastore_active": has_datastore(card, kind),
     })
+}
+
+/// Whether the datastore answers for a file, as everybody may ask it. It answers for each table of a dataset with the same rows; it is said of one, so that
+/// nobody takes them twice.
+fn has_datastore(card: &Card, kind: &str) -> bool {
+    let fields = card.newest.as_ref().map(|newest| newest.fields.as_slice());
+    card.is_open() && kind == Format::Csv.as_str() && fields.is_some_and(is_numbered)
 }
 
 /// A publisher, with how many datasets it has where that is known.

@@ -19,7 +19,7 @@ const FOUR_DIGIT_DAYS: i64 = 3_652_425;
 const MICROS_PER_DAY: i64 = 86_400_000_000;
 
 /// The header row.
-pub(super) fn header(schema: &Schema, spreadsheet: bool) -> Vec<u8> {
+pub fn header(schema: &Schema, spreadsheet: bool) -> Vec<u8> {
     let mut out = Vec::new();
     for (at, field) in schema.fields().iter().enumerate() {
         if at > 0 {
@@ -32,7 +32,10 @@ pub(super) fn header(schema: &Schema, spreadsheet: bool) -> Vec<u8> {
 }
 
 /// The rows of a batch.
-pub(super) fn rows(batch: &RecordBatch, spreadsheet: bool) -> Result<Vec<u8>> {
+///
+/// # Errors
+/// When a value cannot be written.
+pub fn rows(batch: &RecordBatch, spreadsheet: bool) -> Result<Vec<u8>> {
     let options = FormatOptions::default().with_timestamp_format(Some(MOMENT));
     let columns = batch.columns().iter().map(|array| Cells::new(array, &options)).collect::<Result<Vec<_>>>()?;
     let mut out = Vec::with_capacity(batch.num_rows() * columns.len() * 10);

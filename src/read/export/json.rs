@@ -88,10 +88,20 @@ pub(super) fn lines(batch: &RecordBatch) -> Result<Vec<u8>> {
 }
 
 /// Objects with commas between them: an array without its brackets.
-pub(super) fn items(batch: &RecordBatch) -> Result<Vec<u8>> {
+///
+/// # Errors
+/// When a value cannot be written.
+pub fn items(batch: &RecordBatch) -> Result<Vec<u8>> {
     let mut writer = writer().build::<_, JsonArray>(Vec::new());
     writer.write(&shapes(batch)?).and_then(|()| writer.finish()).map_err(Error::internal)?;
-    let bytes = writer.into_inner();
+    unwrapped(writer.into_inner())
+}
+
+/// An array without its brackets.
+///
+/// # Errors
+/// When it has none.
+pub fn unwrapped(bytes: Vec<u8>) -> Result<Vec<u8>> {
     match bytes.strip_prefix(b"[").and_then(|bytes| bytes.strip_suffix(b"]")) {
         Some(inner) => Ok(inner.to_vec()),
         None => Err(Error::internal(anyhow::anyhow!("a JSON array without brackets"))),

@@ -26,6 +26,9 @@ pub(super) struct Scan {
     pub total: Option<u64>,
 }
 
+/// What was found in the pieces of a table: how many rows of each match, and which were kept.
+type Found = Vec<Option<(usize, Vec<RecordBatch>)>>;
+
 /// A page that was read.
 pub(super) struct Page {
     pub batches: Vec<RecordBatch>,
@@ -52,18 +55,44 @@ struct Pass {
 struct State {
     next: usize,
     /// Rows that match, and those of them that were kept, for each piece that is done.
-    done: Vec<Option<(usize, Vec<RecordBatch>)>>,
+    done: Found,
 }
 
 pub(super) async fn page(engine: &Engine, table: ReleaseTable, scan: Scan) -> Result<Page> {
     let (pieces, skip) = pieces(&table, &scan)?;
+    let table = table.in_pieces(pieces.clone());
+    page_of(engine, table, &pieces, Scan { from: None, ..scan }, skip).await
+}
+
+/// A page of a table that is read in these pieces, in which so many of the first one's rows are left out. Where the page begins is not looked at.
+pub(super) async fn page_of(engine: &Engine, table: ReleaseTable, pieces: &[Piece], scan: Scan, skip: usize) -> Result<Page> {
+    let (limit, total) = (scan.limit, scan.total);
+    let (done, plans) = look(engine, table, pieces.len(), scan, skip).await?;
+    Ok(gather(pieces, done, skip, limit, total, plans))
+}
+
+/// How many rows of each piece match.
+pub(super) async fn counts(engine: &Engine, table: ReleaseTable, pieces: &[Piece], condition: Expr) -> Result<Vec<usize>> {
+    let scan = Scan { condition: Some(condition), columns: vec![lit(1).alias("one")], limit: 0, from: None, total: None };
+    let (done, _plans) = look(engine, table, pieces.len(), scan, 0).await?;
+    Ok(done.into_iter().map(|piece| piece.map_or(0, |(matched, _kept)| matched)).collect())
+}
+
+/// Looks at the pieces of a table until the page is full, or at all of them where its total is not known.
+async fn look(
+    engine: &Engine,
+    table: ReleaseTable,
+    pieces: usize,
+    scan: Scan,
+    skip: usize,
+) -> Result<(Found, Vec<Arc<dyn ExecutionPlan>>)> {
     // Each piece is a partition, which nothing may join to others or split.
-    let mut config = engine.config(pieces.len().max(1));
+    let mut config = engine.config(pieces.max(1));
     config.options_mut().optimizer.repartition_file_scans = false;
     config.options_mut().optimizer.enable_round_robin_repartition = false;
     let context = SessionContext::new_with_config_rt(config, engine.query_env());
     let frame = |columns: Vec<Expr>| -> Result<DataFrame> {
-        let rows = context.read_table(Arc::new(table.clone().in_pieces(pieces.clone())))?;
+        let rows = context.read_table(Arc::new(table.clone()))?;
         let rows = match &scan.condition {
             Some(condition) => rows.filter(condition.clone())?,
             None => rows,
@@ -77,19 +106,18 @@ pub(super) async fn page(engine: &Engine, table: ReleaseTable, scan: Scan) -> Re
         skip,
         limit: scan.limit,
         page_only: scan.total.is_some(),
-        state: Mutex::new(State { next: 0, done: vec![None; pieces.len()] }),
+        state: Mutex::new(State { next: 0, done: vec![None; pieces] }),
     });
     // They end with this function, also when it is dropped.
     let mut readers = JoinSet::new();
-    for _ in 0..engine.cores().min(pieces.len()) {
+    for _ in 0..engine.cores().min(pieces) {
         readers.spawn(Arc::clone(&pass).read());
     }
     while let Some(read) = readers.join_next().await {
         read.map_err(Error::internal)??;
     }
     let done = std::mem::take(&mut pass.lock().done);
-    let plans = vec![Arc::clone(&pass.full), Arc::clone(&pass.count)];
-    Ok(gather(&pieces, done, skip, scan.limit, scan.total, plans))
+    Ok((done, vec![Arc::clone(&pass.full), Arc::clone(&pass.count)]))
 }
 
 /// The pieces from the page's beginning on, and how many matching rows of the first one went before.
@@ -127,6 +155,11 @@ impl Pass {
     async fn read(self: Arc<Self>) -> Result<()> {
         while let Some((piece, is_full)) = self.take() {
             let plan = if is_full { &self.count } else { &self.full };
+            if piece >= plan.properties().output_partitioning().partition_count() {
+                // The planner has seen that nothing can match: what is left of the plan has one partition without rows.
+                self.put(piece, (0, Vec::new()));
+                continue;
+            }
             let mut rows = plan.execute(piece, Arc::clone(&self.task))?;
             let skip = if piece == 0 { self.skip } else { 0 };
             let (mut matched, mut kept, mut kept_rows) = (0, Vec::new(), 0);
@@ -143,11 +176,15 @@ impl Pass {
                     break;
                 }
             }
-            if let Some(place) = self.lock().done.get_mut(piece) {
-                *place = Some((matched, kept));
-            }
+            self.put(piece, (matched, kept));
         }
         Ok(())
+    }
+
+    fn put(&self, piece: usize, found: (usize, Vec<RecordBatch>)) {
+        if let Some(place) = self.lock().done.get_mut(piece) {
+            *place = Some(found);
+        }
     }
 
     /// The next piece, and whether the pieces before it have filled the page, so that it need only be counted.
@@ -164,14 +201,7 @@ impl Pass {
     }
 }
 
-fn gather(
-    pieces: &[Piece],
-    done: Vec<Option<(usize, Vec<RecordBatch>)>>,
-    skip: usize,
-    limit: usize,
-    total: Option<u64>,
-    plans: Vec<Arc<dyn ExecutionPlan>>,
-) -> Page {
+fn gather(pieces: &[Piece], done: Found, skip: usize, limit: usize, total: Option<u64>, plans: Vec<Arc<dyn ExecutionPlan>>) -> Page {
     let (mut batches, mut rows, mut matched_in_all) = (Vec::new(), 0, 0_u64);
     // Behind everything, where nothing was read.
     let mut next = Place::Counted;

@@ -59,6 +59,8 @@ pub struct Checked {
     pub(super) statement: EngineStatement,
     /// The rules of the sandbox, where it is answered by them.
     pub(super) sandbox: Option<Sandbox>,
+    /// Whether its tables have the numbers of their rows as a first column.
+    pub(super) numbered: bool,
     /// The datasets that it reads.
     pub tables: Vec<TableName>,
 }
@@ -73,6 +75,12 @@ impl Checked {
             return Err(wrong("the grant is for the sandbox, where a query reads one dataset"));
         }
         Ok(Checked { sandbox, ..self })
+    }
+
+    /// The same query over tables that have the numbers of their rows as a first column.
+    #[must_use]
+    pub fn numbered(self) -> Self {
+        Checked { numbered: true, ..self }
     }
 }
 
@@ -112,7 +120,7 @@ pub fn check(text: &str) -> Result<Checked> {
     if tables.len() > MAX_TABLES {
         return Err(wrong(format!("the query reads {} datasets; the most is {MAX_TABLES}", tables.len())));
     }
-    Ok(Checked { statement, sandbox: None, tables })
+    Ok(Checked { statement, sandbox: None, numbered: false, tables })
 }
 
 fn first_word(statement: &Statement) -> String {

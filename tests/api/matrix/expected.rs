@@ -18,6 +18,7 @@ pub const EXPECTED: &[Line] = &[
     // CKAN answers with 400 what it does not know.
     ("ask_ckan", [400; 9]),
     ("ask_ckan_by_post", [400; 9]),
+    ("dump_datastore", [404; 9]),
     ("show_site_map", [200; 9]),
     ("show_robots", [200; 9]),
     ("show_llms", [200; 9]),
