@@ -6,6 +6,7 @@
 mod attachments;
 mod duties;
 mod list;
+mod mail;
 mod outbound;
 mod values;
 
@@ -24,6 +25,7 @@ pub use attachments::AttachmentSettings;
 pub use duties::{DutySettings, SandboxSettings};
 pub use keys::{KEYS, Key};
 pub use list::ListSettings;
+pub use mail::{MailSettings, SmtpServer, SmtpTls};
 pub use outbound::{KeySetSettings, OutboundSettings};
 
 /// Environment variables that begin like ours but belong to the command-line examples.
@@ -156,6 +158,8 @@ pub struct Settings {
     pub attachments: AttachmentSettings,
     /// How the service talks to addresses that others name.
     pub outbound: OutboundSettings,
+    /// Whether mail is sent, and how.
+    pub mail: MailSettings,
     /// The key sets that clients publish.
     pub key_sets: KeySetSettings,
     /// Log-ins, registrations and token requests a minute of one address.
@@ -163,7 +167,7 @@ pub struct Settings {
 }
 
 fn is_secret(name: &str) -> bool {
-    matches!(name, "operator_password" | "master_key" | "database_url")
+    matches!(name, "operator_password" | "master_key" | "database_url" | "smtp_url")
 }
 
 impl Settings {
@@ -232,6 +236,7 @@ impl Settings {
             sandbox: SandboxSettings::of(values)?,
             attachments: AttachmentSettings::of(values)?,
             outbound: OutboundSettings::of(values)?,
+            mail: MailSettings::of(values)?,
             list: ListSettings::of(values)?,
             key_sets: KeySetSettings::of(values)?,
             login_per_minute: values.small("limits_login_per_minute")?,
