@@ -3,9 +3,11 @@
 
 mod joins;
 mod list;
+mod mail;
 mod usage;
 
 pub use list::{dead_letters, draft_entries, drafts, list_changes, list_entries, webhooks};
+pub use mail::{dead_mails, mail_confirmations, mail_subscriptions};
 pub use usage::{deletion_proofs, grant_usage, marks, usage_days};
 
 diesel::table! {

@@ -96,6 +96,10 @@ pub enum Kind {
     WebhookRegistered,
     WebhookRemoved,
     WebhookDisabled,
+    MailSubscribed,
+    MailConfirmed,
+    MailDisabled,
+    MailEnded,
     CopyTraced,
     SanctionImposed,
     SanctionPublished,
@@ -220,6 +224,10 @@ impl Kind {
         Kind::WebhookRegistered,
         Kind::WebhookRemoved,
         Kind::WebhookDisabled,
+        Kind::MailSubscribed,
+        Kind::MailConfirmed,
+        Kind::MailDisabled,
+        Kind::MailEnded,
         Kind::CopyTraced,
         Kind::SanctionImposed,
         Kind::SanctionPublished,
@@ -301,6 +309,10 @@ impl Kind {
             | Kind::WebhookRegistered
             | Kind::WebhookRemoved
             | Kind::WebhookDisabled
+            | Kind::MailSubscribed
+            | Kind::MailConfirmed
+            | Kind::MailDisabled
+            | Kind::MailEnded
             | Kind::DraftBegun
             | Kind::DraftEdited
             | Kind::DraftSubmitted
@@ -439,6 +451,10 @@ impl Kind {
             Kind::WebhookRegistered => "webhook.registered",
             Kind::WebhookRemoved => "webhook.removed",
             Kind::WebhookDisabled => "webhook.disabled",
+            Kind::MailSubscribed => "mail.subscribed",
+            Kind::MailConfirmed => "mail.confirmed",
+            Kind::MailDisabled => "mail.disabled",
+            Kind::MailEnded => "mail.ended",
             Kind::CopyTraced => "copy.traced",
             Kind::SanctionImposed => "sanction.imposed",
             Kind::SanctionPublished => "sanction.published",

@@ -10,6 +10,8 @@ diesel::joinable!(list_changes -> datasets (dataset_id));
 diesel::joinable!(webhooks -> firms (firm_id));
 diesel::joinable!(draft_entries -> drafts (draft_id));
 diesel::joinable!(dead_letters -> webhooks (webhook_id));
+diesel::joinable!(mail_subscriptions -> firms (firm_id));
+diesel::joinable!(dead_mails -> mail_subscriptions (subscription_id));
 diesel::joinable!(people -> publishers (publisher));
 diesel::joinable!(people -> firms (firm_id));
 diesel::joinable!(sessions -> people (person_id));
@@ -45,6 +47,9 @@ diesel::allow_tables_to_appear_in_same_query!(
     draft_entries,
     webhooks,
     dead_letters,
+    mail_subscriptions,
+    mail_confirmations,
+    dead_mails,
     relations,
     versions,
     parts,
