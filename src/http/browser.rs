@@ -36,7 +36,7 @@ const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// Where the portal's forms go; they have the token in a field, which [`GuardedForm`] and [`GuardedUpload`] check; those of
 /// people who have no session yet have none.
-const FORMS: [&str; 6] = ["/login", "/logout", "/register-firm", "/account/", "/firm/", "/console/"];
+const FORMS: [&str; 7] = ["/login", "/logout", "/register-firm", "/account/", "/firm/", "/console/", "/mail/"];
 
 fn is_form(path: &str) -> bool {
     let applies = path.starts_with("/datasets/") && path.ends_with("/apply");

@@ -7,6 +7,7 @@ pub mod factor;
 pub mod firm;
 pub mod home;
 pub mod login;
+pub mod mail;
 pub mod open_list;
 mod record;
 pub mod register;
