@@ -7,11 +7,15 @@ use std::collections::BTreeMap;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{Firm, KeyPair, OPERATOR_PASSWORD, Service, TestApp, signature_body};
+use crate::support::{Firm, KeyPair, OPERATOR_PASSWORD, Service, TestApp, shipped, signature_body};
 
 /// The callers, in the order of the columns below.
 const CALLERS: [&str; 9] =
     ["anonymous", "firm", "firm with grant", "other firm", "person of the firm", "steward", "reviewer", "operator", "auditor"];
+
+/// What is done with a reason and nothing else.
+const REASONED: &str = "revoke_grant revoke_firm revoke_person reset_person_password reset_second_factor redact_ledger_entry lift_sanction \
+     suspend_grant resume_grant suspend_firm resume_firm suspend_client resume_client";
 
 type Line = (&'static str, [u16; 9]);
 
@@ -122,6 +126,11 @@ const EXPECTED: &[Line] = &[
     ("remove_webhook", [401, 403, 403, 403, 404, 403, 403, 403, 403]),
     ("list_dead_letters", [401, 404, 403, 404, 404, 403, 403, 403, 403]),
     ("replay_webhook", [401, 403, 403, 403, 404, 403, 403, 403, 403]),
+    ("create_mail_subscription", [401, 403, 403, 403, 201, 403, 403, 403, 403]),
+    ("list_mail_subscriptions", [401, 403, 403, 403, 200, 403, 403, 403, 403]),
+    ("remove_mail_subscription", [401, 403, 403, 403, 404, 403, 403, 403, 403]),
+    ("list_dead_mails", [401, 403, 403, 403, 404, 403, 403, 403, 403]),
+    ("replay_mail_subscription", [401, 403, 403, 403, 404, 403, 403, 403, 403]),
     ("create_application", [401, 201, 403, 201, 201, 403, 403, 403, 403]),
     ("list_applications", [401, 200, 403, 200, 200, 403, 200, 200, 200]),
     ("find_application", [401, 200, 403, 404, 200, 403, 200, 200, 200]),
@@ -317,6 +326,7 @@ impl World {
             "find_draft" | "change_draft" | "discard_draft" | "put_draft_book" | "submit_draft" | "recall_draft" | "return_draft"
             | "approve_draft" | "list_draft_entries" | "find_draft_entry" | "put_draft_entry" | "remove_draft_entry" => "none".to_owned(),
             "end_my_session" | "remove_webhook" | "list_dead_letters" | "replay_webhook" => "none".to_owned(),
+            "remove_mail_subscription" | "list_dead_mails" | "replay_mail_subscription" => "none".to_owned(),
             "revoke_person" | "reset_person_password" | "reset_second_factor" => app.new_person(&["auditor"], None).await.0,
             "revoke_my_client" | "revoke_client" | "suspend_client" | "end_my_client_tokens" | "end_client_tokens" => {
                 app.register_client(&self.firm.person, &KeyPair::ed25519()).await
@@ -385,7 +395,8 @@ impl World {
             "create_firm" => Some(app.registration()),
             // A name that leads nowhere outside.
             "create_webhook" => Some(json!({ "url": "https://localhost/hook" })),
-            "replay_webhook" => Some(json!({ "since": 0 })),
+            "create_mail_subscription" => Some(json!({ "address": "matrix@example.com" })),
+            "replay_webhook" | "replay_mail_subscription" => Some(json!({ "since": 0 })),
             "create_client" => Some(json!({ "name": "for the matrix" })),
             "create_application" => Some(app.application()),
             "decide_application" => {
@@ -414,19 +425,7 @@ impl World {
             }
             "create_sanction" => Some(json!({ "kind": "warning", "reason": "for the matrix" })),
             "answer_sanction" | "appeal_sanction" => Some(json!({ "text": "for the matrix" })),
-            "revoke_grant"
-            | "revoke_firm"
-            | "revoke_person"
-            | "reset_person_password"
-            | "reset_second_factor"
-            | "redact_ledger_entry"
-            | "lift_sanction"
-            | "suspend_grant"
-            | "resume_grant"
-            | "suspend_firm"
-            | "resume_firm"
-            | "suspend_client"
-            | "resume_client" => Some(json!({ "reason": "for the matrix" })),
+            with_reason if REASONED.split(' ').any(|known| known == with_reason) => Some(json!({ "reason": "for the matrix" })),
             "create_application_report" | "rotate_keys" => Some(json!({})),
             "suspend_dataset" | "withdraw_dataset" => Some(json!({ "ground": "other", "reason": "for the matrix" })),
             "restore_dataset" | "reopen_dataset" => Some(json!({ "reason": "for the matrix" })),
@@ -464,7 +463,8 @@ fn operations(document: &Value) -> BTreeMap<String, (Method, String)> {
 
 #[tokio::test]
 async fn every_operation_answers_every_caller_as_it_should() {
-    let app = TestApp::spawn().await;
+    // No mail server is there: what is sent waits.
+    let app = TestApp::start(Some(&shipped()), &[("smtp_url", "smtp://127.0.0.1:9"), ("smtp_from", "list@example.org")]).await;
     let operations = operations(&app.get("/openapi.json").await.expect(200).json());
     let known: std::collections::BTreeSet<&str> = EXPECTED.iter().map(|(id, _)| *id).collect();
     for id in operations.keys() {
