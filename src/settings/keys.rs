@@ -131,7 +131,7 @@ pub const KEYS: &[Key] = &[
         "master_key",
         "",
         "64 hexadecimal characters",
-        "seals signing keys, second factors and documents of applications, and keys pseudonyms; by default made once in DATA_DIR/secrets",
+        "seals signing keys, second factors, documents of applications and mail addresses, and keys pseudonyms; by default made once in DATA_DIR/secrets",
     ),
     key("session_idle_minutes", "30", "a whole number from 1 to 10080", "after how long without a request a person's session ends"),
     key("session_hours", "12", "a whole number from 1 to 720", "how long a person's session lasts at the most"),

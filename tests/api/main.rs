@@ -32,6 +32,7 @@ mod layout;
 mod ledger;
 mod limits;
 mod list_versions;
+mod mail;
 mod matrix;
 mod migrations;
 mod oauth;
