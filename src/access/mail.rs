@@ -52,7 +52,7 @@ pub struct MailSubscription {
     pub events: Vec<String>,
     /// The datasets whose events are told, by slug; all of them where the list is empty.
     pub datasets: Vec<String>,
-    /// `pending` until the address is confirmed, `active`, or `disabled`: the mail server said that there is no such address, or mail failed for 72 hours.
+    /// `pending` until the address is confirmed, `active`, or `disabled`: the mail server said that there is no such address, or took nothing for 72 hours.
     /// A replay makes it active again.
     pub status: String,
     /// The entry of the ledger at which the address was confirmed: nothing before it is told.

@@ -130,7 +130,8 @@ async fn tell(app: &App, mailer: &Mailer, claimed: &mut Claimed, digest: &Digest
 
 async fn send(mailer: &Mailer, letter: &Letter) -> std::result::Result<(), Failure> {
     mailer.send(letter).await.map_err(|undelivered| match undelivered {
-        Undelivered::Unreachable(why) => Failure::Unreachable(why),
+        Undelivered::Ours(why) => Failure::Ours(why),
+        Undelivered::NotNow(why) => Failure::NotNow(why),
         Undelivered::Refused(why) => Failure::Refused(why),
         Undelivered::NoRecipient(why) => Failure::NoRecipient(why),
     })

@@ -42,8 +42,10 @@ pub struct Letter {
 /// Why a letter was not taken, in words that its sender may read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Undelivered {
-    /// The server was not reached, or it is not possible now.
-    Unreachable(String),
+    /// The operator's server was not reached, or takes no mail from this service: nobody but the operator can do anything about it.
+    Ours(String),
+    /// It is not possible now.
+    NotNow(String),
     /// The server does not take this letter.
     Refused(String),
     /// The server says that there is no such address.
@@ -91,7 +93,7 @@ impl Mailer {
         let whole = Box::pin(self.deliver(to, message.formatted()));
         tokio::time::timeout(TIMEOUT, whole)
             .await
-            .unwrap_or_else(|_elapsed| Err(Undelivered::Unreachable(format!("the mail server took longer than {} s", TIMEOUT.as_secs()))))
+            .unwrap_or_else(|_elapsed| Err(Undelivered::Ours(format!("the mail server took longer than {} s", TIMEOUT.as_secs()))))
     }
 
     fn message(&self, letter: &Letter) -> Result<Message> {
@@ -177,28 +179,28 @@ fn ours(cause: &smtp::Error, step: &str) -> Undelivered {
     let Some(code) = code(cause) else {
         // No answer of the server stands in this: it is about the connection.
         tracing::warn!(step, error = %cause, "the mail server was not reached");
-        return Undelivered::Unreachable("the mail server was not reached".to_owned());
+        return Undelivered::Ours("the mail server was not reached".to_owned());
     };
     tracing::warn!(step, code, "the mail server does not take mail from this service");
-    Undelivered::Unreachable(format!("the mail server answered {code}"))
+    Undelivered::Ours(format!("the mail server answered {code}"))
 }
 
 fn of_letter(cause: &smtp::Error) -> Undelivered {
     match code(cause) {
         Some(code) if cause.is_permanent() => Undelivered::Refused(format!("the mail server answered {code} to the mail")),
-        Some(code) => Undelivered::Unreachable(format!("the mail server answered {code} to the mail")),
-        None => Undelivered::Unreachable("the connection to the mail server broke off".to_owned()),
+        Some(code) => Undelivered::NotNow(format!("the mail server answered {code} to the mail")),
+        None => Undelivered::NotNow("the connection to the mail server broke off".to_owned()),
     }
 }
 
 /// An answer to the recipient's address. That there is no such address is said by few codes; the others are of a policy, or of us (RFC 3463).
 fn of_recipient(cause: &smtp::Error) -> Undelivered {
     let Some(code) = code(cause) else {
-        return Undelivered::Unreachable("the connection to the mail server broke off".to_owned());
+        return Undelivered::NotNow("the connection to the mail server broke off".to_owned());
     };
     let text = format!("the mail server answered {code} to the address");
     if !cause.is_permanent() {
-        return Undelivered::Unreachable(text);
+        return Undelivered::NotNow(text);
     }
     let said = cause.source().map(ToString::to_string).unwrap_or_default();
     match is_of_address(code, &said) {

@@ -270,8 +270,10 @@ pub fn asked(conn: &mut Conn, claimed: &Claimed) -> Result<()> {
 /// Why a letter was not taken.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Failure {
+    /// The service's own mail server is not reached, or has something against the service. No recipient is given up for that.
+    Ours(String),
     /// It may be taken later.
-    Unreachable(String),
+    NotNow(String),
     /// This letter is not taken.
     Refused(String),
     /// There is no such address.
@@ -290,10 +292,11 @@ pub fn fail(conn: &mut Conn, claimed: &Claimed, failure: &Failure) -> Result<()>
     let attempts = row.attempts + 1;
     // Where nobody has tried for long, it has not failed for so long.
     let rested = row.next_at.is_some_and(|next| now - next > Duration::seconds(LONGEST_WAIT_SECONDS));
-    let since = row.failing_since.filter(|_| !rested).unwrap_or(now);
-    let (error, refusals) = match failure {
-        Failure::Unreachable(error) | Failure::NoRecipient(error) => (error, row.refusals),
-        Failure::Refused(error) => (error, row.refusals + 1),
+    let since = Some(row.failing_since.filter(|_| !rested).unwrap_or(now));
+    let (error, refusals, since) = match failure {
+        Failure::Ours(error) => (error, row.refusals, None),
+        Failure::NotNow(error) | Failure::NoRecipient(error) => (error, row.refusals, since),
+        Failure::Refused(error) => (error, row.refusals + 1, since),
     };
     let told = (
         mail_subscriptions::attempts.eq(attempts),
@@ -304,7 +307,7 @@ pub fn fail(conn: &mut Conn, claimed: &Claimed, failure: &Failure) -> Result<()>
         mail_subscriptions::last_error.eq(error),
     );
     diesel::update(mail_subscriptions::table.find(&row.id)).set(told).execute(conn)?;
-    let nobody = matches!(failure, Failure::NoRecipient(_)) || now - since > Duration::hours(GIVE_UP_HOURS);
+    let nobody = matches!(failure, Failure::NoRecipient(_)) || since.is_some_and(|since| now - since > Duration::hours(GIVE_UP_HOURS));
     match (nobody, row.letter_to) {
         (false, _) if refusals < MOST_REFUSALS => Ok(()),
         (false, Some(to)) => lay_aside(conn, &row, to, attempts, error),

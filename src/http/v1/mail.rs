@@ -17,7 +17,7 @@ use crate::outbound::mail::mail_address;
 /// pressed the button there, within three days. From then on each change of the list is told, in Chinese and English, as `GET /changes` has it; what
 /// happens within a minute comes in one letter. Each letter has a link that ends the subscription, also with one click (RFC 8058). A letter that is not
 /// taken is tried again after 1, 2, 4 … seconds, up to an hour, under the same `Message-ID`, and what comes later waits. One that is refused ten times is
-/// laid aside. When the mail server says that there is no such address, or after 72 hours in vain, the subscription is disabled. An address gets one
+/// laid aside. When the mail server says that there is no such address, or takes nothing for 72 hours, the subscription is disabled. An address gets one
 /// confirmation a day from a firm, and three from all.
 #[utoipa::path(tag = "firms", security(("session" = [])), responses((status = CREATED, body = MailSubscription)))]
 #[post("/firms/me/mail-subscriptions")]
