@@ -9,6 +9,7 @@ import logging
 import os
 import re
 import socket
+import sqlite3
 import ssl
 import time
 from urllib.parse import parse_qs, urlsplit
@@ -268,9 +269,12 @@ def test_every_event_comes_in_order_when_the_server_is_back(running, mailbox, op
 
     mailbox.wait_for(lambda: len(told(letters())) >= count)
     print(f"{count} events in {len(letters())} letters, {OUTAGE_SECONDS} s down, all there {time.monotonic() - back:.1f} s after the server was back")
-    feed = requests.get(f"{running.url}/api/v1/changes", params={"since": subscription["confirmed_at_entry"], "limit": 1000}, timeout=30).json()
+    feed, since, more = [], subscription["confirmed_at_entry"], True
+    while more:
+        page = requests.get(f"{running.url}/api/v1/changes", params={"since": since, "limit": 1000}, timeout=30).json()
+        feed, since, more = feed + page["items"], page["next_since"], page["more"]
     words = {"dataset.suspended": "暂停开放", "dataset.restored": "恢复开放"}
-    assert told(letters()) == [(item["slug"], words[item["event"]]) for item in feed["items"]]
+    assert told(letters()) == [(item["slug"], words[item["event"]]) for item in feed]
     assert len(told(letters())) == count and len(letters()) < count, "what happens together comes in one letter"
     left = firm.person.get(PATH).json()["items"][0]
     assert (left["status"], left["attempts"], left["last_error"]) == ("active", 0, None)
@@ -309,3 +313,20 @@ def test_a_letter_whose_answer_was_lost_keeps_its_message_id(running, mailbox, o
     mailbox.wait_for(lambda: len(mailbox.to(address)) >= 3)
     first, second = mailbox.to(address)[1:3]
     assert first["message-id"] == second["message-id"] and text_of(first) == text_of(second)
+
+
+def test_a_letter_that_a_crash_kept_back_comes_after_the_start(running, mailbox, operator, change):
+    firm, address = api.add_firm(operator, 6), "crash@example.com"
+    made = subscribe(mailbox, firm, address)
+    mailbox.stop()
+    change(SLUGS[1])
+    mailbox.wait_for(lambda: firm.person.get(PATH).json()["items"][0]["attempts"] > 0)
+    running.process.kill()
+    running.process.wait()
+    with sqlite3.connect(running.folder / "data" / "qingdan.sqlite") as database:
+        (letter,) = database.execute("SELECT letter_id FROM mail_subscriptions WHERE id = ?", [made["id"]]).fetchone()
+    mailbox.start()
+    running.start()
+    mailbox.wait_for(lambda: len(told(mailbox.to(address)[1:])) >= 2)
+    assert told(mailbox.to(address)[1:]) == [(SLUGS[1], "暂停开放"), (SLUGS[1], "恢复开放")]
+    assert mailbox.to(address)[1]["message-id"] == f"<{letter}@example.org>"
