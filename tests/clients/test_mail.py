@@ -330,3 +330,38 @@ def test_a_letter_that_a_crash_kept_back_comes_after_the_start(running, mailbox,
     mailbox.wait_for(lambda: len(told(mailbox.to(address)[1:])) >= 2)
     assert told(mailbox.to(address)[1:]) == [(SLUGS[1], "暂停开放"), (SLUGS[1], "恢复开放")]
     assert mailbox.to(address)[1]["message-id"] == f"<{letter}@example.org>"
+
+
+@pytest.mark.parametrize("scheme, query, believed", [("smtps", "", True), ("smtps", "", False), ("smtp", "?tls=required", False), ("smtp", "?tls=opportunistic", False)])
+def test_nothing_is_said_to_a_server_that_nobody_vouches_for(tmp_path, mailbox, scheme, query, believed):
+    """TLS from the first byte works too; without the authority neither way does, and what was to be secret does not go in the clear."""
+    took = []
+
+    class Taking:
+        async def handle_DATA(self, server, session, envelope):  # noqa: N802
+            took.append((session.ssl is not None or scheme == "smtps", envelope.content))
+            return "250 taken"
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(mailbox.folder / "server.pem", mailbox.folder / "server.key")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    if scheme == "smtps":
+        server = Controller(Taking(), hostname="127.0.0.1", port=port, ssl_context=context)
+    else:
+        server = Controller(Taking(), hostname="127.0.0.1", port=port, tls_context=context)
+    server.start()
+    settings = {"QINGDAN_SMTP_URL": f"{scheme}://localhost:{port}{query}", "QINGDAN_SMTP_FROM": "list@example.org"}
+    if believed:
+        settings["QINGDAN_OUTBOUND_CA_FILE"] = str(mailbox.folder / "ca.pem")
+    service = Service(binary(), tmp_path, settings)
+    service.start()
+    try:
+        firm = api.add_firm(api.log_in_operator(service.url), 1)
+        firm.person.post(PATH, {"address": "reader@example.com"})
+        mailbox.wait_for(lambda: took or firm.person.get(PATH).json()["items"][0]["attempts"] > 1)
+        assert [secure for secure, _ in took] == ([True] if believed else [])
+    finally:
+        service.stop()
+        server.stop()
