@@ -9,6 +9,7 @@ pub mod calendar;
 pub mod desk;
 pub mod duties;
 pub mod grants;
+pub mod mail;
 pub mod register;
 pub mod reports;
 pub mod sanctions;

@@ -5,6 +5,7 @@ mod beside;
 mod client_keys;
 mod collect;
 mod drafts;
+mod mail;
 mod reading;
 mod receiving;
 mod search;
@@ -43,6 +44,7 @@ use crate::ledger::note::LogKey;
 use crate::ledger::{Follower, Recorder};
 use crate::limits::{Limits, Metering, Usage};
 use crate::outbound::Outbound;
+use crate::outbound::mail::Mailer;
 use crate::read::Exports;
 use crate::release::Tools;
 use crate::settings::{FeedbackSettings, Settings};
@@ -103,6 +105,8 @@ pub struct App {
     key_turns: KeyTurns,
     /// Asks addresses that others name.
     pub outbound: Outbound,
+    /// Sends mail, where the settings name a server for it.
+    mailer: Option<Mailer>,
     /// The key from which all others come.
     pub master: MasterKey,
     /// What the settings say of applications and agreements.
@@ -244,6 +248,7 @@ impl App {
             url_key: UrlKey::of(&parts.master),
             key_turns: KeyTurns::default(),
             outbound: Outbound::new(&settings.outbound)?,
+            mailer: Mailer::new(&settings.mail, &settings.outbound)?,
             master: parts.master.clone(),
             terms: Arc::new(terms(&settings)?),
             hearing: Arc::new(hearing(&settings)?),
@@ -358,6 +363,7 @@ impl Application {
         let reminding = tokio::spawn(work::remind(Arc::clone(&self.app)));
         let drafting = tokio::spawn(drafts::run(Arc::clone(&self.app)));
         let sending = tokio::spawn(webhooks::run(Arc::clone(&self.app)));
+        let mailing = tokio::spawn(mail::run(Arc::clone(&self.app)));
         let ended = self.server.await;
         ticking.abort();
         tidying.abort();
@@ -366,6 +372,7 @@ impl Application {
         reminding.abort();
         drafting.abort();
         sending.abort();
+        mailing.abort();
         let app = self.app;
         // Running jobs notice at their next step and go back into the queue.
         app.stopping.store(true, Ordering::Relaxed);

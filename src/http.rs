@@ -162,6 +162,11 @@ fn clients(config: &mut ServiceConfig<'_>) {
         .service(v1::webhooks::remove_webhook)
         .service(v1::webhooks::list_dead_letters)
         .service(v1::webhooks::replay_webhook)
+        .service(v1::mail::create_mail_subscription)
+        .service(v1::mail::list_mail_subscriptions)
+        .service(v1::mail::remove_mail_subscription)
+        .service(v1::mail::list_dead_mails)
+        .service(v1::mail::replay_mail_subscription)
         .service(v1::clients::list_clients)
         .service(v1::clients::create_client)
         .service(v1::clients::revoke_my_client)
@@ -299,6 +304,15 @@ fn feedback_pages(config: &mut web::ServiceConfig) {
         .service(portal::console::feedback::take_feedback_step);
 }
 
+/// The pages that letters lead to.
+fn mail_pages(config: &mut web::ServiceConfig) {
+    config
+        .service(portal::mail::mail_confirmation_page)
+        .service(portal::mail::confirm_mail)
+        .service(portal::mail::mail_end_page)
+        .service(portal::mail::end_mail);
+}
+
 /// The pages, which are no part of the API document.
 fn pages(config: &mut web::ServiceConfig) {
     config
@@ -307,6 +321,7 @@ fn pages(config: &mut web::ServiceConfig) {
         .service(portal::register::register_page)
         .service(portal::open_list::open_list_page)
         .service(portal::problem_type)
+        .configure(mail_pages)
         .service(portal::registration::registration_page)
         .service(portal::registration::register)
         .service(portal::login::login_page)

@@ -5,6 +5,7 @@
 
 mod addresses;
 mod exchange;
+pub mod mail;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;

@@ -7,6 +7,7 @@ mod attachments;
 mod duties;
 mod feedback;
 mod list;
+mod mail;
 mod outbound;
 mod values;
 
@@ -26,6 +27,7 @@ pub use duties::{DutySettings, SandboxSettings};
 pub use feedback::FeedbackSettings;
 pub use keys::{KEYS, Key};
 pub use list::ListSettings;
+pub use mail::{MailSettings, SmtpServer, SmtpTls};
 pub use outbound::{KeySetSettings, OutboundSettings};
 
 /// Environment variables that begin like ours but belong to the command-line examples.
@@ -158,6 +160,8 @@ pub struct Settings {
     pub attachments: AttachmentSettings,
     /// How the service talks to addresses that others name.
     pub outbound: OutboundSettings,
+    /// Whether mail is sent, and how.
+    pub mail: MailSettings,
     /// The key sets that clients publish.
     pub key_sets: KeySetSettings,
     /// How the public is heard.
@@ -167,7 +171,7 @@ pub struct Settings {
 }
 
 fn is_secret(name: &str) -> bool {
-    matches!(name, "operator_password" | "master_key" | "database_url")
+    matches!(name, "operator_password" | "master_key" | "database_url" | "smtp_url")
 }
 
 impl Settings {
@@ -236,6 +240,7 @@ impl Settings {
             sandbox: SandboxSettings::of(values)?,
             attachments: AttachmentSettings::of(values)?,
             outbound: OutboundSettings::of(values)?,
+            mail: MailSettings::of(values)?,
             list: ListSettings::of(values)?,
             key_sets: KeySetSettings::of(values)?,
             feedback: FeedbackSettings::of(values)?,

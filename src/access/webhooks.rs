@@ -22,19 +22,19 @@ use crate::ledger::{self, Kind};
 const MOST: i64 = 10;
 
 /// How long a process has a webhook to itself before another one may take it.
-const LEASE_SECONDS: i64 = 90;
+pub(super) const LEASE_SECONDS: i64 = 90;
 
 /// Within so long whoever sends notices that it has a webhook no longer: it writes down every 5 s, and one try takes 30 s at the most.
-const NOTICED_SECONDS: i64 = 40;
+pub(super) const NOTICED_SECONDS: i64 = 40;
 
 /// After so many refusals of one event by an address that answers, the event is laid aside.
-const MOST_REFUSALS: i32 = 10;
+pub(super) const MOST_REFUSALS: i32 = 10;
 
 /// The longest wait between two tries.
-const LONGEST_WAIT_SECONDS: i64 = 3600;
+pub(super) const LONGEST_WAIT_SECONDS: i64 = 3600;
 
 /// After so long without any success a webhook is disabled.
-const GIVE_UP_HOURS: i64 = 72;
+pub(super) const GIVE_UP_HOURS: i64 = 72;
 
 /// The events that can be asked for.
 pub const EVENTS: [&str; 10] = [
@@ -89,13 +89,36 @@ pub struct Webhook {
 impl Webhook {
     /// Whether it wants to know of a change.
     pub fn wants(&self, change: &Change) -> bool {
-        let of_dataset = change.event.starts_with("dataset.") || change.event.starts_with("version.");
-        let asked = |event: &str| self.events.iter().any(|asked| asked == event);
-        // What was published while a dataset was suspended is told with its restoration.
-        let by_event = self.events.is_empty() || asked(&change.event) || change.event == "dataset.restored" && asked("version.published");
-        let by_dataset = self.datasets.is_empty() || of_dataset && self.datasets.contains(&change.slug);
-        by_event && by_dataset
+        wants(&self.events, &self.datasets, change)
     }
+}
+
+/// Whether somebody who asked for these events and datasets wants to know of a change.
+pub(super) fn wants(events: &[String], datasets: &[String], change: &Change) -> bool {
+    let of_dataset = change.event.starts_with("dataset.") || change.event.starts_with("version.");
+    let asked = |event: &str| events.iter().any(|asked| asked == event);
+    // What was published while a dataset was suspended is told with its restoration.
+    let by_event = events.is_empty() || asked(&change.event) || change.event == "dataset.restored" && asked("version.published");
+    let by_dataset = datasets.is_empty() || of_dataset && datasets.contains(&change.slug);
+    by_event && by_dataset
+}
+
+/// Checks what somebody asks to be told of.
+pub(super) fn check_wish(conn: &mut Conn, events: &[String], datasets: &[String]) -> Result<()> {
+    for (at, event) in events.iter().enumerate() {
+        if !EVENTS.contains(&event.as_str()) {
+            return Err(Error::invalid(format!("/events/{at}"), format!("`{event}` is no event; there are: {}", EVENTS.join(", "))));
+        }
+    }
+    if datasets.len() > 1000 {
+        return Err(Error::invalid("/datasets", "give at most 1000 datasets, or none for all"));
+    }
+    for (at, slug) in datasets.iter().enumerate() {
+        if let Err(Error::NotFound { .. } | Error::Withdrawn(_)) = crate::catalog::find(conn, slug) {
+            return Err(Error::invalid(format!("/datasets/{at}"), format!("there is no dataset `{slug}`")));
+        }
+    }
+    Ok(())
 }
 
 /// An event that an address would not take.
@@ -192,19 +215,7 @@ pub fn register(conn: &mut Conn, caller: &Caller, new: NewWebhook) -> Result<Web
     lock_ledger(conn)?;
     caller.person()?;
     let firm = firms::require_approved(conn, caller.firm()?)?.id;
-    for (at, event) in new.events.iter().enumerate() {
-        if !EVENTS.contains(&event.as_str()) {
-            return Err(Error::invalid(format!("/events/{at}"), format!("`{event}` is no event; there are: {}", EVENTS.join(", "))));
-        }
-    }
-    if new.datasets.len() > 1000 {
-        return Err(Error::invalid("/datasets", "give at most 1000 datasets, or none for all"));
-    }
-    for (at, slug) in new.datasets.iter().enumerate() {
-        if let Err(Error::NotFound { .. } | Error::Withdrawn(_)) = crate::catalog::find(conn, slug) {
-            return Err(Error::invalid(format!("/datasets/{at}"), format!("there is no dataset `{slug}`")));
-        }
-    }
+    check_wish(conn, &new.events, &new.datasets)?;
     let there: i64 = webhooks::table.filter(webhooks::firm_id.eq(&firm)).count().get_result(conn)?;
     if there >= MOST {
         return Err(Error::Conflict(format!("a firm has at most {MOST} webhooks; remove one first")));
@@ -382,7 +393,7 @@ pub enum Failure {
 }
 
 /// How long is waited after so many tries in vain: twice as long each time, up to an hour.
-fn wait(attempts: i32) -> Duration {
+pub(super) fn wait(attempts: i32) -> Duration {
     let doubled = 1_i64 << (attempts - 1).clamp(0, 12);
     Duration::seconds(doubled.min(LONGEST_WAIT_SECONDS))
 }

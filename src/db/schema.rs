@@ -4,10 +4,12 @@
 mod heard;
 mod joins;
 mod list;
+mod mail;
 mod usage;
 
 pub use heard::{feedback, feedback_datasets, feedback_votes};
 pub use list::{dead_letters, draft_entries, drafts, list_changes, list_entries, webhooks};
+pub use mail::{dead_mails, mail_confirmations, mail_subscriptions};
 pub use usage::{deletion_proofs, grant_usage, marks, usage_days};
 
 diesel::table! {

@@ -36,7 +36,8 @@ const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// Where the portal's forms go; they have the token in a field, which [`GuardedForm`] and [`GuardedUpload`] check; those of
 /// people who have no session yet have none.
-const FORMS: [&str; 9] = ["/login", "/logout", "/register-firm", "/requests", "/reuses", "/receipt", "/account/", "/firm/", "/console/"];
+const FORMS: [&str; 10] =
+    ["/login", "/logout", "/register-firm", "/requests", "/reuses", "/receipt", "/account/", "/firm/", "/console/", "/mail/"];
 
 fn is_form(path: &str) -> bool {
     let of_dataset = path.starts_with("/datasets/") && (path.ends_with("/apply") || path.contains("/feedback/"));

@@ -8,6 +8,7 @@ pub mod feedback;
 pub mod firm;
 pub mod home;
 pub mod login;
+pub mod mail;
 pub mod open_list;
 mod record;
 pub mod register;

@@ -18,6 +18,7 @@ pub mod grants;
 pub mod jobs;
 pub mod ledger;
 pub mod listing;
+pub mod mail;
 pub mod offers;
 pub mod open_list;
 pub mod operation;

@@ -1,5 +1,9 @@
 //! What an entry of the ledger can say that has happened, and what that changes of the things that are kept in memory.
 
+mod topic;
+
+pub(super) use topic::Topic;
+
 /// What happened: the closed list of an entry's kinds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the names say it")]
@@ -96,6 +100,10 @@ pub enum Kind {
     WebhookRegistered,
     WebhookRemoved,
     WebhookDisabled,
+    MailSubscribed,
+    MailConfirmed,
+    MailDisabled,
+    MailEnded,
     CopyTraced,
     SanctionImposed,
     SanctionPublished,
@@ -116,23 +124,6 @@ pub enum Kind {
     FeedbackWithdrawn,
     FeedbackDismissed,
     FeedbackOverdue,
-}
-
-/// What an entry changes of the things that are kept in memory.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Topic {
-    /// The open list: what everybody sees of datasets, publishers and themes.
-    List,
-    /// Whether firms, their clients and their tokens may act, how fast, and what is shown of them.
-    Firms,
-    /// What people said, which is shown of datasets as of firms.
-    Words,
-    /// What grants give.
-    Grants,
-    /// The keys that sign tokens.
-    Keys,
-    /// Nothing that is kept.
-    Other,
 }
 
 impl Kind {
@@ -230,6 +221,10 @@ impl Kind {
         Kind::WebhookRegistered,
         Kind::WebhookRemoved,
         Kind::WebhookDisabled,
+        Kind::MailSubscribed,
+        Kind::MailConfirmed,
+        Kind::MailDisabled,
+        Kind::MailEnded,
         Kind::CopyTraced,
         Kind::SanctionImposed,
         Kind::SanctionPublished,
@@ -255,122 +250,6 @@ impl Kind {
     /// The kind of that name.
     pub(super) fn named(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|kind| kind.as_str() == name)
-    }
-
-    /// What an entry of this kind changes.
-    #[expect(clippy::too_many_lines, reason = "a line for each kind")]
-    pub(super) fn topic(self) -> Topic {
-        match self {
-            Kind::DatasetCreated
-            | Kind::DatasetUpdated
-            | Kind::DatasetSuspended
-            | Kind::DatasetRestored
-            | Kind::DatasetWithdrawn
-            | Kind::DatasetReopened
-            | Kind::PublisherUpdated
-            | Kind::ThemeUpdated
-            | Kind::SubjectClassUpdated
-            | Kind::VersionPublished
-            | Kind::VersionHeld
-            | Kind::VersionRefused
-            | Kind::ReleaseMade
-            | Kind::ReleaseDeleted
-            | Kind::FeedbackFiled
-            | Kind::FeedbackModerated
-            | Kind::FeedbackAnswered
-            | Kind::FeedbackSuspended
-            | Kind::FeedbackWithdrawn
-            | Kind::FeedbackDismissed => Topic::List,
-            Kind::FirmRegistered
-            | Kind::FirmApproved
-            | Kind::FirmRefused
-            | Kind::FirmSuspended
-            | Kind::FirmResumed
-            | Kind::FirmRevoked
-            | Kind::ClientRegistered
-            | Kind::ClientSuspended
-            | Kind::ClientResumed
-            | Kind::ClientRevoked
-            | Kind::ClientTokensEnded
-            | Kind::TokenRevoked
-            | Kind::FirmReinstated
-            | Kind::SanctionImposed
-            | Kind::SanctionPublished
-            | Kind::SanctionAppealed
-            | Kind::SanctionAppealGranted
-            | Kind::SanctionAppealRejected
-            | Kind::SanctionLifted => Topic::Firms,
-            Kind::EntryRedacted => Topic::Words,
-            Kind::KeysRotated => Topic::Keys,
-            Kind::GrantCreated | Kind::GrantSuspended | Kind::GrantResumed | Kind::GrantRevoked | Kind::GrantRenewed | Kind::GrantEnded => {
-                Topic::Grants
-            }
-            Kind::ServiceInitialized
-            | Kind::PersonCreated
-            | Kind::PersonRevoked
-            | Kind::PasswordChanged
-            | Kind::SessionStarted
-            | Kind::SessionRefused
-            | Kind::SessionEnded
-            | Kind::SessionLocked
-            | Kind::SecondFactorBegun
-            | Kind::SecondFactorEnrolled
-            | Kind::SecondFactorRefused
-            | Kind::SecondFactorEnded
-            | Kind::SecondFactorReset
-            | Kind::RecoveryCodesMade
-            | Kind::RecoveryCodeUsed
-            | Kind::ClientKeysChanged
-            | Kind::TokenIssued
-            | Kind::TokenRefused
-            | Kind::UrlSigned
-            | Kind::WebhookRegistered
-            | Kind::WebhookRemoved
-            | Kind::WebhookDisabled
-            | Kind::DraftBegun
-            | Kind::DraftEdited
-            | Kind::DraftSubmitted
-            | Kind::DraftRecalled
-            | Kind::DraftReturned
-            | Kind::DraftApproved
-            | Kind::DraftPublished
-            | Kind::DraftFailed
-            | Kind::DraftDiscarded
-            | Kind::ReleaseTried
-            | Kind::GrantEnding
-            | Kind::DeletionProved
-            | Kind::DeletionProofOverdue
-            | Kind::ApplicationSubmitted
-            | Kind::ApplicationApproved
-            | Kind::ApplicationRefused
-            | Kind::ApplicationBegun
-            | Kind::ApplicationChanged
-            | Kind::ApplicationAccepted
-            | Kind::ApplicationAsked
-            | Kind::ApplicationAnswered
-            | Kind::ApplicationWithdrawn
-            | Kind::ApplicationExpired
-            | Kind::ApplicationOverdue
-            | Kind::ApplicationAppealed
-            | Kind::AttachmentAdded
-            | Kind::AttachmentRemoved
-            | Kind::AttachmentExpired
-            | Kind::AppealDismissed
-            | Kind::AppealGranted
-            | Kind::AgreementDrawn
-            | Kind::AgreementSigned
-            | Kind::AgreementCountersigned
-            | Kind::ReadAllowed
-            | Kind::ReadRefused
-            | Kind::CopyTraced
-            | Kind::SanctionAnswered
-            | Kind::UseReportFiled
-            | Kind::UseReportOverdue
-            | Kind::FeedbackAsked
-            | Kind::FeedbackReplied
-            | Kind::FeedbackAssigned
-            | Kind::FeedbackOverdue => Topic::Other,
-        }
     }
 
     /// The kind as it stands in an entry: `noun.verb`.
@@ -469,6 +348,10 @@ impl Kind {
             Kind::WebhookRegistered => "webhook.registered",
             Kind::WebhookRemoved => "webhook.removed",
             Kind::WebhookDisabled => "webhook.disabled",
+            Kind::MailSubscribed => "mail.subscribed",
+            Kind::MailConfirmed => "mail.confirmed",
+            Kind::MailDisabled => "mail.disabled",
+            Kind::MailEnded => "mail.ended",
             Kind::CopyTraced => "copy.traced",
             Kind::SanctionImposed => "sanction.imposed",
             Kind::SanctionPublished => "sanction.published",

@@ -37,6 +37,8 @@ fn every_mistake_names_its_key_and_what_is_allowed() {
         (load(&[("outbound_allow_private", "perhaps")], &[], None), "allowed is true or false"),
         (load(&[("jwks_least_seconds", "7200")], &[], None), "more than jwks_most_seconds"),
         (load(&[("master_key", "abc")], &[], None), "64 hexadecimal"),
+        (load(&[("smtp_url", "mail.example.org")], &[], None), "allowed is smtp://HOST:PORT"),
+        (load(&[("smtp_url", "smtp://mail.example.org")], &[], None), "setting `smtp_from`: smtp_url is set"),
     ];
     for (result, wanted) in cases {
         let message = result.expect_err(wanted).to_string();
@@ -50,4 +52,9 @@ fn a_secret_is_never_shown() {
     assert!(!message.contains("`short`"), "{message}");
     let settings = load(&[("operator_password", "a long enough one")], &[], None).unwrap();
     assert!(!format!("{settings:?}").contains("long enough"));
+    let message = load(&[("smtp_url", "smtp://name:hidden@mail.example.org")], &[], None).unwrap_err().to_string();
+    assert!(!message.contains("hidden"), "{message}");
+    let mail = [("smtp_url", "smtps://somebody:hidden@mail.example.org"), ("smtp_from", "list@example.org")];
+    let settings = format!("{:?}", load(&mail, &[], None).unwrap());
+    assert!(!settings.contains("hidden") && !settings.contains("somebody"), "{settings}");
 }

@@ -110,6 +110,7 @@ fn crates_stay_in_their_rooms() {
         };
         forbid("actix", matches!(room.as_str(), "http" | "app"));
         forbid("diesel", room != "http");
+        forbid("lettre::", room == "outbound");
         forbid("std::fs", room == "storage");
         forbid("std::env", room == "cli");
         forbid("block_in_place", false);

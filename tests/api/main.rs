@@ -34,6 +34,7 @@ mod layout;
 mod ledger;
 mod limits;
 mod list_versions;
+mod mail;
 mod matrix;
 mod migrations;
 mod oauth;

@@ -14,6 +14,8 @@ diesel::joinable!(feedback_votes -> feedback (feedback_id));
 diesel::joinable!(webhooks -> firms (firm_id));
 diesel::joinable!(draft_entries -> drafts (draft_id));
 diesel::joinable!(dead_letters -> webhooks (webhook_id));
+diesel::joinable!(mail_subscriptions -> firms (firm_id));
+diesel::joinable!(dead_mails -> mail_subscriptions (subscription_id));
 diesel::joinable!(people -> publishers (publisher));
 diesel::joinable!(people -> firms (firm_id));
 diesel::joinable!(sessions -> people (person_id));
@@ -52,6 +54,9 @@ diesel::allow_tables_to_appear_in_same_query!(
     feedback,
     feedback_datasets,
     feedback_votes,
+    mail_subscriptions,
+    mail_confirmations,
+    dead_mails,
     relations,
     versions,
     parts,

@@ -27,7 +27,7 @@ pub struct RegisteredWebhook {
 pub struct Replay {
     /// The entry of the ledger after which it begins, such as `sent_to` of the webhook at a time when all was well, or 0.
     #[schema(minimum = 0)]
-    since: i64,
+    pub(super) since: i64,
 }
 
 /// Register a webhook

@@ -1,0 +1,3 @@
+DROP TABLE dead_mails;
+DROP TABLE mail_confirmations;
+DROP TABLE mail_subscriptions;
