@@ -89,7 +89,7 @@ for (const language of LANGUAGES) {
       await page.goto(address('/requests', language));
       const asked = form(page, '/requests?');
       await asked.locator('input[name=title]').fill(`Bus stops ${word}`);
-      await asked.locator('textarea').fill('A route planner for wheelchairs.');
+      await asked.locator('textarea').fill(`A route planner for wheelchairs (${word}).`);
       await asked.locator('button').click();
       await page.goto(address('/reuses', language));
       const made = form(page, '/reuses?');
