@@ -32,8 +32,11 @@ pub use public::{
     Objections, PublicFeedback, Ratings, RequestSort, Wanted, corrections_of, list_requests, list_reuses, objections, ratings, ratings_of,
     request, reuses_of,
 };
-pub use steps::{Answer, Outcome, answer, ask, assign, dismiss, moderate, suspend};
+pub use steps::{Answer, Outcome, answer, ask, assign, dismiss, moderate, suspend, turn_dataset};
 pub use votes::{Voter, take_vote_back, vote};
+
+/// Working days for the reply to a question.
+const REPLY_DAYS: u32 = 10;
 
 /// What is filed. 类别
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -251,6 +254,11 @@ pub struct Rules {
 }
 
 impl Rules {
+    /// Until when a question that is put now is to be replied to; then it is the publisher's turn again.
+    fn reply_due(&self, from: NaiveDateTime) -> NaiveDateTime {
+        self.calendar.due(from, REPLY_DAYS)
+    }
+
     /// What was done with before is forgotten.
     fn kept_since(&self) -> NaiveDateTime {
         now_naive() - Duration::days(i64::from(self.retention_days))
@@ -315,7 +323,8 @@ impl Row {
 
     /// Whether the publisher has let the time go by.
     fn is_overdue(&self, now: NaiveDateTime) -> bool {
-        self.state != FeedbackState::Asked.as_str() && self.closed_at.is_none() && self.due_at.is_some_and(|due| due <= now)
+        let late = self.state != FeedbackState::Asked.as_str() && self.due_at.is_some_and(|due| due <= now);
+        self.closed_at.is_none() && (late || self.overdue_at.is_some())
     }
 }
 

@@ -387,6 +387,7 @@ pub fn server(app: Arc<App>, listener: TcpListener) -> anyhow::Result<Server> {
     let data = web::Data::from(app);
     let index = web::Data::new(problem::RouteIndex::new(&document()));
     let answers = web::Data::new(kept::Answers::of_list());
+    let pages_of_datasets = web::Data::new(kept::PageAnswers::new());
     let register = web::Data::new(kept::RegisterAnswers::new());
     let factory = move || {
         actix_web::App::new()
@@ -395,6 +396,7 @@ pub fn server(app: Arc<App>, listener: TcpListener) -> anyhow::Result<Server> {
             .app_data(data.clone())
             .app_data(index.clone())
             .app_data(answers.clone())
+            .app_data(pages_of_datasets.clone())
             .app_data(register.clone())
             .configure(routes)
             .map(|app| app.configure(pages).default_service(web::to(problem::no_route)).wrap(from_fn(caller::resolve)))

@@ -185,18 +185,20 @@ impl Limits {
         }
     }
 
-    /// Counts one thing that a caller files: objection, claim, request, rating or reuse. What those file who are not logged in counts together too.
+    /// Counts one thing that a caller files: objection, claim, request, rating or reuse. What those file who are not logged in counts together
+    /// too, rights claims by themselves.
     ///
     /// # Errors
     /// When the caller has filed too often, or all of them have.
-    pub fn feedback(&self, key: &LimitKey) -> Result<()> {
+    pub fn feedback(&self, key: &LimitKey, claim: bool) -> Result<()> {
         let refused = |wait| self.refuse("too much was filed by this caller", wait);
         self.feedback.check_key(&key.name).map_err(|not_until| refused(not_until.wait_time_from(self.clock.now())))?;
         if key.tier != Tier::Anonymous {
             return Ok(());
         }
         let refused = |wait| self.refuse("too much is filed at the moment by callers who are not logged in", wait);
-        let all = self.feedback_of_all.check_key(&String::new());
+        // Whoever fills one up does not keep anybody from claiming a right.
+        let all = self.feedback_of_all.check_key(&if claim { "claims" } else { "rest" }.to_owned());
         all.map(|_| ()).map_err(|not_until| refused(not_until.wait_time_from(self.clock.now())))
     }
 

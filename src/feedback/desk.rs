@@ -6,7 +6,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::filer::{FeedbackEvent, history};
-use super::steps::{ANSWERERS, MODERATORS};
+use super::steps::{ANSWERERS, MODERATORS, is_suspended_by};
 use super::{FeedbackKind, FeedbackState, Row, Shown, find, slugs};
 use crate::clock::now_naive;
 use crate::db::Conn;
@@ -54,7 +54,7 @@ pub struct FeedbackCase {
     pub answer: Option<String>,
     /// Of a request that is done, the dataset in which the data is, by slug.
     pub found_in: Option<String>,
-    /// Who filed it, as the ledger names them: `anonymous`, `client:ID` or `person:ID`.
+    /// Who filed it, as the ledger names them: `anonymous`, `client:ID` or `person:ID`; stewards see `registered` in place of the latter two.
     pub filed_by: String,
     /// When it was filed.
     #[schema(value_type = String, format = DateTime)]
@@ -66,11 +66,21 @@ pub struct FeedbackCase {
     pub due_at: Option<NaiveDateTime>,
     /// Whether that time is over.
     pub overdue: bool,
-    /// Whether the dataset was suspended for it.
+    /// Whether the dataset is suspended for it now.
     pub suspended: bool,
     /// What happened, in order; empty in a list.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub history: Vec<FeedbackEvent>,
+}
+
+impl FeedbackCase {
+    /// Who filed it is not for those about whom it may be.
+    fn for_publisher(mut self, limited: bool) -> Self {
+        if limited && self.filed_by != "anonymous" {
+            self.filed_by = "registered".to_owned();
+        }
+        self
+    }
 }
 
 /// Which to list.
@@ -108,15 +118,17 @@ fn filtered(scope: Option<&str>, filter: DeskFilter, moderates: bool) -> Filtere
     }
     let turn = [FeedbackState::Open.as_str(), FeedbackState::Accepted.as_str()];
     if filter.overdue {
-        query = query.filter(rows::state.eq_any(turn)).filter(rows::due_at.le(now_naive()));
+        let late = rows::state.eq_any(turn).and(rows::due_at.le(now_naive()));
+        query = query.filter(rows::closed_at.is_null()).filter(late.or(rows::overdue_at.is_not_null()));
     }
     if filter.waiting {
         let gone = [FeedbackState::Withdrawn.as_str(), FeedbackState::Dismissed.as_str()];
         let unseen = rows::shown.eq(Shown::Waiting.as_str()).and(rows::state.ne_all(gone));
+        let unanswered = rows::state.eq(FeedbackState::Asked.as_str()).and(rows::due_at.le(now_naive()));
         query = if moderates {
-            query.filter(rows::state.eq_any(turn).or(unseen))
+            query.filter(rows::state.eq_any(turn).or(unanswered).or(unseen))
         } else {
-            query.filter(rows::state.eq_any(turn)).filter(rows::due_at.is_not_null())
+            query.filter(rows::state.eq_any(turn).or(unanswered)).filter(rows::due_at.is_not_null())
         };
     }
     query
@@ -134,7 +146,8 @@ pub fn list_for(conn: &mut Conn, caller: &Caller, filter: DeskFilter, after: Opt
         page = page.filter(rows::id.lt(after.to_owned()));
     }
     let found: Vec<Row> = page.load(conn)?;
-    Ok((found.into_iter().map(|row| view(conn, row)).collect::<Result<_>>()?, total))
+    let limited = scope.is_some();
+    Ok((found.into_iter().map(|row| view(conn, row).map(|case| case.for_publisher(limited))).collect::<Result<_>>()?, total))
 }
 
 /// How many wait for the caller.
@@ -161,7 +174,7 @@ pub fn find_for(conn: &mut Conn, caller: &Caller, id: &str) -> Result<FeedbackCa
         return Err(Error::not_found("feedback", id));
     }
     let history = history(conn, &row)?;
-    Ok(FeedbackCase { history, ..view(conn, row)? })
+    Ok(FeedbackCase { history, ..view(conn, row)?.for_publisher(scope.is_some()) })
 }
 
 /// The slugs of the datasets that something is about.
@@ -183,7 +196,7 @@ fn view(conn: &mut Conn, row: Row) -> Result<FeedbackCase> {
         state: row.state()?,
         shown: Shown::parse(&row.shown)?,
         overdue: row.is_overdue(now_naive()),
-        suspended: row.suspended_seq.is_some(),
+        suspended: is_suspended_by(conn, &row)?,
         id: row.id,
         publisher: row.publisher,
         field: row.field,

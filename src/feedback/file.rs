@@ -203,11 +203,13 @@ fn rating(conn: &mut Conn, row: Row, dataset: &Dataset, voter: &Voter) -> Result
     }
     let now = now_naive();
     let tag = voter.tag(&format!("rating:{}", dataset.id));
-    let before = rows::table
-        .filter(rows::dataset_id.eq(&dataset.id))
-        .filter(rows::voter.eq(&tag))
-        .filter(rows::state.eq(FeedbackState::Done.as_str()));
-    diesel::update(before).set((rows::state.eq(FeedbackState::Withdrawn.as_str()), rows::voter.eq(None::<String>))).execute(conn)?;
+    let before = rows::table.filter(rows::dataset_id.eq(&dataset.id)).filter(rows::voter.eq(&tag));
+    let before: Vec<Row> = before.filter(rows::state.eq(FeedbackState::Done.as_str())).select(Row::as_select()).load(conn)?;
+    for one in before {
+        let gone = (rows::state.eq(FeedbackState::Withdrawn.as_str()), rows::voter.eq(None::<String>));
+        diesel::update(rows::table.find(&one.id)).set(gone).execute(conn)?;
+        ledger::append(conn, Kind::FeedbackWithdrawn, &row.filed_by, &one.subject(), &json!({ "kind": one.kind, "replaced_by": row.id }))?;
+    }
     let shown = if row.words.is_some() { Shown::Waiting } else { Shown::Shown };
     Ok(Row {
         state: FeedbackState::Done.as_str().to_owned(),
@@ -268,9 +270,12 @@ pub(super) fn is_personal(text: &str) -> bool {
 /// What may be shown to everybody must not name anybody. A rights claim has to say what it is about, and is never shown.
 fn check_words(row: &Row) -> Result<()> {
     let mut faults = Vec::new();
-    let texts = [("/title", &row.title), ("/maker", &row.maker), ("/text", &row.words)];
+    if row.shown == Shown::Private.as_str() {
+        return Ok(());
+    }
+    let texts = [("/title", &row.title), ("/maker", &row.maker), ("/link", &row.link), ("/text", &row.words)];
     for (pointer, text) in texts.into_iter().filter_map(|(pointer, text)| text.as_deref().map(|text| (pointer, text))) {
-        if row.shown != Shown::Private.as_str() && is_personal(text) {
+        if is_personal(text) {
             let detail = "it seems to hold personal data (such as a telephone or identity number, or an e-mail address); leave it out, everybody may come to read this";
             faults.push(Fault { pointer: pointer.to_owned(), detail: detail.to_owned() });
         }
@@ -286,7 +291,10 @@ fn check_words(row: &Row) -> Result<()> {
 
 /// The same words about the same thing wait already.
 fn refuse_again(conn: &mut Conn, row: &Row) -> Result<()> {
-    let Some(words) = row.words.as_ref().filter(|_| row.kind != FeedbackKind::Rating.as_str()) else { return Ok(()) };
+    let Some(words) = row.words.as_ref().filter(|_| row.kind != FeedbackKind::Rating.as_str() && row.shown != Shown::Private.as_str())
+    else {
+        return Ok(());
+    };
     let same =
         rows::table.filter(rows::kind.eq(&row.kind)).filter(rows::words.eq(words)).filter(rows::state.eq_any(FeedbackState::UNDER_WAY));
     let same: i64 = match &row.dataset_id {

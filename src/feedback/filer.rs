@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde_json::json;
 use utoipa::ToSchema;
 
+use super::steps::is_suspended_by;
 use super::{FeedbackKind, FeedbackState, Row, Rules, Shown, votes};
 use crate::catalog::{self, State};
 use crate::clock::now_naive;
@@ -137,13 +138,13 @@ pub fn reply(conn: &mut Conn, rules: &Rules, actor: &str, receipt: &str, text: &
         return Err(Error::Conflict("no question waits for a reply".to_owned()));
     }
     let due = rules.due(row.kind()?, now_naive());
-    let open = (rows::state.eq(FeedbackState::Open.as_str()), rows::due_at.eq(due), rows::overdue_at.eq(None::<NaiveDateTime>));
+    let open = (rows::state.eq(FeedbackState::Open.as_str()), rows::due_at.eq(due));
     diesel::update(rows::table.find(&row.id)).set(open).execute(conn)?;
     ledger::append_with_reason(conn, Kind::FeedbackReplied, actor, &row.subject(), json!({ "kind": row.kind }), text)?;
     follow(conn, receipt)
 }
 
-/// Takes back what was filed. What was suspended for a claim stays so, until the publisher has looked.
+/// Takes back what was filed, but a claim for which a dataset is suspended: that is decided.
 ///
 /// # Errors
 /// When nothing has this receipt, or it is decided.
@@ -154,6 +155,9 @@ pub fn take_back(conn: &mut Conn, actor: &str, receipt: &str) -> Result<Followed
     let stands = state == FeedbackState::Done && !kind.is_answered();
     if !state.is_under_way() && !stands {
         return Err(Error::Conflict(format!("it is {} already", state.as_str())));
+    }
+    if is_suspended_by(conn, &row)? {
+        return Err(Error::Conflict("the dataset is suspended for this claim, which is decided now; say so when you are asked".to_owned()));
     }
     let gone = (
         rows::state.eq(FeedbackState::Withdrawn.as_str()),

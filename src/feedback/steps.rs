@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
+use super::clock::note;
 use super::{FeedbackKind, FeedbackState, Row, Rules, Shown, find, votes};
 use crate::catalog::{self, Dataset, Ground, OpenType, State, Turn};
 use crate::clock::now_naive;
@@ -106,14 +107,21 @@ fn dataset_of(conn: &mut Conn, row: &Row) -> Result<Dataset> {
 ///
 /// # Errors
 /// When the caller may not, or it is decided.
-pub fn ask(conn: &mut Conn, caller: &Caller, id: &str, question: &str) -> Result<()> {
+pub fn ask(conn: &mut Conn, caller: &Caller, rules: &Rules, id: &str, question: &str) -> Result<()> {
     let row = own(conn, caller, id, &ANSWERERS)?;
     require_answered_kind(&row)?;
     require_under_way(&row)?;
-    if row.state == FeedbackState::Asked.as_str() {
-        return Err(Error::Conflict("a question waits for its reply already".to_owned()));
+    match row.state()? {
+        FeedbackState::Asked => return Err(Error::Conflict("a question waits for its reply already".to_owned())),
+        FeedbackState::Accepted => return Err(Error::Conflict("it was found right already; what is left is to answer `done`".to_owned())),
+        FeedbackState::Open | FeedbackState::Done | FeedbackState::Rejected | FeedbackState::Withdrawn | FeedbackState::Dismissed => {}
     }
-    let asked = (rows::state.eq(FeedbackState::Asked.as_str()), rows::question.eq(question), rows::due_at.eq(None::<NaiveDateTime>));
+    // It was late already: a question does not undo that.
+    if row.is_overdue(now_naive()) && row.overdue_at.is_none() {
+        note(conn, &row)?;
+    }
+    let until = rules.reply_due(now_naive());
+    let asked = (rows::state.eq(FeedbackState::Asked.as_str()), rows::question.eq(question), rows::due_at.eq(until));
     diesel::update(rows::table.find(id)).set(asked).execute(conn)?;
     ledger::append_with_reason(conn, Kind::FeedbackAsked, &caller.actor(), &row.subject(), detail(&row), question)?;
     Ok(())
@@ -127,6 +135,9 @@ pub fn answer(conn: &mut Conn, caller: &Caller, rules: &Rules, id: &str, outcome
     let row = own(conn, caller, id, &ANSWERERS)?;
     let kind = require_answered_kind(&row)?;
     require_under_way(&row)?;
+    if outcome == Outcome::Accepted && row.state == FeedbackState::Accepted.as_str() {
+        return Err(Error::Conflict("it was found right already; what is left is to answer `done`".to_owned()));
+    }
     let mut detail = detail(&row);
     detail["outcome"] = outcome.as_str().into();
     if kind == FeedbackKind::RightsClaim {
@@ -185,23 +196,65 @@ fn decide_claim(conn: &mut Conn, caller: &Caller, row: &Row, outcome: Outcome, s
             ));
         }
         Outcome::Done if dataset.state != State::Withdrawn => Some(Turn::Withdraw(Ground::RightsClaim)),
-        Outcome::Rejected if is_suspended_by(conn, row, &dataset)? => Some(Turn::Restore),
+        Outcome::Rejected if is_suspended_for_claim(conn, &dataset)? && !other_claim(conn, row)? => Some(Turn::Restore),
         Outcome::Done | Outcome::Rejected => None,
     };
     match (turn, &said.public_reason) {
         (Some(turn), Some(reason)) => release::turn_dataset(conn, caller, &dataset.slug, turn, reason).map(|_dataset| ()),
         (Some(_), None) => Err(Error::invalid("/public_reason", "say what the list says of why: everybody reads it, so name nobody")),
-        (None, Some(_)) => {
-            Err(Error::invalid("/public_reason", "the decision changes nothing of the dataset, so that the list says nothing"))
-        }
+        (None, Some(_)) => Err(Error::invalid(
+            "/public_reason",
+            "leave it out: the decision changes nothing of the dataset, which was not suspended for a claim, or stays so for another one",
+        )),
         (None, None) => Ok(()),
     }
 }
 
+/// Whether another claim on the dataset of this one waits for a decision.
+fn other_claim(conn: &mut Conn, row: &Row) -> Result<bool> {
+    let others = rows::table.filter(rows::dataset_id.eq(&row.dataset_id)).filter(rows::id.ne(&row.id));
+    let claims = others.filter(rows::kind.eq(FeedbackKind::RightsClaim.as_str()));
+    Ok(claims.filter(rows::state.eq_any(FeedbackState::UNDER_WAY)).count().get_result::<i64>(conn)? > 0)
+}
+
+/// Whether the dataset is suspended because of a claim, and by nothing since.
+fn is_suspended_for_claim(conn: &mut Conn, dataset: &Dataset) -> Result<bool> {
+    let standing = catalog::standing(conn, dataset)?.filter(|_| dataset.state == State::Suspended);
+    let Some(change) = standing else { return Ok(false) };
+    let claims = rows::table.filter(rows::dataset_id.eq(&dataset.id)).filter(rows::suspended_seq.eq(change.entry_seq));
+    Ok(claims.count().get_result::<i64>(conn)? > 0)
+}
+
 /// Whether the dataset is suspended because of this claim, and by nothing since.
-fn is_suspended_by(conn: &mut Conn, row: &Row, dataset: &Dataset) -> Result<bool> {
-    let standing = catalog::standing(conn, dataset)?;
+pub(super) fn is_suspended_by(conn: &mut Conn, row: &Row) -> Result<bool> {
+    if row.suspended_seq.is_none() {
+        return Ok(false);
+    }
+    let dataset = dataset_of(conn, row)?;
+    let standing = catalog::standing(conn, &dataset)?;
     Ok(dataset.state == State::Suspended && standing.is_some_and(|change| row.suspended_seq == Some(change.entry_seq)))
+}
+
+/// Suspends a dataset, gives it out again, withdraws or reopens it, as the list's own steps do. While a rights claim on it waits for a decision, it is
+/// given out again by that decision alone.
+///
+/// # Errors
+/// When the caller may not, the dataset is not in the state that the step starts from, or a claim waits.
+pub fn turn_dataset(conn: &mut Conn, caller: &Caller, slug: &str, step: Turn, reason: &str) -> Result<Dataset> {
+    lock_ledger(conn)?;
+    release::require_may(conn, caller, slug, step)?;
+    if step == Turn::Restore {
+        let dataset = catalog::find_any(conn, slug)?;
+        let claims = rows::table.filter(rows::dataset_id.eq(&dataset.id)).filter(rows::kind.eq(FeedbackKind::RightsClaim.as_str()));
+        let waiting: Option<String> =
+            claims.filter(rows::state.eq_any(FeedbackState::UNDER_WAY)).order(rows::id).select(rows::id).first(conn).optional()?;
+        if let Some(id) = waiting {
+            return Err(Error::Conflict(format!(
+                "a rights claim on `{slug}` waits for its decision: POST /api/v1/admin/feedback/{id}/answer"
+            )));
+        }
+    }
+    release::turn_dataset(conn, caller, slug, step, reason)
 }
 
 /// Suspends the dataset that a rights claim is about, until the claim is decided.
@@ -273,7 +326,7 @@ pub fn dismiss(conn: &mut Conn, caller: &Caller, id: &str, reason: &str) -> Resu
     if !stands {
         require_under_way(&row)?;
     }
-    if row.suspended_seq.is_some() {
+    if is_suspended_by(conn, &row)? {
         return Err(Error::Conflict("a dataset was suspended for this claim: decide it by an answer".to_owned()));
     }
     let now = now_naive();

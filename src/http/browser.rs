@@ -122,6 +122,19 @@ pub fn check_site(app: &App, headers: &HeaderMap) -> Result<()> {
     ))
 }
 
+/// Checks that no page of another site made a request that needs no session, as a form of it can. Programs say nothing of where they come from.
+///
+/// # Errors
+/// When the browser names another site.
+pub fn check_no_other_site(app: &App, headers: &HeaderMap) -> Result<()> {
+    let other = match (headers.get(FETCH_SITE), headers.get(ORIGIN)) {
+        (Some(site), _) => site != "same-origin" && site != "none",
+        (None, Some(origin)) => origin.to_str().map_or(true, |origin| origin != app.issuer),
+        (None, None) => false,
+    };
+    if other { Err(Error::Forbidden("a page of another site has sent this; do it on a page of this service".to_owned())) } else { Ok(()) }
+}
+
 /// Checks a request that came with the cookie, for all but the token of a form, which is in the body.
 ///
 /// # Errors

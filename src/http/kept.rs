@@ -69,6 +69,9 @@ pub struct Answers {
     mark: fn(Marks) -> i64,
 }
 
+/// Pages of datasets, with what the public says of them.
+pub struct PageAnswers(pub Answers);
+
 /// Answers that are made of the register.
 pub struct RegisterAnswers(pub Answers);
 
@@ -78,6 +81,13 @@ struct Kept {
     mark: i64,
     size: usize,
     bodies: HashMap<String, (Body, Option<NaiveDateTime>)>,
+}
+
+impl PageAnswers {
+    /// None yet.
+    pub fn new() -> Self {
+        PageAnswers(Answers { kept: Mutex::default(), turn: Arc::default(), mark: Marks::page })
+    }
 }
 
 impl RegisterAnswers {

@@ -21,6 +21,8 @@ pub struct Marks {
     pub list: i64,
     /// Of firms, their clients and their tokens.
     pub firms: i64,
+    /// Of what the public says.
+    pub heard: i64,
     /// Of grants.
     pub grants: i64,
     /// Of the keys that sign tokens.
@@ -31,12 +33,13 @@ pub struct Marks {
 
 impl Marks {
     fn everything(seq: i64) -> Self {
-        Marks { list: seq, firms: seq, grants: seq, keys: seq, seen: seq }
+        Marks { list: seq, firms: seq, heard: seq, grants: seq, keys: seq, seen: seq }
     }
 
     pub(super) fn raise(&mut self, other: Marks) {
         self.list = self.list.max(other.list);
         self.firms = self.firms.max(other.firms);
+        self.heard = self.heard.max(other.heard);
         self.grants = self.grants.max(other.grants);
         self.keys = self.keys.max(other.keys);
         self.seen = self.seen.max(other.seen);
@@ -47,7 +50,12 @@ impl Marks {
         self.list.max(self.firms).max(self.grants)
     }
 
-    /// Whether nothing has changed between these and the others.
+    /// Of the page of a dataset.
+    pub fn page(self) -> i64 {
+        self.list.max(self.heard)
+    }
+
+    /// Whether nothing has changed between these and the others that a read depends on.
     pub fn same(self, other: Marks) -> bool {
         (self.list, self.firms, self.grants, self.keys) == (other.list, other.firms, other.grants, other.keys)
     }
@@ -137,6 +145,7 @@ pub(super) fn news(conn: &mut Conn, after: i64) -> Result<Marks> {
         marks.raise(match Kind::named(&kind).map(Kind::topic) {
             Some(Topic::List) => Marks { list: seq, ..Marks::default() },
             Some(Topic::Firms) => Marks { firms: seq, ..Marks::default() },
+            Some(Topic::Heard) => Marks { heard: seq, ..Marks::default() },
             Some(Topic::Words) => Marks { list: seq, firms: seq, ..Marks::default() },
             Some(Topic::Grants) => Marks { grants: seq, ..Marks::default() },
             Some(Topic::Keys) => Marks { keys: seq, ..Marks::default() },

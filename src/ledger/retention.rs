@@ -29,7 +29,7 @@ pub fn forget_old(conn: &mut Conn, before: DateTime<Utc>, after: i64) -> Result<
     lock_ledger(conn)?;
     for (seq, kind, subject) in old {
         // Another replica may have been faster.
-        if is_over(conn, seq, &subject)? && take_out(conn, seq, &kind, &subject)? {
+        if is_over(conn, seq, &kind, &subject)? && take_out(conn, seq, &kind, &subject)? {
             append(conn, Kind::EntryRedacted, "service", &format!("entry:{seq}"), &json!({ "said_before": before }))?;
             count += 1;
         }
@@ -38,7 +38,7 @@ pub fn forget_old(conn: &mut Conn, before: DateTime<Utc>, after: i64) -> Result<
 }
 
 /// Whether what an entry is about has come to its end.
-fn is_over(conn: &mut Conn, seq: i64, subject: &str) -> Result<bool> {
+fn is_over(conn: &mut Conn, seq: i64, said_in: &str, subject: &str) -> Result<bool> {
     let (kind, id) = subject.split_once(':').unwrap_or((subject, ""));
     let alive: i64 = match kind {
         "grant" => grants::table.find(id).filter(grants::ended_at.is_null()).count().get_result(conn)?,
@@ -60,7 +60,10 @@ fn is_over(conn: &mut Conn, seq: i64, subject: &str) -> Result<bool> {
         // What everybody still reads, and what is not done with.
         "feedback" => {
             let read = feedback::shown.eq("shown").and(feedback::state.ne_all(["withdrawn", "dismissed"]));
-            feedback::table.find(id).filter(feedback::closed_at.is_null().or(read)).count().get_result(conn)?
+            let shows = [Kind::FeedbackFiled, Kind::FeedbackAnswered].iter().any(|kind| kind.as_str() == said_in);
+            let open: i64 = feedback::table.find(id).filter(feedback::closed_at.is_null()).count().get_result(conn)?;
+            let read: i64 = feedback::table.find(id).filter(read).count().get_result(conn)?;
+            if shows { open + read } else { open }
         }
         "sanction" => sanctions::table.find(id).filter(sanctions::status.eq("in_force")).count().get_result(conn)?,
         _ => 0,

@@ -111,7 +111,7 @@ fn then(w: Words, form: &str) -> &'static str {
             "您的主张不对外公开。必要时将先暂停开放该数据集，再作出决定。",
             "Nobody but those who deal with it sees your claim. Where it is needed the dataset is suspended first, and then it is decided.",
         ),
-        _ => w.t("评分已计入。您的文字经审核后公开。", "The stars count now. Your words show once they were looked at."),
+        _ => w.t("评分已计入；所附文字经审核后公开。", "The stars count now. Words with them show once they were looked at."),
     }
 }
 

@@ -132,6 +132,12 @@ fn general(w: Words, faults: &[Fault]) -> String {
 
 fn conflict(w: Words, text: &str) -> String {
     match w.short() {
+        "zh" if text.starts_with("the same was filed already") => "相同内容已经提交，正在办理。".to_owned(),
+        "zh" if text.contains("wait for an answer already") => "该数据集待办理的异议较多，请稍后再提。".to_owned(),
+        "zh" if text.starts_with("a rights claim on") => "该数据集有权益主张待决定，请先作出决定。".to_owned(),
+        "zh" if text.starts_with("the dataset is suspended for this claim") => {
+            "该数据集已为此主张暂停开放，须作出决定，不能撤回。".to_owned()
+        }
         "zh" => format!("与当前状态不符，未能办理。（{text}）"),
         _ => format!("This is not possible as things stand now. {}", sentence(text)),
     }
@@ -190,6 +196,7 @@ fn chinese(form: &str, pointer: &str) -> Option<&'static str> {
             "请填写清单中数据集的标识；已开放的数据集无须提出需求。"
         }
         "kind" => "请选择类型。",
+        "text" if ["claim", "reply"].contains(&form) => "请按要求的字数填写（至多 4000 个字符），不得含有不可见字符。",
         "answer" | "question" | "text" => "请用 3 至 4000 个字符填写。",
         "code" => "验证码不正确或已用过，请等待下一个。",
         "sha256" => "协议文本与您看到的不一致，请重新阅读后再确认。",

@@ -10,9 +10,9 @@ use crate::app::App;
 use crate::catalog::{self, Dataset, Ground, ListChange, State, Turn};
 use crate::db::Conn;
 use crate::error::Result;
+use crate::feedback;
 use crate::http::page::Page;
 use crate::identity::Caller;
-use crate::release;
 
 /// Why a dataset is not to be given out. Everybody reads it.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -38,7 +38,7 @@ pub struct DatasetStanding {
 
 async fn turn(app: &App, caller: Caller, slug: String, step: Turn, reason: String) -> Result<web::Json<DatasetStanding>> {
     let turned = app.db.write(move |conn| {
-        let dataset = release::turn_dataset(conn, &caller, &slug, step, &reason)?;
+        let dataset = feedback::turn_dataset(conn, &caller, &slug, step, &reason)?;
         standing(conn, dataset)
     });
     Ok(web::Json(turned.await?))
@@ -87,7 +87,7 @@ pub async fn suspend_dataset(
 
 /// Give a suspended dataset out again
 ///
-/// By a reviewer or an operator who did not suspend it.
+/// By a reviewer or an operator who did not suspend it. While a rights claim on it waits, its decision gives it out again, and nothing else does.
 #[utoipa::path(tag = "publishing", params(DatasetPath), security(("session" = [])), responses((status = OK, body = DatasetStanding)))]
 #[post("/admin/datasets/{slug}/restoration")]
 pub async fn restore_dataset(

@@ -103,7 +103,7 @@ pub fn voter(app: &App, caller: &Caller) -> Voter {
 /// # Errors
 /// What is wrong with it.
 pub async fn take(app: &App, caller: &Caller, new: New) -> Result<Filed> {
-    app.limits.feedback(&limit_key(caller))?;
+    app.limits.feedback(&limit_key(caller), matches!(new, New::Claim { .. }))?;
     let (rules, voter, actor) = (app.hearing.clone(), voter(app, caller), caller.actor());
     app.db.write(move |conn| feedback::file(conn, &rules, &actor, &voter, new)).await
 }

@@ -9,6 +9,8 @@ pub(in crate::ledger) enum Topic {
     List,
     /// Whether firms, their clients and their tokens may act, how fast, and what is shown of them.
     Firms,
+    /// What the public says, which the pages of datasets show.
+    Heard,
     /// What people said, which is shown of datasets as of firms.
     Words,
     /// What grants give.
@@ -37,13 +39,7 @@ impl Kind {
             | Kind::VersionHeld
             | Kind::VersionRefused
             | Kind::ReleaseMade
-            | Kind::ReleaseDeleted
-            | Kind::FeedbackFiled
-            | Kind::FeedbackModerated
-            | Kind::FeedbackAnswered
-            | Kind::FeedbackSuspended
-            | Kind::FeedbackWithdrawn
-            | Kind::FeedbackDismissed => Topic::List,
+            | Kind::ReleaseDeleted => Topic::List,
             Kind::FirmRegistered
             | Kind::FirmApproved
             | Kind::FirmRefused
@@ -132,11 +128,17 @@ impl Kind {
             | Kind::CopyTraced
             | Kind::SanctionAnswered
             | Kind::UseReportFiled
-            | Kind::UseReportOverdue
+            | Kind::UseReportOverdue => Topic::Other,
+            Kind::FeedbackFiled
+            | Kind::FeedbackModerated
+            | Kind::FeedbackAnswered
+            | Kind::FeedbackSuspended
+            | Kind::FeedbackWithdrawn
+            | Kind::FeedbackDismissed
             | Kind::FeedbackAsked
             | Kind::FeedbackReplied
             | Kind::FeedbackAssigned
-            | Kind::FeedbackOverdue => Topic::Other,
+            | Kind::FeedbackOverdue => Topic::Heard,
         }
     }
 }

@@ -12,6 +12,7 @@ use super::super::{Words, private_page};
 use super::{ANY, Rooms, staff_of};
 use crate::catalog::{self, Dataset, Ground, Kept, ListChange, State, Turn};
 use crate::error::{Error, Result};
+use crate::feedback;
 use crate::http::browser::{self, Filled};
 use crate::http::v1::check_text;
 use crate::identity::{Caller, Role};
@@ -202,7 +203,7 @@ pub async fn take_step(sent: Sent, path: web::Path<(String, String)>) -> Result<
         }
         Ok((turn, reason)) => {
             let (caller, name) = (sent.visit.caller.clone(), slug.clone());
-            sent.visit.app.db.write(move |conn| release::turn_dataset(conn, &caller, &name, turn, &reason)).await
+            sent.visit.app.db.write(move |conn| feedback::turn_dataset(conn, &caller, &name, turn, &reason)).await
         }
         Err(error) => Err(error),
     };

@@ -97,7 +97,7 @@ impl CasePage {
     }
 
     fn may_ask(&self) -> bool {
-        self.answers && self.c.kind.is_answered() && self.c.state.is_under_way() && self.c.state != FeedbackState::Asked
+        self.answers && self.c.kind.is_answered() && self.c.state.is_under_way() && self.c.state == FeedbackState::Open
     }
 
     fn may_answer(&self) -> bool {
@@ -131,7 +131,8 @@ impl CasePage {
     }
 
     fn outcomes(&self) -> Vec<Outcome> {
-        Outcome::ALL.into_iter().filter(|outcome| *outcome != Outcome::Accepted || !self.is_claim()).collect()
+        let again = self.is_claim() || self.c.state == FeedbackState::Accepted;
+        Outcome::ALL.into_iter().filter(|outcome| *outcome != Outcome::Accepted || !again).collect()
     }
 
     fn is_chosen(&self, name: &str, value: &str) -> bool {
@@ -211,7 +212,7 @@ pub async fn take_feedback_step(sent: Sent, path: web::Path<(String, String)>) -
         Ok(step) => {
             let (caller, rules, case) = (sent.visit.caller.clone(), sent.visit.app.hearing.clone(), id.clone());
             let write = move |conn: &mut crate::db::Conn| match step {
-                Step::Ask(question) => feedback::ask(conn, &caller, &case, &question),
+                Step::Ask(question) => feedback::ask(conn, &caller, &rules, &case, &question),
                 Step::Answer(outcome, said) => feedback::answer(conn, &caller, &rules, &case, outcome, &said),
                 Step::Suspend(reason) => feedback::suspend(conn, &caller, &case, &reason),
                 Step::Moderate(show, reason) => feedback::moderate(conn, &caller, &case, show, reason.as_deref()),

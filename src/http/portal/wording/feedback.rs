@@ -18,7 +18,7 @@ impl Words {
     /// Where something stands that was filed.
     pub(in crate::http::portal) fn heard(&self, state: &FeedbackState) -> &'static str {
         match state {
-            FeedbackState::Open => self.t("办理中", "Waits for the publisher"),
+            FeedbackState::Open => self.t("办理中", "Open"),
             FeedbackState::Asked => self.t("待补充说明", "Waits for who filed it"),
             FeedbackState::Accepted => self.t("已采纳，落实中", "Right; still to be done"),
             FeedbackState::Done => self.t("已办结", "Done"),

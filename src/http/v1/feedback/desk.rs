@@ -144,7 +144,7 @@ pub async fn find_feedback(caller: Caller, app: web::Data<App>, path: web::Path<
 
 /// Ask who filed it
 ///
-/// By a steward of the publisher, a reviewer or an operator. The term stands still until the reply, and begins anew with it.
+/// By a steward of the publisher, a reviewer or an operator. The term stands still until the reply, and begins anew with it. After ten working days without one it is the publisher's turn again.
 #[utoipa::path(tag = "curation", params(IdPath), security(("session" = [])), responses((status = OK, body = FeedbackCase)))]
 #[post("/admin/feedback/{id}/question")]
 pub async fn ask_about_feedback(
@@ -154,7 +154,8 @@ pub async fn ask_about_feedback(
     body: web::Json<Question>,
 ) -> Result<web::Json<FeedbackCase>> {
     let question = check_text("/question", &body.question, 3, 2000)?;
-    step(&app, caller, path, move |conn, caller, id| feedback::ask(conn, caller, id, &question)).await
+    let rules = app.hearing.clone();
+    step(&app, caller, path, move |conn, caller, id| feedback::ask(conn, caller, &rules, id, &question)).await
 }
 
 /// Answer feedback

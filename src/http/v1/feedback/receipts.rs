@@ -61,14 +61,14 @@ pub async fn reply_to_question(caller: Caller, app: web::Data<App>, body: web::J
 /// What is wrong with it.
 pub async fn take_reply(app: &App, caller: &Caller, receipt: String, text: &str) -> Result<Followed> {
     let text = check_text("/text", text, 2, 4000)?;
-    app.limits.feedback(&limit_key(caller))?;
+    app.limits.feedback(&limit_key(caller), true)?;
     let (rules, actor) = (app.hearing.clone(), caller.actor());
     app.db.write(move |conn| feedback::reply(conn, &rules, &actor, &receipt, &text)).await
 }
 
 /// Take back what you filed
 ///
-/// A mark on a dataset goes with its objection. What was suspended for a claim stays so until the publisher has looked.
+/// A mark on a dataset goes with its objection. Not a claim for which the dataset is suspended: that is decided.
 #[utoipa::path(tag = "feedback", responses((status = OK, body = Followed)))]
 #[post("/receipts/withdrawal")]
 pub async fn withdraw_feedback(caller: Caller, app: web::Data<App>, body: web::Json<Receipt>) -> Result<HttpResponse> {

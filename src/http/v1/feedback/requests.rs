@@ -1,6 +1,6 @@
 //! Requests for data that is not open, and votes for them.
 
-use actix_web::{HttpResponse, delete, get, post, web};
+use actix_web::{HttpRequest, HttpResponse, delete, get, post, web};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -8,6 +8,7 @@ use super::{MOST_TEXT, created, take, voter};
 use crate::app::App;
 use crate::error::{Error, Result};
 use crate::feedback::{self, FeedbackState, Filed, New, PublicFeedback, RequestSort, Wanted};
+use crate::http::browser::check_no_other_site;
 use crate::http::caller::limit_key;
 use crate::http::page::{Page, PageQuery};
 use crate::http::v1::{IdPath, check_text};
@@ -117,11 +118,12 @@ pub async fn find_request(_caller: Caller, app: web::Data<App>, path: web::Path<
 
 /// Vote for a request
 ///
-/// Once for each caller (firm, person, or address; IPv6 by /64), until it is answered. Of who votes a keyed hash is kept until then, another one for
+/// Once for each caller (firm, person, or address; IPv6 by /64), until it is settled. Of who votes a keyed hash is kept until then, another one for
 /// each request.
 #[utoipa::path(tag = "feedback", params(IdPath), responses((status = OK, body = Votes)))]
 #[post("/requests/{id}/vote")]
-pub async fn create_vote(caller: Caller, app: web::Data<App>, path: web::Path<IdPath>) -> Result<web::Json<Votes>> {
+pub async fn create_vote(caller: Caller, app: web::Data<App>, path: web::Path<IdPath>, request: HttpRequest) -> Result<web::Json<Votes>> {
+    check_no_other_site(&app, request.headers())?;
     app.limits.vote(&limit_key(&caller))?;
     let (id, voter) = (path.into_inner().id, voter(&app, &caller));
     Ok(web::Json(Votes { votes: app.db.write(move |conn| feedback::vote(conn, &voter, &id)).await? }))
