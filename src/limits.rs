@@ -111,6 +111,9 @@ fn at_least_one(number: u32) -> NonZeroU32 {
     NonZeroU32::new(number).unwrap_or(NonZeroU32::MIN)
 }
 
+/// How often a firm has mail sent once more, an hour.
+const REPLAYS: u32 = 6;
+
 /// All limits of this process.
 pub struct Limits {
     anonymous: Arc<TierState>,
@@ -121,6 +124,7 @@ pub struct Limits {
     feedback: Limiter,
     feedback_of_all: Limiter,
     votes: Limiter,
+    replays: Limiter,
     clock: DefaultClock,
 }
 
@@ -136,6 +140,7 @@ impl Limits {
             logins: RateLimiter::keyed(logins).with_middleware::<StateInformationMiddleware>(),
             feedback: hourly(settings.feedback.per_hour),
             feedback_of_all: hourly(settings.feedback.per_hour_total),
+            replays: hourly(REPLAYS),
             votes: hourly(settings.feedback.votes_per_hour),
             clock: DefaultClock::default(),
         }
@@ -202,6 +207,15 @@ impl Limits {
         all.map(|_| ()).map_err(|not_until| refused(not_until.wait_time_from(self.clock.now())))
     }
 
+    /// Counts that a firm has mail sent once more: each time it may be many letters.
+    ///
+    /// # Errors
+    /// When the firm has done so too often.
+    pub fn replay(&self, firm_id: &str) -> Result<()> {
+        let refused = |wait| self.refuse("too many replays of this firm", wait);
+        self.replays.check_key(&firm_id.to_owned()).map(|_| ()).map_err(|not_until| refused(not_until.wait_time_from(self.clock.now())))
+    }
+
     /// Counts one vote of a caller.
     ///
     /// # Errors
@@ -243,6 +257,7 @@ impl Limits {
             &self.logins,
             &self.feedback,
             &self.votes,
+            &self.replays,
         ] {
             limiter.retain_recent();
             limiter.shrink_to_fit();

@@ -95,7 +95,8 @@ async fn serve(app: &App, mut claimed: Claimed) -> Result<()> {
     if let Some((id, token)) = claimed.confirmation.take() {
         let letter = letters::confirmation(app, &claimed, id, &token)?;
         return match send(mailer, &letter).await {
-            Ok(()) => app.db.write(move |conn| outbox::asked(conn, &claimed)).await,
+            // Whoever has not said yes gets one letter at the most, so one that may have arrived has.
+            Ok(()) | Err(Failure::Unknown(_)) => app.db.write(move |conn| outbox::asked(conn, &claimed)).await,
             Err(failure) => app.db.write(move |conn| outbox::fail(conn, &claimed, &failure)).await,
         };
     }
@@ -132,6 +133,7 @@ async fn send(mailer: &Mailer, letter: &Letter) -> std::result::Result<(), Failu
     mailer.send(letter).await.map_err(|undelivered| match undelivered {
         Undelivered::Ours(why) => Failure::Ours(why),
         Undelivered::NotNow(why) => Failure::NotNow(why),
+        Undelivered::Unknown(why) => Failure::Unknown(why),
         Undelivered::Refused(why) => Failure::Refused(why),
         Undelivered::NoRecipient(why) => Failure::NoRecipient(why),
     })

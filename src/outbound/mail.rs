@@ -17,8 +17,14 @@ use lettre::{Address, transport::smtp};
 use crate::error::{Error, Result};
 use crate::settings::{MailSettings, OutboundSettings, SmtpServer, SmtpTls};
 
-/// How long the way of one letter may take. It is less than whoever sends it has it for.
+/// How long it may take until the letter itself can be sent. With the two below it is less than whoever sends it has it for.
 const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How long the letter itself may take, and whatever the server does with it before it answers.
+const LETTER_TIMEOUT: Duration = Duration::from_secs(45);
+
+/// How long is waited for the answer to the good-bye.
+const QUIT_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// The longest subject, in letters.
 const LONGEST_SUBJECT: usize = 200;
@@ -46,6 +52,8 @@ pub enum Undelivered {
     Ours(String),
     /// It is not possible now.
     NotNow(String),
+    /// The letter was handed over, and whether it was taken is not known.
+    Unknown(String),
     /// The server does not take this letter.
     Refused(String),
     /// The server says that there is no such address.
@@ -90,10 +98,7 @@ impl Mailer {
         };
         let message = self.message(letter).map_err(unfit)?;
         let to = message.envelope().to().first().cloned().ok_or_else(|| Undelivered::Refused("it has no address".to_owned()))?;
-        let whole = Box::pin(self.deliver(to, message.formatted()));
-        tokio::time::timeout(TIMEOUT, whole)
-            .await
-            .unwrap_or_else(|_elapsed| Err(Undelivered::Ours(format!("the mail server took longer than {} s", TIMEOUT.as_secs()))))
+        Box::pin(self.deliver(to, message.formatted())).await
     }
 
     fn message(&self, letter: &Letter) -> Result<Message> {
@@ -134,19 +139,36 @@ impl Mailer {
     }
 
     async fn deliver(&self, to: Address, message: Vec<u8>) -> std::result::Result<(), Undelivered> {
-        let mut connection = self.connect().await.map_err(|cause| ours(&cause, "no connection"))?;
-        let taken = self.hand_over(&mut connection, to, &message).await;
-        // It says good-bye; what comes of that changes nothing any more.
-        connection.abort().await;
+        let slow = |_elapsed| Undelivered::Ours(format!("the mail server took longer than {} s", TIMEOUT.as_secs()));
+        let announced = async {
+            let mut connection = self.connect().await.map_err(|cause| ours(&cause, "no connection"))?;
+            let taken = self.announce(&mut connection, to).await;
+            Ok::<_, Undelivered>((connection, taken))
+        };
+        let (mut connection, announced) = tokio::time::timeout(TIMEOUT, Box::pin(announced)).await.map_err(slow)??;
+        let taken = match announced {
+            Ok(()) => match tokio::time::timeout(LETTER_TIMEOUT, connection.message(&message)).await {
+                Ok(answer) => answer.map(|_said| ()).map_err(|cause| of_letter(&cause)),
+                Err(_elapsed) => Err(Undelivered::Unknown(format!("the mail server said nothing for {} s", LETTER_TIMEOUT.as_secs()))),
+            },
+            Err(refused) => Err(refused),
+        };
+        // It says good-bye; whether that is answered changes nothing any more.
+        if tokio::time::timeout(QUIT_TIMEOUT, connection.abort()).await.is_err() {
+            tracing::debug!("the mail server did not answer the good-bye");
+        }
         taken
     }
 
-    async fn hand_over(&self, connection: &mut AsyncSmtpConnection, to: Address, message: &[u8]) -> std::result::Result<(), Undelivered> {
+    /// Says from whom and to whom a letter is, up to where the letter itself is to come.
+    async fn announce(&self, connection: &mut AsyncSmtpConnection, to: Address) -> std::result::Result<(), Undelivered> {
         let from = self.from.email.clone();
         connection.command(Mail::new(Some(from), Vec::new())).await.map_err(|cause| ours(&cause, "MAIL"))?;
         connection.command(Rcpt::new(to, Vec::new())).await.map_err(|cause| of_recipient(&cause))?;
-        connection.command(Data).await.map_err(|cause| of_letter(&cause))?;
-        connection.message(message).await.map_err(|cause| of_letter(&cause))?;
+        connection.command(Data).await.map_err(|cause| match code(&cause) {
+            Some(_) => of_letter(&cause),
+            None => Undelivered::NotNow("the connection to the mail server broke off".to_owned()),
+        })?;
         Ok(())
     }
 }
@@ -189,7 +211,7 @@ fn of_letter(cause: &smtp::Error) -> Undelivered {
     match code(cause) {
         Some(code) if cause.is_permanent() => Undelivered::Refused(format!("the mail server answered {code} to the mail")),
         Some(code) => Undelivered::NotNow(format!("the mail server answered {code} to the mail")),
-        None => Undelivered::NotNow("the connection to the mail server broke off".to_owned()),
+        None => Undelivered::Unknown("the connection to the mail server broke off behind the letter".to_owned()),
     }
 }
 
@@ -203,21 +225,19 @@ fn of_recipient(cause: &smtp::Error) -> Undelivered {
         return Undelivered::NotNow(text);
     }
     let said = cause.source().map(ToString::to_string).unwrap_or_default();
-    match is_of_address(code, &said) {
-        true => Undelivered::NoRecipient(text),
-        false => Undelivered::Refused(text),
+    match subject_of(&said) {
+        // Addressing and mailbox status.
+        Some(1 | 2) => Undelivered::NoRecipient(text),
+        // A policy, such as that this service may not send there: nothing that the recipient could mend.
+        Some(7) => Undelivered::Ours(text),
+        Some(_) | None => Undelivered::Refused(text),
     }
 }
 
-/// Whether a permanent answer to `RCPT` says that the address is none, or is closed.
-fn is_of_address(code: u16, said: &str) -> bool {
+/// What a permanent answer is about, where it says so by an enhanced code. A bare 550 may be said of the address as of us.
+fn subject_of(said: &str) -> Option<u16> {
     let mut parts = said.split_whitespace().next().unwrap_or_default().split('.');
-    let enhanced = (parts.next() == Some("5")).then(|| parts.next().and_then(|subject| subject.parse::<u16>().ok())).flatten();
-    match enhanced {
-        // Addressing and mailbox status.
-        Some(subject) => matches!(subject, 1 | 2),
-        None => matches!(code, 550 | 551 | 553 | 556),
-    }
+    (parts.next() == Some("5")).then(|| parts.next().and_then(|subject| subject.parse().ok())).flatten()
 }
 
 /// Checks an address that somebody names, and brings it into one form: the domain in small letters. It is not repeated in what is answered.

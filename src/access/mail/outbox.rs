@@ -89,19 +89,35 @@ pub fn claim(conn: &mut Conn, master: &MasterKey, last: i64) -> Result<Option<Cl
     }
     // As it is now that nobody else changes it.
     let row: Row = mail_subscriptions::table.find(&id).select(Row::as_select()).first(conn)?;
-    let token = row.sealed_token.as_ref().map(|sealed| master.open(&token_label(&id), sealed)).transpose()?;
+    if row.status != ACTIVE && row.sealed_token.is_none() {
+        // Another process has sent what was to be sent, between the look and the lease.
+        diesel::update(mail_subscriptions::table.find(&id)).set(mail_subscriptions::lease_until.eq(None::<NaiveDateTime>)).execute(conn)?;
+        return Ok(None);
+    }
+    match opened(master, row, firm, until) {
+        Ok(claimed) => Ok(Some(claimed)),
+        Err(cause) => {
+            // It keeps its lease, so that others are served meanwhile.
+            tracing::error!(subscription = %id, error = ?cause, "a mail subscription cannot be read");
+            Ok(None)
+        }
+    }
+}
+
+fn opened(master: &MasterKey, row: Row, firm: String, lease: NaiveDateTime) -> Result<Claimed> {
+    let token = row.sealed_token.as_ref().map(|sealed| master.open(&token_label(&row.id), sealed)).transpose()?;
     let token = token.map(|token| String::from_utf8(token).map_err(Error::internal)).transpose()?;
-    Ok(Some(Claimed {
+    Ok(Claimed {
         firm,
         address: row.address(master)?,
-        lease: until,
+        lease,
         confirmation: row.letter_id.clone().zip(token),
         after: row.after_seq,
         begun: row.letter_id.zip(row.letter_to),
         events: serde_json::from_str(&row.events_json)?,
         datasets: serde_json::from_str(&row.datasets_json)?,
-        id,
-    }))
+        id: row.id,
+    })
 }
 
 /// What comes next for a subscription.
@@ -274,6 +290,8 @@ pub enum Failure {
     Ours(String),
     /// It may be taken later.
     NotNow(String),
+    /// It was handed over, and whether it was taken is not known.
+    Unknown(String),
     /// This letter is not taken.
     Refused(String),
     /// There is no such address.
@@ -295,7 +313,7 @@ pub fn fail(conn: &mut Conn, claimed: &Claimed, failure: &Failure) -> Result<()>
     let since = Some(row.failing_since.filter(|_| !rested).unwrap_or(now));
     let (error, refusals, since) = match failure {
         Failure::Ours(error) => (error, row.refusals, None),
-        Failure::NotNow(error) | Failure::NoRecipient(error) => (error, row.refusals, since),
+        Failure::NotNow(error) | Failure::Unknown(error) | Failure::NoRecipient(error) => (error, row.refusals, since),
         Failure::Refused(error) => (error, row.refusals + 1, since),
     };
     let told = (

@@ -85,5 +85,7 @@ pub async fn replay_mail_subscription(
     body: web::Json<Replay>,
 ) -> Result<web::Json<MailSubscription>> {
     let (id, since, master) = (path.into_inner().id, body.since, app.master.clone());
+    caller.person()?;
+    app.limits.replay(caller.firm()?)?;
     Ok(web::Json(app.db.write(move |conn| mail::replay(conn, &caller, &master, &id, since)).await?))
 }
