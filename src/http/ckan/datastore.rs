@@ -36,6 +36,9 @@ use crate::settings::TierLimits;
 pub(super) use dump::dump;
 use query::Wish;
 
+/// The most bytes of an answer to SQL, which is put together before it leaves.
+const MOST_SQL_BYTES: u64 = 64 << 20;
+
 /// The most rows of one answer, as in CKAN.
 const MOST_ROWS: u64 = 32_000;
 
@@ -167,8 +170,11 @@ impl Asking<'_> {
         params.only(&["sql"])?;
         let text = params.needed("sql")?;
         let (key, limits) = self.limits().await?;
-        let bounds =
-            Bounds { rows: limits.query_rows.min(MOST_ROWS), bytes: limits.query_bytes, time: Duration::from_secs(limits.query_seconds) };
+        let bounds = Bounds {
+            rows: limits.query_rows.min(MOST_ROWS),
+            bytes: limits.query_bytes.min(MOST_SQL_BYTES),
+            time: Duration::from_secs(limits.query_seconds),
+        };
         let _place = self.app.limits.query(&key)?;
         let checked = sql::check(&self.app.engine, text.clone(), bounds.time).await?;
         let (mut tables, mut watches) = (Vec::new(), Vec::new());

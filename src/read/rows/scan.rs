@@ -1,6 +1,7 @@
 //! A page in the order of the files. Every row is looked at once: the same pass fills the page and counts what matches, and a
 //! page further on begins at the piece of a file in which the page before ended.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use datafusion::arrow::array::RecordBatch;
@@ -38,6 +39,9 @@ pub(super) struct Page {
     pub plans: Vec<Arc<dyn ExecutionPlan>>,
 }
 
+/// How much the readers of one page keep at the most. Each of them may keep a page, until it is known whose rows are the first.
+const MOST_KEPT: usize = 128 << 20;
+
 /// One pass over the pieces of a table.
 struct Pass {
     /// With the columns of the page, and with none, for each piece.
@@ -48,6 +52,8 @@ struct Pass {
     limit: usize,
     /// Whether the pass ends when the page is full.
     page_only: bool,
+    /// What all readers keep, in bytes.
+    kept_bytes: AtomicUsize,
     state: Mutex<State>,
 }
 
@@ -106,6 +112,7 @@ async fn look(
         skip,
         limit: scan.limit,
         page_only: scan.total.is_some(),
+        kept_bytes: AtomicUsize::new(0),
         state: Mutex::new(State { next: 0, done: vec![None; pieces] }),
     });
     // They end with this function, also when it is dropped.
@@ -168,6 +175,7 @@ impl Pass {
                 let from = skip.saturating_sub(matched).min(batch.num_rows());
                 let taken = (batch.num_rows() - from).min(self.limit - kept_rows);
                 if taken > 0 && !is_full {
+                    self.keep(&batch, taken)?;
                     kept.push(batch.slice(from, taken));
                     kept_rows += taken;
                 }
@@ -179,6 +187,16 @@ impl Pass {
             self.put(piece, (matched, kept));
         }
         Ok(())
+    }
+
+    /// Counts rows that are kept for the page.
+    fn keep(&self, batch: &RecordBatch, taken: usize) -> Result<()> {
+        let bytes = batch.get_array_memory_size() / batch.num_rows().max(1) * taken;
+        if self.kept_bytes.fetch_add(bytes, Ordering::Relaxed) + bytes <= MOST_KEPT {
+            return Ok(());
+        }
+        let most = MOST_KEPT >> 20;
+        Err(Error::invalid("limit", format!("the rows of this page take more than {most} MiB: lower `limit`, or ask for fewer fields")))
     }
 
     fn put(&self, piece: usize, found: (usize, Vec<RecordBatch>)) {

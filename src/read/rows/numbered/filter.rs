@@ -208,6 +208,7 @@ fn scalar(field: &Field, value: &Value) -> Result<ScalarValue> {
     let kind = field.field_type.unwrap_or(FieldType::String);
     let text = match value {
         Value::String(text) => Some(text.clone()),
+        Value::Number(number) if kind == FieldType::Decimal && number.is_f64() => Some(decimal_text(field, number)?),
         Value::Number(number) if kind != FieldType::String => Some(number.to_string()),
         Value::Bool(value) if kind == FieldType::Boolean => Some(value.to_string()),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => None,
@@ -225,6 +226,16 @@ fn scalar(field: &Field, value: &Value) -> Result<ScalarValue> {
     });
     found
         .ok_or_else(|| wrong(format!("`{value}` is no value for `{}`, which is {}: give {}", field.name, kind.as_str(), example_of(field))))
+}
+
+/// A number with a point as a decimal. JSON hands it over as a double, which holds fifteen digits.
+fn decimal_text(field: &Field, number: &serde_json::Number) -> Result<String> {
+    let text = number.as_f64().map(|number| number.to_string()).unwrap_or_default();
+    let digits = text.trim_start_matches(['-', '0', '.']).chars().filter(char::is_ascii_digit).count();
+    if digits <= 15 {
+        return Ok(text);
+    }
+    Err(wrong(format!("a number of more than fifteen digits for `{}` would be another one: give it as a text, in quotes", field.name)))
 }
 
 /// That a text stands in one of these fields, each as it is written out. Between two fields there is a sign that no text holds that is looked for.

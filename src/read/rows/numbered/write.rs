@@ -131,7 +131,9 @@ fn xml(batch: &RecordBatch) -> Result<Vec<u8>> {
 
 /// The element of a field, and its name alone: the field's own, or `field` with it as an attribute where XML knows no such name.
 fn element(name: &str) -> (Cow<'_, str>, &str) {
-    let is_letter = |letter: char| letter.is_alphabetic() || letter == '_';
+    // Fewer than XML knows, and none that it does not.
+    let is_letter =
+        |letter: char| letter.is_ascii_alphabetic() || matches!(letter, '_' | '\u{3400}'..='\u{4dbf}' | '\u{4e00}'..='\u{9fff}');
     let mut letters = name.chars();
     let is_name =
         letters.next().is_some_and(is_letter) && letters.all(|letter| is_letter(letter) || letter.is_ascii_digit() || letter == '-');
