@@ -108,7 +108,10 @@ async fn a_question_stops_the_clock_and_the_receipt_answers_it() {
     app.post("/api/v1/receipts/reply", &json!({ "receipt": receipt, "text": "Line 3" })).await.problem(409, "conflict");
     step(&app, &steward, &id, "question", &json!({ "question": "Which line is it?" })).await.expect(200);
     let told = followed(&app, &receipt).await;
-    assert_eq!((&told["state"], &told["question"], &told["due_at"]), (&json!("asked"), &json!("Which line is it?"), &Value::Null));
+    assert_eq!((&told["state"], &told["question"]), (&json!("asked"), &json!("Which line is it?")));
+    let due = Calendar::shipped().unwrap().due(chrono::Utc::now().naive_utc(), 10).format("%Y-%m-%dT").to_string();
+    assert!(told["due_at"].as_str().unwrap().starts_with(&due), "the reply has ten working days: {told} {due}");
+    step(&app, &steward, &id, "question", &json!({ "question": "And which?" })).await.problem(409, "conflict");
     let waiting = app.get_as("/api/v1/admin/feedback?waiting=true", &steward).await.expect(200).json();
     assert_eq!(waiting["total"], 0, "it waits for the public");
     app.post("/api/v1/receipts/reply", &json!({ "receipt": receipt, "text": "Line 3, by mail of 13800138000." })).await.expect(200);
@@ -172,6 +175,33 @@ async fn a_rights_claim_suspends_first_and_is_decided_by_somebody_else() {
 }
 
 #[tokio::test]
+async fn a_dataset_stays_suspended_until_every_claim_on_it_is_decided() {
+    let app = TestApp::spawn().await;
+    let (download, claims) = (format!("/api/v1/datasets/{SLUG}/download?format=csv"), format!("/api/v1/datasets/{SLUG}/claims"));
+    let (reviewer, operator) = (app.staff(&["reviewer"], None).await.token, app.operator().await.token);
+    let claim = json!({ "right": "trade_secret", "text": "See http://a.example http://b.example http://c.example http://d.example" });
+    let (first, receipt) = file(&app, &claims, &claim).await;
+    let (second, other) = file(&app, &claims, &claim).await;
+    step(&app, &reviewer, &first, "suspension", &json!({ "reason": "A right is claimed." })).await.expect(200);
+    // It is decided now: neither the claimant nor the list's own step ends it.
+    app.post("/api/v1/receipts/withdrawal", &json!({ "receipt": receipt })).await.problem(409, "conflict");
+    app.post("/api/v1/receipts/withdrawal", &json!({ "receipt": other })).await.expect(200);
+    let (third, _) = file(&app, &claims, &claim).await;
+    let restoration = format!("/api/v1/admin/datasets/{SLUG}/restoration");
+    app.post_as(&restoration, &operator, &json!({ "reason": "It is fine." })).await.problem(409, "conflict");
+    let reject = |reason: Option<&str>| json!({ "outcome": "rejected", "text": "It is none.", "public_reason": reason });
+    step(&app, &operator, &first, "answer", &reject(Some("We looked."))).await.problem(400, "invalid-value");
+    step(&app, &operator, &first, "answer", &reject(None)).await.expect(200);
+    app.get(&download).await.problem(403, "dataset-suspended");
+    // The last one gives it out again, though it was not suspended for that one.
+    step(&app, &operator, &second, "answer", &reject(None)).await.problem(409, "conflict");
+    step(&app, &operator, &third, "answer", &reject(Some("We looked."))).await.expect(200);
+    app.get(&download).await.expect(200);
+    let desk = app.get_as(&format!("/api/v1/admin/feedback/{first}"), &operator).await.expect(200).json();
+    assert_eq!(desk["suspended"], false);
+}
+
+#[tokio::test]
 async fn requests_are_voted_for_and_answered_in_public() {
     let app = TestApp::spawn().await;
     let operator = app.operator().await.token;
@@ -199,6 +229,10 @@ async fn requests_are_voted_for_and_answered_in_public() {
     assert_eq!((&first["items"][0]["title"], &next["items"][0]["title"]), (&json!("Bus stops"), &json!("Trees")));
     assert_eq!((&next["total"], &next["next_cursor"]), (&json!(2), &Value::Null));
     assert_eq!(app.send(Method::DELETE, &vote, None, None, &[]).await.expect(200).json()["votes"], 1);
+    // A page of somebody else does not vote with its visitors.
+    for foreign in [("sec-fetch-site", "cross-site"), ("sec-fetch-site", "same-site"), ("origin", "https://elsewhere.example")] {
+        app.send(Method::POST, &vote, None, None, &[foreign]).await.problem(403, "forbidden");
+    }
 
     step(&app, &operator, &id, "assignment", &json!({ "publisher": OFFICE })).await.expect(200);
     let steward = app.staff(&["steward"], Some(OFFICE)).await.token;
@@ -337,6 +371,13 @@ async fn who_files_too_much_is_told_when_to_come_back() {
     send("192.0.2.3", "The fourth is wrong.").await.problem(429, "rate-limited");
     let firm = app.firm().await;
     app.post_as(&path, &firm.token, &json!({ "text": "The fifth is wrong." })).await.expect(201);
+    // Whoever fills that up keeps nobody from claiming a right.
+    let claims = format!("/api/v1/datasets/{SLUG}/claims");
+    let claim = json!({ "right": "other", "text": "It is ours." });
+    app.send(Method::POST, &claims, None, Some(&claim), &[("x-forwarded-for", "192.0.2.4")]).await.expect(201);
+    let vote = "/api/v1/requests/none/vote";
+    app.send(Method::POST, vote, None, None, &[("x-forwarded-for", "192.0.2.5")]).await.problem(404, "not-found");
+    app.send(Method::POST, vote, None, None, &[("x-forwarded-for", "192.0.2.5")]).await.problem(429, "rate-limited");
 }
 
 #[tokio::test]
@@ -344,9 +385,12 @@ async fn time_makes_it_overdue_and_has_it_forgotten() {
     let app = TestApp::spawn().await;
     let operator = app.operator().await.token;
     let (late, receipt) = object(&app, "The first is wrong.").await;
-    let (shown, _) = object(&app, "The second is wrong.").await;
+    let (shown, asked) = object(&app, "The second is wrong.").await;
     let (hidden, _) = object(&app, "The third is wrong.").await;
     step(&app, &operator, &shown, "moderation", &json!({ "show": true })).await.expect(200);
+    step(&app, &operator, &shown, "question", &json!({ "question": "Where is it?" })).await.expect(200);
+    app.post("/api/v1/receipts/reply", &json!({ "receipt": asked, "text": "At 13800138000." })).await.expect(200);
+    app.post(&format!("/api/v1/datasets/{SLUG}/ratings"), &json!({ "stars": 5 })).await.expect(201);
     for id in [&shown, &hidden] {
         step(&app, &operator, id, "answer", &json!({ "outcome": "rejected", "text": "It is right." })).await.expect(200);
     }
@@ -376,7 +420,22 @@ async fn time_makes_it_overdue_and_has_it_forgotten() {
     assert!(desk["text"].is_null(), "{desk}");
     assert_eq!(app.get_as(&format!("/api/v1/admin/feedback/{shown}"), &operator).await.json()["text"], "The second is wrong.");
     let left = app.app.db.write(|conn| Ok(ledger_words::table.select(ledger_words::words).load::<String>(conn)?)).await.unwrap();
-    assert!(!left.iter().any(|words| words.contains("The third")) && left.iter().any(|words| words.contains("The second")), "{left:?}");
+    for (words, stays) in
+        [("The third", false), ("13800138000", false), ("Where is it", false), ("The second", true), ("It is right.", true)]
+    {
+        assert_eq!(left.iter().any(|known| known.contains(words)), stays, "{words}: {left:?}");
+    }
+    let voters = feedback::table.filter(feedback::voter.is_not_null());
+    assert_eq!(app.app.db.write(move |conn| Ok(voters.count().get_result::<i64>(conn)?)).await.unwrap(), 0);
+    // A question does not undo that it is late, and right is said once.
+    step(&app, &operator, &late, "question", &json!({ "question": "Which one?" })).await.expect(200);
+    let listed = items(&app, &format!("/api/v1/datasets/{SLUG}/corrections")).await;
+    let marked = listed.iter().find(|item| item["id"] == json!(late)).unwrap();
+    assert_eq!((&marked["state"], &marked["overdue"]), (&json!("asked"), &json!(true)));
+    let right = json!({ "outcome": "accepted", "text": "It is." });
+    step(&app, &operator, &late, "answer", &right).await.expect(200);
+    step(&app, &operator, &late, "answer", &right).await.problem(409, "conflict");
+    step(&app, &operator, &late, "question", &json!({ "question": "Which one?" })).await.problem(409, "conflict");
 }
 
 #[tokio::test]
