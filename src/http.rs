@@ -313,6 +313,15 @@ fn mail_pages(config: &mut web::ServiceConfig) {
         .service(portal::mail::end_mail);
 }
 
+/// The pages on which an operator looks after firms.
+fn firms_pages(config: &mut web::ServiceConfig) {
+    config
+        .service(portal::console::firms::firms_page)
+        .service(portal::console::firms::firm_page)
+        .service(portal::console::firms::take_step)
+        .service(portal::console::firms::take_client_step);
+}
+
 /// The pages, which are no part of the API document.
 fn pages(config: &mut web::ServiceConfig) {
     config
@@ -367,10 +376,7 @@ fn pages(config: &mut web::ServiceConfig) {
         .service(portal::console::datasets::take_step)
         .configure(draft_pages)
         .configure(feedback_pages)
-        .service(portal::console::firms::firms_page)
-        .service(portal::console::firms::firm_page)
-        .service(portal::console::firms::take_step)
-        .service(portal::console::firms::take_client_step)
+        .configure(firms_pages)
         .service(portal::asset)
         .configure(ckan::unversioned)
         .service(openapi::serve_document)

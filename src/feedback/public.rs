@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::desk::datasets_of;
-use super::{FeedbackKind, FeedbackState, Row, Shown, find};
+use super::{FeedbackKind, FeedbackState, Row, Shown};
 use crate::catalog::Dataset;
 use crate::clock::now_naive;
 use crate::db::Conn;
@@ -265,7 +265,8 @@ pub fn list_requests(conn: &mut Conn, wanted: &Wanted, after: Option<(i32, Strin
 /// # Errors
 /// When there is none.
 pub fn request(conn: &mut Conn, id: &str) -> Result<PublicFeedback> {
-    let row = find(conn, id).map_err(|_| Error::not_found("request", id))?;
+    let row: Option<Row> = rows::table.find(id).select(Row::as_select()).first(conn).optional()?;
+    let row = row.ok_or_else(|| Error::not_found("request", id))?;
     let gone = matches!(row.state()?, FeedbackState::Withdrawn | FeedbackState::Dismissed);
     if row.kind != FeedbackKind::DataRequest.as_str() || row.shown != Shown::Shown.as_str() || gone {
         return Err(Error::not_found("request", id));

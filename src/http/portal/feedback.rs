@@ -94,7 +94,7 @@ fn new_of(form: &str, filled: &Filled, slug: String) -> Result<New> {
             NewClaim { right, text: filled.text("text") }.checked(slug)
         }
         "rating" => {
-            let stars = filled.one("stars").parse().map_err(|_| Error::invalid("/stars", "choose 1 to 5 stars"))?;
+            let stars = filled.one("stars").parse().map_err(|_unreadable| Error::invalid("/stars", "choose 1 to 5 stars"))?;
             NewRating { stars, text: optional(filled, "text") }.checked(slug)
         }
         other => Err(Error::not_found("page or operation at", format!("/datasets/…/feedback/{other}"))),

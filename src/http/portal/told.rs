@@ -147,6 +147,9 @@ fn conflict(w: Words, text: &str) -> String {
 fn chinese(form: &str, pointer: &str) -> Option<&'static str> {
     let mut steps = pointer.trim_start_matches('/').split('/');
     let (first, second) = (steps.next().unwrap_or_default(), steps.next().unwrap_or_default());
+    if let Some(text) = chinese_of_feedback(form, first) {
+        return Some(text);
+    }
     Some(match first {
         "contact" | "account" | "document" => match second {
             "name" => "请填写联系人姓名，1 至 100 个字符。",
@@ -160,14 +163,6 @@ fn chinese(form: &str, pointer: &str) -> Option<&'static str> {
             _ => "请选择一个文件。",
         },
         "ground" => "请选择原因类别。",
-        "stars" => "请选择 1 至 5 星。",
-        "right" => "请选择权益类别。",
-        "outcome" => "请选择办理结果。",
-        "public_reason" => "请填写公开的理由，3 至 2000 个字符；决定不改变数据集状态时请留空。",
-        "link" => "请填写 http 或 https 网址，不含用户名和密码。",
-        "maker" => "请填写单位或项目名称，2 至 200 个字符，不含个人信息。",
-        "receipt" => "没有此查询码的反馈，请核对；查询码以 qdf_ 开头。",
-        "publisher" => "请选择清单中的数据开放主体。",
         "title" => "请填写 3 至 200 个字符的名称。",
         "remark" => "请用 3 至 2000 个字符说明。",
         "slug" => "请填写标识：1 至 100 个小写字母、数字和连字符。",
@@ -189,14 +184,6 @@ fn chinese(form: &str, pointer: &str) -> Option<&'static str> {
         "term_days" => "请填写天数（整数），至少 1 天，不超过最长期限。",
         "safeguards_met" => "请核对所选的安全措施。",
         "reason" => "请用 3 至 2000 个字符说明理由。",
-        "text" if ["correction", "rating", "request", "reuse"].contains(&form) => {
-            "请用规定长度的文字填写，不含电话、证件号码、邮箱等个人信息和不可见字符，链接不超过 3 个。"
-        }
-        "dataset" | "datasets" if ["request", "reuse", "answer"].contains(&form) => {
-            "请填写清单中数据集的标识；已开放的数据集无须提出需求。"
-        }
-        "kind" => "请选择类型。",
-        "text" if ["claim", "reply"].contains(&form) => "请按要求的字数填写（至多 4000 个字符），不得含有不可见字符。",
         "answer" | "question" | "text" => "请用 3 至 4000 个字符填写。",
         "code" => "验证码不正确或已用过，请等待下一个。",
         "sha256" => "协议文本与您看到的不一致，请重新阅读后再确认。",
@@ -214,8 +201,34 @@ fn chinese(form: &str, pointer: &str) -> Option<&'static str> {
     })
 }
 
+/// What is asked of a field of what the public files.
+fn chinese_of_feedback(form: &str, field: &str) -> Option<&'static str> {
+    Some(match field {
+        "stars" => "请选择 1 至 5 星。",
+        "right" => "请选择权益类别。",
+        "outcome" => "请选择办理结果。",
+        "public_reason" => "请填写公开的理由，3 至 2000 个字符；决定不改变数据集状态时请留空。",
+        "link" => "请填写 http 或 https 网址，不含用户名和密码。",
+        "maker" => "请填写单位或项目名称，2 至 200 个字符，不含个人信息。",
+        "receipt" => "没有此查询码的反馈，请核对；查询码以 qdf_ 开头。",
+        "publisher" => "请选择清单中的数据开放主体。",
+        "text" if ["correction", "rating", "request", "reuse"].contains(&form) => {
+            "请用规定长度的文字填写，不含电话、证件号码、邮箱等个人信息和不可见字符，链接不超过 3 个。"
+        }
+        "dataset" | "datasets" if ["request", "reuse", "answer"].contains(&form) => {
+            "请填写清单中数据集的标识；已开放的数据集无须提出需求。"
+        }
+        "kind" => "请选择类型。",
+        "text" if ["claim", "reply"].contains(&form) => "请按要求的字数填写（至多 4000 个字符），不得含有不可见字符。",
+        _ => return None,
+    })
+}
+
 /// What pages say after something was done.
 fn said(w: Words, done: &str) -> Option<&'static str> {
+    if let Some(text) = said_of_feedback(w, done) {
+        return Some(text);
+    }
     Some(match done {
         "saved" => w.t("草稿已保存，尚未提交。", "The draft is saved. It is not submitted yet."),
         "changed" => w.t("修改已保存。", "The changes are saved."),
@@ -268,6 +281,14 @@ fn said(w: Words, done: &str) -> Option<&'static str> {
         "draft-book" => w.t("表格已载入草稿。", "The workbook is in the draft."),
         "draft-entry" => w.t("条目已保存。", "The entry is saved."),
         "draft-entry-removed" => w.t("条目已移出草稿。", "The entry is out of the draft."),
+        "dataset-reopening" => w.t("数据集已重新开放，等待发布新的数据。", "The dataset is reopened. It waits for new data."),
+        _ => return None,
+    })
+}
+
+/// What pages say after something was done with what the public filed.
+fn said_of_feedback(w: Words, done: &str) -> Option<&'static str> {
+    Some(match done {
         "vote" => w.t("已支持。", "Your vote counts."),
         "unvote" => w.t("已取消支持。", "Your vote is taken back."),
         "feedback-reply" => w.t("说明已提交。", "The reply is sent."),
@@ -279,7 +300,6 @@ fn said(w: Words, done: &str) -> Option<&'static str> {
         "feedback-hiding" => w.t("内容不公开。", "It is not shown."),
         "feedback-dismissal" => w.t("已不予受理。", "It is dismissed."),
         "feedback-assignment" => w.t("已转交数据开放主体。", "The publisher has it now."),
-        "dataset-reopening" => w.t("数据集已重新开放，等待发布新的数据。", "The dataset is reopened. It waits for new data."),
         _ => return None,
     })
 }
