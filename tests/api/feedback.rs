@@ -202,6 +202,22 @@ async fn a_dataset_stays_suspended_until_every_claim_on_it_is_decided() {
 }
 
 #[tokio::test]
+async fn the_console_asks_twice_before_a_claim_withdraws_a_dataset() {
+    let app = TestApp::spawn().await;
+    let claims = format!("/api/v1/datasets/{SLUG}/claims");
+    let (id, _) = file(&app, &claims, &json!({ "right": "privacy", "text": "Row 8 is about me." })).await;
+    let reviewer = app.staff_browser(&["reviewer"], None).await;
+    let answer = [("outcome", "done"), ("text", "You are right."), ("public_reason", "A right was infringed.")];
+    let path = format!("/console/feedback/{id}/steps/answer");
+    let asked = reviewer.send(&path, &answer).await.expect(200).text();
+    assert!(asked.contains("name=\"confirmed\"") && asked.contains("You are right."), "{asked}");
+    dataset(&app, SLUG).await;
+    let [outcome, text, reason] = answer;
+    reviewer.send(&path, &[outcome, text, reason, ("confirmed", &id)]).await.expect(303);
+    app.get(&format!("/api/v1/datasets/{SLUG}")).await.problem(410, "dataset-withdrawn");
+}
+
+#[tokio::test]
 async fn requests_are_voted_for_and_answered_in_public() {
     let app = TestApp::spawn().await;
     let operator = app.operator().await.token;

@@ -5,6 +5,7 @@ use actix_web::{HttpResponse, get, post, web};
 use askama::Template;
 use serde::Deserialize;
 
+use super::super::confirm::Confirm;
 use super::super::told::Told;
 use super::super::visit::{Sent, Visit};
 use super::super::{Words, private_page};
@@ -16,6 +17,7 @@ use crate::http::browser::{self, Filled};
 use crate::http::v1::check_text;
 use crate::http::v1::feedback::desk::{Moderation, NewAnswer};
 use crate::identity::Role;
+use crate::release;
 
 /// Things on one page.
 const SHOWN: i64 = 50;
@@ -170,6 +172,51 @@ pub async fn feedback_case_page(visit: Visit, path: web::Path<String>) -> Result
     show(visit, path.into_inner(), told).await
 }
 
+/// Asks once more before the dataset of a claim is withdrawn.
+async fn ask_again(Visit { caller, app, w, .. }: Visit, case: FeedbackCase, said: feedback::Answer) -> Result<HttpResponse> {
+    let csrf = browser::csrf_token(&app, &staff_of(&caller, &[Role::Operator, Role::Reviewer])?.session);
+    let slug = case.datasets.first().cloned().unwrap_or_default();
+    let (dataset, grants) = app.db.read(move |conn| release::affected(conn, &slug)).await?;
+    let here = format!("/console/feedback/{}", case.id);
+    let page = Confirm {
+        w,
+        csrf,
+        title: w.t("确认主张成立并撤回数据集？", "Decide that the claim is right, and withdraw the dataset?"),
+        lead: w.t(
+            "撤回后立即生效：该数据集从清单、检索、各类目录和订阅中移除，现有数据版本不再提供，全部授权随即撤销。处理后重新开放须由他人决定并发布新的数据。",
+            "It takes effect at once: the dataset leaves the list, the search, every catalogue and feed, its data is read no more, and every grant over it is revoked. Somebody else may reopen it, for data that was mended.",
+        ),
+        facts: vec![
+            (w.t("数据集", "Dataset"), w.text(&dataset.entry.title).to_owned()),
+            (w.t("将撤销的授权", "Grants to be revoked"), grants.to_string()),
+            (w.t("公开的理由", "What the list says of why"), said.public_reason.clone().unwrap_or_default()),
+        ],
+        action: format!("{here}/steps/answer"),
+        confirmed: case.id,
+        also: vec![
+            ("outcome", Outcome::Done.as_str().to_owned()),
+            ("text", said.text),
+            ("public_reason", said.public_reason.unwrap_or_default()),
+        ],
+        reason: None,
+        button: w.t("撤回数据集", "Withdraw the dataset"),
+        back: here,
+    };
+    private_page(w, StatusCode::OK, &page)
+}
+
+/// The claim that an answer would withdraw a dataset for, where it was not asked once more.
+async fn unconfirmed(sent: &Sent, id: &str, step: &Result<Step>) -> Result<Option<(FeedbackCase, feedback::Answer)>> {
+    let Ok(Step::Answer(Outcome::Done, said)) = step else { return Ok(None) };
+    if sent.filled.has("confirmed", id) || said.public_reason.is_none() {
+        return Ok(None);
+    }
+    let (caller, case) = (sent.visit.caller.clone(), id.to_owned());
+    let case = sent.visit.app.db.read(move |conn| feedback::find_for(conn, &caller, &case)).await?;
+    let withdraws = case.kind == FeedbackKind::RightsClaim && case.state.is_under_way();
+    Ok(withdraws.then(|| (case, said.clone())))
+}
+
 /// A step that a form means.
 enum Step {
     Ask(String),
@@ -208,7 +255,12 @@ fn step_of(filled: &Filled, step: &str) -> Result<Step> {
 #[post("/console/feedback/{id}/steps/{step}")]
 pub async fn take_feedback_step(sent: Sent, path: web::Path<(String, String)>) -> Result<HttpResponse> {
     let (id, step) = path.into_inner();
-    let taken = match step_of(&sent.filled, &step) {
+    let meant = step_of(&sent.filled, &step);
+    // What cannot be undone is asked twice.
+    if let Some((case, said)) = unconfirmed(&sent, &id, &meant).await? {
+        return ask_again(sent.visit, case, said).await;
+    }
+    let taken = match meant {
         Ok(step) => {
             let (caller, rules, case) = (sent.visit.caller.clone(), sent.visit.app.hearing.clone(), id.clone());
             let write = move |conn: &mut crate::db::Conn| match step {
