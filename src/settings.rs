@@ -26,7 +26,7 @@ pub use attachments::AttachmentSettings;
 pub use duties::{DutySettings, SandboxSettings};
 pub use feedback::FeedbackSettings;
 pub use keys::{KEYS, Key};
-pub use list::ListSettings;
+pub use list::{ListSettings, is_email};
 pub use mail::{MailSettings, SmtpServer, SmtpTls};
 pub use outbound::{KeySetSettings, OutboundSettings};
 

@@ -140,10 +140,9 @@ fn licence_hint(text: &str) -> String {
     }
 }
 
-/// Whether it is an https address that can stand in a page.
+/// Whether it is an https address that can stand in a page, and as it is in every other catalogue (an IRI of RFC 3987).
 fn is_address(text: &str) -> bool {
-    let plain = !text.chars().any(|character| character.is_control() || character.is_whitespace() || matches!(character, '<' | '>' | '"'));
-    plain && text.starts_with("https://") && url::Url::parse(text).is_ok_and(|url| url.has_host())
+    text.starts_with("https://") && oxrdf::NamedNode::new(text).is_ok() && url::Url::parse(text).is_ok_and(|url| url.has_host())
 }
 
 fn check_field(entry: &Entry, at: usize, field: &Field, faults: &mut Faults) {

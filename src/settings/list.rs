@@ -25,8 +25,43 @@ impl ListSettings {
     }
 }
 
-/// One address without a name, of what is written everywhere without quotes.
-fn is_email(text: &str) -> bool {
-    let plain = |part: &str| !part.is_empty() && part.chars().all(|letter| letter.is_ascii_alphanumeric() || ".-_+".contains(letter));
-    text.split_once('@').is_some_and(|(name, host)| plain(name) && plain(host) && host.contains('.'))
+/// Whether it is one address without a name, of what is written everywhere without quotes: other catalogues take no other one.
+pub fn is_email(text: &str) -> bool {
+    let Some((name, host)) = text.split_once('@') else { return false };
+    let named = |byte: u8| byte.is_ascii_alphanumeric() || b"!$&'*+-._~=".contains(&byte);
+    let label = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    text.len() <= 254 && !name.is_empty() && name.bytes().all(named) && host.contains('.') && host.split('.').all(label)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_email;
+
+    #[test]
+    fn an_address_is_one_that_every_catalogue_takes() {
+        for right in ["opendata@example.org", "a.b+c_d~e@x-1.example.cn", "o'neil@example.org"] {
+            assert!(is_email(right), "{right}");
+        }
+        let long = format!("{}@example.org", "a".repeat(250));
+        for wrong in [
+            "",
+            "a",
+            "@b.c",
+            "a@",
+            "a@b",
+            "a@b.",
+            "a@.b",
+            "a@.",
+            "a@b+c.d",
+            "a@b..c",
+            "a b@c.d",
+            "a#b@c.d",
+            "a@b@c.d",
+            "é@c.d",
+            "a@b.中国",
+            &long,
+        ] {
+            assert!(!is_email(wrong), "{wrong}");
+        }
+    }
 }

@@ -346,8 +346,12 @@ FORMATS = jsonschema.FormatChecker(formats=())
 
 @FORMATS.checks("iri")
 def is_iri(value):
-    """Whether it is an absolute IRI (RFC 3987), by its scheme and without what has to be escaped."""
-    return not isinstance(value, str) or bool(re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]*:[^\x00-\x20<>\"{}|\\^`\x7f]+", value))
+    """Whether it is an absolute IRI (RFC 3987), by its scheme, with one fragment at the most and without what has to be escaped."""
+    if not isinstance(value, str):
+        return True
+    letter = r"(?:[^\x00-\x20<>\"{}|\\^`#%\[\]\x7f-\x9f\ue000-\uf8ff\ufff0-\uffff]|%[0-9A-Fa-f]{2})"
+    host = rf"(?://(?:{letter}*@)?\[[0-9A-Fa-f:.]+\](?=[:/?#]|\Z))?"
+    return bool(re.fullmatch(rf"[A-Za-z][A-Za-z0-9+.-]*:{host}{letter}+(?:\#{letter}*)?", value))
 
 
 @FORMATS.checks("date", raises=ValueError)

@@ -6,6 +6,7 @@ use crate::catalog::record::{Contact, Place, SharingType};
 use crate::catalog::subjects::SubjectClass;
 use crate::clock::{now_naive, shanghai};
 use crate::intake::{Declared, looks_personal, value};
+use crate::settings::is_email;
 
 pub(super) fn check(entry: &Entry, classes: &[SubjectClass], faults: &mut Faults) {
     let mut fault = |key: &str, detail: String| faults.push((key.to_owned(), detail));
@@ -118,17 +119,9 @@ fn is_mobile(digits: &str) -> bool {
     number.len() == 11 && number.starts_with('1') && !number.starts_with("10") && !number.starts_with("12")
 }
 
-fn is_email(text: &str) -> bool {
-    let Some((name, host)) = text.split_once('@') else { return false };
-    let plain = |part: &str| {
-        !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'@' | b'<' | b'>' | b'"' | b','))
-    };
-    plain(name) && plain(host) && host.contains('.') && !host.starts_with('.') && !host.ends_with('.') && text.len() <= 254
-}
-
 fn check_address(key: &str, url: Option<&str>, faults: &mut Faults) {
     if url.is_some_and(|url| !super::is_address(url)) {
-        faults.push((key.to_owned(), "give an address that begins with https://".to_owned()));
+        faults.push((key.to_owned(), "give an address that begins with https://, in which what has to be is written as %XX".to_owned()));
     }
 }
 
