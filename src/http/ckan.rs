@@ -76,7 +76,7 @@ pub async fn ask_ckan_by_post(
     app: web::Data<App>,
     path: web::Path<ActionPath>,
     request: HttpRequest,
-    body: Bytes,
+    body: Body,
 ) -> HttpResponse {
     by_post(caller, app, path, request, body).await
 }
@@ -85,9 +85,17 @@ async fn by_get(caller: Caller, app: web::Data<App>, path: web::Path<ActionPath>
     answer(&app, &caller, &path.action, Ok(Params::of_query(request.query_string()))).await
 }
 
-async fn by_post(caller: Caller, app: web::Data<App>, path: web::Path<ActionPath>, request: HttpRequest, body: Bytes) -> HttpResponse {
+/// What was sent, or why it was not read to its end.
+type Body = Result<Bytes, actix_web::Error>;
+
+async fn by_post(caller: Caller, app: web::Data<App>, path: web::Path<ActionPath>, request: HttpRequest, body: Body) -> HttpResponse {
     let kind = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    answer(&app, &caller, &path.action, Params::of_body(kind, &body)).await
+    let params = match body {
+        Ok(body) => Params::of_body(kind, &body),
+        Err(cause) if cause.as_response_error().status_code() == StatusCode::PAYLOAD_TOO_LARGE => Err(Fault::TooLong),
+        Err(_broken_off) => Err(Fault::Bad("Bad request - the body could not be read".to_owned())),
+    };
+    answer(&app, &caller, &path.action, params).await
 }
 
 /// Which resource.
@@ -143,6 +151,8 @@ pub enum Fault {
     Search(String),
     /// There is no such action, or the body is no JSON object: CKAN answers these with a text.
     Bad(String),
+    /// The body is longer than any that is needed.
+    TooLong,
     /// Something of ours.
     Other(Error),
 }
@@ -195,7 +205,13 @@ async fn answer(app: &web::Data<App>, caller: &Caller, action: &str, params: Res
 fn refused(fault: Fault, help: &str) -> HttpResponse {
     let wait = match &fault {
         Fault::Other(Error::RateLimited { retry_after_seconds, .. }) => Some(*retry_after_seconds),
-        Fault::NotFound(_) | Fault::Validation(..) | Fault::Forbidden(_) | Fault::Search(_) | Fault::Bad(_) | Fault::Other(_) => None,
+        Fault::NotFound(_)
+        | Fault::Validation(..)
+        | Fault::Forbidden(_)
+        | Fault::Search(_)
+        | Fault::Bad(_)
+        | Fault::TooLong
+        | Fault::Other(_) => None,
     };
     let (status, body) = told(fault, help);
     let mut response = HttpResponse::build(status);
@@ -219,6 +235,10 @@ fn told(fault: Fault, help: &str) -> (StatusCode, Value) {
         Fault::Forbidden(why) => error(StatusCode::FORBIDDEN, "Authorization Error", json!({ "message": format!("Access denied: {why}") })),
         Fault::Search(why) => {
             error(StatusCode::BAD_REQUEST, "Search Query Error", json!({ "message": format!("Search Query is invalid: {why}") }))
+        }
+        Fault::TooLong => {
+            let why = "the body is longer than 256 KiB; ask for less at once";
+            error(StatusCode::PAYLOAD_TOO_LARGE, "Validation Error", json!({ "message": why, "body": [why] }))
         }
         Fault::Bad(text) => (StatusCode::BAD_REQUEST, text.into()),
         Fault::Other(Error::RateLimited { reason, .. }) => {

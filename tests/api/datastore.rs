@@ -421,3 +421,45 @@ async fn a_table_with_a_field_of_that_name_has_no_datastore() {
     let both = json!({ "resource_id": resource, "filters": { "g": shape } });
     app.post(SEARCH, &both).await.expect(409);
 }
+
+#[tokio::test]
+async fn decimals_keep_every_digit() {
+    let folder = Folder::new();
+    folder.open("exact", &["n:integer", "amount:decimal:4"], "n,amount\n1,123456789012345.6789\n2,123456789012345.6788\n3,0.5\n");
+    let app = TestApp::start(Some(folder.path()), &[]).await;
+    let resource = resource(&app, "exact").await;
+    let by_text = json!({ "resource_id": resource, "filters": { "amount": "123456789012345.6789" } });
+    let answer = app.post(SEARCH, &by_text).await.expect(200);
+    assert!(answer.text().contains("123456789012345.6789"), "{}", answer.text());
+    assert_eq!(numbers(&answer.json()["result"]), [1]);
+    let short = json!({ "resource_id": resource, "filters": { "amount": 0.5 } });
+    assert_eq!(numbers(&search(&app, &short).await), [3]);
+    // Read as a double it would be both of them, or neither.
+    let exact = "{\"amount\":123456789012345.6789}";
+    let said = app.query(SEARCH, &[("resource_id", &resource), ("filters", exact)]).await.expect(409).text();
+    assert!(said.contains("fifteen digits") && said.contains("Validation Error"), "{said}");
+}
+
+#[tokio::test]
+async fn an_answer_to_sql_is_cut_off_before_it_fills_the_memory() {
+    let folder = Folder::new();
+    let rows: String = (0..100).map(|n| format!("{n},{}\n", "x".repeat(7_000))).collect();
+    folder.open("wide", &["n:integer", "words:string"], format!("n,words\n{rows}"));
+    let app = TestApp::start(Some(folder.path()), &[]).await;
+    let resource = resource(&app, "wide").await;
+    // Each row with each: 70 MB.
+    let sql = format!("SELECT one.words FROM \"{resource}\" AS one CROSS JOIN \"{resource}\" AS other");
+    let answer = app.query(SQL, &[("sql", &sql)]).await.expect(200).text();
+    assert!((60 << 20..=65 << 20).contains(&answer.len()), "{}", answer.len());
+    assert!(answer[..10_000.min(answer.len())].contains("\"records_truncated\":true"));
+}
+
+#[tokio::test]
+async fn a_body_that_is_too_long_is_refused_in_the_shape_of_ckan() {
+    let (app, resource) = app_of(1).await;
+    let wide = json!({ "resource_id": resource, "filters": { "name": "x".repeat(300 << 10) } });
+    for path in [SEARCH, "/ckan/api/action/datastore_search"] {
+        let refused = app.post(path, &wide).await.expect(413).json();
+        assert_eq!((&refused["success"], &refused["error"]["__type"]), (&json!(false), &json!("Validation Error")), "{refused}");
+    }
+}
