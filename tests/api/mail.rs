@@ -5,11 +5,11 @@ use serde_json::{Value, json};
 
 use crate::support::{Answer, Firm, Folder, MailServer, SAME_SITE, TestApp, TestDatabase};
 
-const PATH: &str = "/api/v1/firms/me/mail-subscriptions";
-const CONFIRM: &str = "/mail/confirm";
+pub const PATH: &str = "/api/v1/firms/me/mail-subscriptions";
+pub const CONFIRM: &str = "/mail/confirm";
 const END: &str = "/mail/unsubscribe";
 
-async fn app_with(server: &MailServer, batch_seconds: &str) -> (TestApp, Folder) {
+pub async fn app_with(server: &MailServer, batch_seconds: &str) -> (TestApp, Folder) {
     let folder = Folder::new();
     for slug in ["one", "two"] {
         folder.open(slug, &["name"], "name\na\n");
@@ -26,39 +26,39 @@ async fn app_with(server: &MailServer, batch_seconds: &str) -> (TestApp, Folder)
     (app, folder)
 }
 
-async fn suspend(app: &TestApp, slug: &str) {
+pub async fn suspend(app: &TestApp, slug: &str) {
     let operator = app.operator().await.token;
     let ground = json!({ "ground": "other", "reason": "for mail" });
     app.post_as(&format!("/api/v1/admin/datasets/{slug}/suspension"), &operator, &ground).await.expect(200);
 }
 
-async fn restore(app: &TestApp, slug: &str) {
+pub async fn restore(app: &TestApp, slug: &str) {
     let reviewer = app.staff(&["reviewer"], None).await.token;
     app.post_as(&format!("/api/v1/admin/datasets/{slug}/restoration"), &reviewer, &json!({ "reason": "all is well" })).await.expect(200);
 }
 
-async fn subscribe(app: &TestApp, firm: &Firm, body: Value) -> Value {
+pub async fn subscribe(app: &TestApp, firm: &Firm, body: Value) -> Value {
     app.post_as(PATH, &firm.person, &body).await.expect(201).json()
 }
 
-async fn confirm(app: &TestApp, token: &str) -> Answer {
+pub async fn confirm(app: &TestApp, token: &str) -> Answer {
     app.form(&format!("{CONFIRM}?lang=en"), &[("token", token)], &[SAME_SITE]).await
 }
 
 /// Subscribes an address and confirms it.
-async fn confirmed(app: &TestApp, server: &mut MailServer, firm: &Firm, body: Value) -> Value {
+pub async fn confirmed(app: &TestApp, server: &mut MailServer, firm: &Firm, body: Value) -> Value {
     let subscription = subscribe(app, firm, body).await;
     let token = server.next().await.token(CONFIRM);
     confirm(app, &token).await.expect(200);
     subscription
 }
 
-async fn shown(app: &TestApp, firm: &Firm) -> Value {
+pub async fn shown(app: &TestApp, firm: &Firm) -> Value {
     app.get_as(PATH, &firm.person).await.expect(200).json()["items"][0].clone()
 }
 
 /// Waits until the firm's subscription is as it should be.
-async fn until(app: &TestApp, firm: &Firm, what: &str, value: &Value) {
+pub async fn until(app: &TestApp, firm: &Firm, what: &str, value: &Value) {
     let begun = std::time::Instant::now();
     while begun.elapsed() < std::time::Duration::from_secs(60) {
         if shown(app, firm).await[what] == *value {

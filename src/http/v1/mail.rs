@@ -24,6 +24,7 @@ use crate::outbound::mail::mail_address;
 pub async fn create_mail_subscription(caller: Caller, app: web::Data<App>, body: web::Json<NewMailSubscription>) -> Result<HttpResponse> {
     let mut new = body.into_inner();
     caller.person()?;
+    caller.firm()?;
     app.require_mail()?;
     new.address = mail_address("/address", &new.address)?;
     let master = app.master.clone();

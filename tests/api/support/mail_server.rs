@@ -17,13 +17,16 @@ pub struct TakenMail {
     pub raw: String,
 }
 
-/// Answers to the next `RCPT`s and to the next mails; `250` where there is none.
+/// Answers to the next senders, `RCPT`s and mails; `250` where there is none. An empty answer is the connection broken off.
 #[derive(Default)]
 struct Script {
+    senders: VecDeque<&'static str>,
     recipients: VecDeque<&'static str>,
     mails: VecDeque<&'static str>,
     /// How many mails or recipients were refused.
     refused: usize,
+    /// Whether nothing is said to a good-bye, and the connection stays.
+    silent: bool,
 }
 
 pub struct MailServer {
@@ -47,12 +50,22 @@ impl MailServer {
         MailServer { url, script, came }
     }
 
+    /// Answers the next sender so.
+    pub fn answer_sender(&self, line: &'static str) {
+        self.script.lock().unwrap().senders.push_back(line);
+    }
+
+    /// Says nothing to a good-bye from now on.
+    pub fn be_silent_at_the_end(&self) {
+        self.script.lock().unwrap().silent = true;
+    }
+
     /// Answers the next recipient so.
     pub fn answer_recipient(&self, line: &'static str) {
         self.script.lock().unwrap().recipients.push_back(line);
     }
 
-    /// Answers the next mail so, when it has come whole.
+    /// Answers the next mail so, when it has come whole; it is handed on where it is taken, and where nobody is told.
     pub fn answer_mail(&self, line: &'static str) {
         self.script.lock().unwrap().mails.push_back(line);
     }
@@ -90,6 +103,10 @@ async fn serve(stream: TcpStream, script: Arc<Mutex<Script>>, sender: UnboundedS
             answer.to_owned()
         };
         reply = match line.get(..4).unwrap_or_default() {
+            "MAIL" => {
+                let answer = script.lock().unwrap().senders.pop_front();
+                refuse(answer)
+            }
             "RCPT" => {
                 to = line.split(['<', '>']).nth(1).unwrap().to_owned();
                 let answer = script.lock().unwrap().recipients.pop_front();
@@ -105,10 +122,18 @@ async fn serve(stream: TcpStream, script: Arc<Mutex<Script>>, sender: UnboundedS
                 }
                 let scripted = script.lock().unwrap().mails.pop_front();
                 let answer = refuse(scripted);
-                if answer.starts_with('2') {
+                if answer.is_empty() || answer.starts_with('2') {
                     _ = sender.send(TakenMail { to: to.clone(), raw });
                 }
+                if answer.is_empty() {
+                    return;
+                }
                 answer
+            }
+            "QUIT" if script.lock().unwrap().silent => {
+                // Until the other side has had enough of it.
+                _ = stream.read_line(&mut line).await;
+                return;
             }
             "QUIT" => return,
             _ => "250 go on".to_owned(),
