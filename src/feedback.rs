@@ -5,6 +5,7 @@
 //! and answer with. What they write is shown to everybody only after a reviewer or an operator has looked at it; that there is an objection shows
 //! at once, since it is a fact without words.
 
+mod bulk;
 mod clock;
 mod desk;
 mod file;
@@ -24,8 +25,9 @@ use crate::db::Conn;
 use crate::db::schema::{datasets, feedback as rows};
 use crate::error::{Error, Result};
 
+pub use bulk::{BulkOutcome, BulkStep, PassedOver, take_with_all};
 pub use clock::{any_over, forget_old, note_overdue};
-pub use desk::{DeskFilter, FeedbackCase, find_for, list_for, waiting};
+pub use desk::{DeskFilter, DeskSort, FeedbackCase, find_for, list_for, waiting};
 pub use file::{Filed, New, file};
 pub use filer::{FeedbackEvent, Followed, follow, reply, take_back};
 pub use public::{

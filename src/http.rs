@@ -145,6 +145,7 @@ fn feedback(config: &mut ServiceConfig<'_>) {
         .service(v1::feedback::receipts::reply_to_question)
         .service(v1::feedback::receipts::withdraw_feedback)
         .service(v1::feedback::desk::list_feedback)
+        .service(v1::feedback::desk::moderate_many)
         .service(v1::feedback::desk::find_feedback)
         .service(v1::feedback::desk::ask_about_feedback)
         .service(v1::feedback::desk::answer_feedback)
@@ -300,6 +301,7 @@ fn feedback_pages(config: &mut web::ServiceConfig) {
         .service(portal::feedback::receipt::follow_receipt)
         .service(portal::feedback::receipt::take_receipt_step)
         .service(portal::console::feedback::feedback_list_page)
+        .service(portal::console::feedback::take_bulk_step)
         .service(portal::console::feedback::feedback_case_page)
         .service(portal::console::feedback::take_feedback_step);
 }

@@ -2,7 +2,7 @@
 
 use chrono::NaiveDateTime;
 use diesel::prelude::*;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::filer::{FeedbackEvent, history};
@@ -83,6 +83,17 @@ impl FeedbackCase {
     }
 }
 
+/// In which order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum DeskSort {
+    /// The newest first.
+    #[default]
+    Newest,
+    /// Those whose term ends first come first; what has no term comes last, the oldest first.
+    Due,
+}
+
 /// Which to list.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct DeskFilter {
@@ -94,6 +105,8 @@ pub struct DeskFilter {
     pub overdue: bool,
     /// Only those that wait for somebody: to be answered, or to be looked at before it is shown.
     pub waiting: bool,
+    /// In which order.
+    pub sort: DeskSort,
 }
 
 /// Who sees what: a steward, what is for their publisher.
@@ -134,18 +147,54 @@ fn filtered(scope: Option<&str>, filter: DeskFilter, moderates: bool) -> Filtere
     query
 }
 
-/// Those that the caller may see, the newest first, and how many there are in all.
+/// How a time is written in a key; it has everything that the database has of it.
+const IN_KEY: &str = "%Y-%m-%dT%H:%M:%S%.f";
+
+impl FeedbackCase {
+    /// Its place in the order, from which [`list_for`] goes on.
+    pub fn key(&self, sort: DeskSort) -> String {
+        match (sort, self.due_at) {
+            (DeskSort::Newest, _) => self.id.clone(),
+            (DeskSort::Due, Some(due)) => format!("{} {}", due.format(IN_KEY), self.id),
+            (DeskSort::Due, None) => format!("- {}", self.id),
+        }
+    }
+}
+
+/// Those behind a place in the order.
+fn behind<'a>(query: Filtered<'a>, sort: DeskSort, key: &str) -> Result<Filtered<'a>> {
+    let (due, id) = match sort {
+        DeskSort::Newest => return Ok(query.filter(rows::id.lt(key.to_owned()))),
+        DeskSort::Due => key.split_once(' ').ok_or_else(no_place)?,
+    };
+    let later = rows::id.gt(id.to_owned());
+    if due == "-" {
+        return Ok(query.filter(rows::due_at.is_null()).filter(later));
+    }
+    let due = NaiveDateTime::parse_from_str(due, IN_KEY).map_err(|_not_ours| no_place())?;
+    Ok(query.filter(rows::due_at.gt(due).or(rows::due_at.eq(due).and(later)).or(rows::due_at.is_null())))
+}
+
+fn no_place() -> Error {
+    Error::invalid("cursor", "this is no cursor of this list; start again without it")
+}
+
+/// Those that the caller may see, and how many there are in all; those behind a [key](FeedbackCase::key), where there is one.
 ///
 /// # Errors
-/// When the caller has no role here.
+/// When the caller has no role here, or the key is none.
 pub fn list_for(conn: &mut Conn, caller: &Caller, filter: DeskFilter, after: Option<&str>, limit: i64) -> Result<(Vec<FeedbackCase>, i64)> {
     let (scope, moderates) = (scope(caller)?, caller.with_role(&MODERATORS).is_ok());
     let total: i64 = filtered(scope.as_deref(), filter, moderates).count().get_result(conn)?;
-    let mut page = filtered(scope.as_deref(), filter, moderates).order(rows::id.desc()).limit(limit).select(Row::as_select());
+    let mut page = filtered(scope.as_deref(), filter, moderates);
     if let Some(after) = after {
-        page = page.filter(rows::id.lt(after.to_owned()));
+        page = behind(page, filter.sort, after)?;
     }
-    let found: Vec<Row> = page.load(conn)?;
+    page = match filter.sort {
+        DeskSort::Newest => page.order(rows::id.desc()),
+        DeskSort::Due => page.order((rows::due_at.is_null(), rows::due_at, rows::id)),
+    };
+    let found: Vec<Row> = page.limit(limit).select(Row::as_select()).load(conn)?;
     let limited = scope.is_some();
     Ok((found.into_iter().map(|row| view(conn, row).map(|case| case.for_publisher(limited))).collect::<Result<_>>()?, total))
 }

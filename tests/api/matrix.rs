@@ -194,6 +194,7 @@ impl World {
             "ask_about_feedback" => Some(json!({ "question": "for the matrix" })),
             "answer_feedback" => Some(json!({ "outcome": "done", "text": "for the matrix" })),
             "suspend_for_claim" | "dismiss_feedback" => Some(json!({ "reason": "for the matrix" })),
+            "moderate_many" => Some(json!({ "ids": ["none"], "step": "show" })),
             "moderate_feedback" => Some(json!({ "show": true })),
             "assign_request" => Some(json!({ "publisher": "xuhui-health" })),
             "run_query" => Some(json!({ "sql": "select count(*) from \"community-health-visits\"" })),

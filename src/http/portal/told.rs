@@ -130,7 +130,8 @@ fn general(w: Words, faults: &[Fault]) -> String {
     texts.join(" ")
 }
 
-fn conflict(w: Words, text: &str) -> String {
+/// Why something is not possible now.
+pub(super) fn conflict(w: Words, text: &str) -> String {
     match w.short() {
         "zh" if text.starts_with("the same was filed already") => "相同内容已经提交，正在办理。".to_owned(),
         "zh" if text.contains("wait for an answer already") => "该数据集待办理的异议较多，请稍后再提。".to_owned(),
@@ -138,6 +139,11 @@ fn conflict(w: Words, text: &str) -> String {
         "zh" if text.starts_with("the dataset is suspended for this claim") => {
             "该数据集已为此主张暂停开放，须作出决定，不能撤回。".to_owned()
         }
+        "zh" if text.starts_with("what a rights claim says") => "权益主张的内容不公开。".to_owned(),
+        "zh" if text.starts_with("a rights claim is decided") => "权益主张须逐件办理。".to_owned(),
+        "zh" if text.starts_with("you filed this yourself") => "这是您本人提交的，须由他人办理。".to_owned(),
+        "zh" if text == "it is shown already" => "内容已经公开。".to_owned(),
+        "zh" if text == "it is hidden already" => "内容已经设为不公开。".to_owned(),
         "zh" => format!("与当前状态不符，未能办理。（{text}）"),
         _ => format!("This is not possible as things stand now. {}", sentence(text)),
     }
@@ -204,6 +210,7 @@ fn chinese(form: &str, pointer: &str) -> Option<&'static str> {
 /// What is asked of a field of what the public files.
 fn chinese_of_feedback(form: &str, field: &str) -> Option<&'static str> {
     Some(match field {
+        "ids" => "请至少选择一件，每次至多 100 件。",
         "stars" => "请选择 1 至 5 星。",
         "right" => "请选择权益类别。",
         "outcome" => "请选择办理结果。",
@@ -299,6 +306,7 @@ fn said_of_feedback(w: Words, done: &str) -> Option<&'static str> {
         "feedback-showing" => w.t("内容已公开。", "It is shown to everybody."),
         "feedback-hiding" => w.t("内容不公开。", "It is not shown."),
         "feedback-dismissal" => w.t("已不予受理。", "It is dismissed."),
+        "feedback-many" => w.t("所选各件已办理。", "It is done with all that you chose."),
         "feedback-assignment" => w.t("已转交数据开放主体。", "The publisher has it now."),
         _ => return None,
     })

@@ -1,79 +1,26 @@
 //! What the public filed, for those who answer it. 公众反馈办理
 
+mod list;
+
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, get, post, web};
 use askama::Template;
-use serde::Deserialize;
 
 use super::super::confirm::Confirm;
 use super::super::told::Told;
 use super::super::visit::{Sent, Visit};
 use super::super::{Words, private_page};
-use super::{ANY, Rooms, staff_of};
+use super::{ANY, staff_of};
 use crate::catalog::{self, Publisher};
 use crate::error::{Error, Result};
-use crate::feedback::{self, DeskFilter, FeedbackCase, FeedbackKind, FeedbackState, Outcome, Shown};
+use crate::feedback::{self, FeedbackCase, FeedbackKind, FeedbackState, Outcome, Shown};
 use crate::http::browser::{self, Filled};
 use crate::http::v1::check_text;
 use crate::http::v1::feedback::desk::{Moderation, NewAnswer};
 use crate::identity::Role;
 use crate::release;
 
-/// Things on one page.
-const SHOWN: i64 = 50;
-
-/// Which of them.
-#[derive(Default, Deserialize)]
-pub struct FeedbackQuery {
-    view: Option<String>,
-    kind: Option<String>,
-    after: Option<String>,
-}
-
-#[derive(Template)]
-#[template(path = "console-feedback.html")]
-struct FeedbackPage {
-    w: Words,
-    rooms: Rooms,
-    items: Vec<FeedbackCase>,
-    total: i64,
-    next: Option<String>,
-    view: &'static str,
-    kind: &'static str,
-}
-
-impl FeedbackPage {
-    fn kinds(&self) -> [FeedbackKind; 5] {
-        FeedbackKind::ALL
-    }
-
-    fn is_view(&self, name: &str) -> bool {
-        self.view == name
-    }
-
-    fn views(&self) -> [(&'static str, &'static str); 3] {
-        [("waiting", self.w.t("待办理", "Waiting")), ("overdue", self.w.t("已逾期", "Overdue")), ("all", self.w.t("全部", "All"))]
-    }
-}
-
-#[get("/console/feedback")]
-pub async fn feedback_list_page(Visit { caller, app, w, .. }: Visit, query: web::Query<FeedbackQuery>) -> Result<HttpResponse> {
-    staff_of(&caller, &ANY)?;
-    let FeedbackQuery { view, kind, after } = query.into_inner();
-    let view = ["overdue", "all"].into_iter().find(|known| Some(*known) == view.as_deref()).unwrap_or("waiting");
-    let kind = FeedbackKind::ALL.into_iter().find(|known| Some(known.as_str()) == kind.as_deref());
-    let filter = DeskFilter { kind, state: None, overdue: view == "overdue", waiting: view == "waiting" };
-    let found = app.db.read(move |conn| {
-        let found = feedback::list_for(conn, &caller, filter, after.as_deref().filter(|after| !after.is_empty()), SHOWN + 1)?;
-        Ok((found, Rooms::of(conn, &caller)?))
-    });
-    let ((mut items, total), rooms) = found.await?;
-    let more = items.len() as i64 > SHOWN;
-    items.truncate(SHOWN as usize);
-    let next = items.last().filter(|_| more).map(|item| item.id.clone());
-    let kind = kind.map(FeedbackKind::as_str).unwrap_or_default();
-    private_page(w, StatusCode::OK, &FeedbackPage { w, rooms, items, total, next, view, kind })
-}
+pub use list::{feedback_list_page, take_bulk_step};
 
 #[derive(Template)]
 #[template(path = "console-feedback-case.html")]

@@ -6,8 +6,8 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::app::App;
 use crate::db::Conn;
-use crate::error::Result;
-use crate::feedback::{self, Answer, DeskFilter, FeedbackCase, FeedbackKind, FeedbackState, Outcome};
+use crate::error::{Error, Result};
+use crate::feedback::{self, Answer, BulkOutcome, BulkStep, DeskFilter, DeskSort, FeedbackCase, FeedbackKind, FeedbackState, Outcome};
 use crate::http::page::{Page, PageQuery};
 use crate::http::v1::{IdPath, Reason, check_text};
 use crate::identity::Caller;
@@ -29,6 +29,10 @@ pub struct DeskQuery {
     /// Only what the publisher has let the time go by of.
     #[serde(default)]
     overdue: bool,
+    /// In which order; the newest first, if left out.
+    #[serde(default)]
+    #[param(inline)]
+    sort: DeskSort,
     /// How many items at the most.
     #[param(value_type = Option<i64>, minimum = 1, maximum = 1000, example = 100)]
     limit: Option<String>,
@@ -72,6 +76,32 @@ pub struct Moderation {
     pub reason: Option<String>,
 }
 
+/// What is done to each of many.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum BulkStepName {
+    /// What was written is shown to everybody.
+    Show,
+    /// It is shown to nobody.
+    Hide,
+    /// It is none, such as advertising or abuse.
+    Dismiss,
+}
+
+/// One step with many.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BulkModeration {
+    /// With which, by ID; 1 to 100, each once.
+    #[schema(min_items = 1, max_items = 100)]
+    pub ids: Vec<String>,
+    /// The step.
+    pub step: BulkStepName,
+    /// Why, in 3 to 2000 characters, for those who filed them; needed to hide and to dismiss, and left out to show.
+    #[schema(min_length = 3, max_length = 2000)]
+    pub reason: Option<String>,
+}
+
 /// Who answers.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -102,6 +132,26 @@ impl Moderation {
     }
 }
 
+impl BulkModeration {
+    /// The IDs, and the step.
+    ///
+    /// # Errors
+    /// When a reason is missing, too short or too long, or given where nobody would read it.
+    pub fn checked(self) -> Result<(Vec<String>, BulkStep)> {
+        let reason = self.reason.map(|reason| check_text("/reason", &reason, 3, 2000)).transpose()?;
+        let step = match (self.step, reason) {
+            (BulkStepName::Show, None) => BulkStep::Show,
+            (BulkStepName::Show, Some(_)) => return Err(Error::invalid("/reason", "nobody reads why something is shown; leave it out")),
+            (BulkStepName::Hide, Some(reason)) => BulkStep::Hide(reason),
+            (BulkStepName::Dismiss, Some(reason)) => BulkStep::Dismiss(reason),
+            (BulkStepName::Hide | BulkStepName::Dismiss, None) => {
+                return Err(Error::invalid("/reason", "say why: those who filed them read that"));
+            }
+        };
+        Ok((self.ids, step))
+    }
+}
+
 /// Takes a step, and answers how it stands then.
 async fn step(
     app: &App,
@@ -119,17 +169,17 @@ async fn step(
 
 /// List feedback
 ///
-/// What the public filed, the newest first. A steward sees what is for their publisher; reviewers, operators and auditors see everything.
+/// What the public filed. A steward sees what is for their publisher; reviewers, operators and auditors see everything.
 #[utoipa::path(tag = "curation", params(DeskQuery), security(("session" = [])), responses((status = OK, body = Page<FeedbackCase>)))]
 #[get("/admin/feedback")]
 pub async fn list_feedback(caller: Caller, app: web::Data<App>, query: web::Query<DeskQuery>) -> Result<web::Json<Page<FeedbackCase>>> {
-    let DeskQuery { kind, state, waiting, overdue, limit, cursor } = query.into_inner();
-    let list = format!("feedback {kind:?} {state:?} {waiting} {overdue}");
+    let DeskQuery { kind, state, waiting, overdue, sort, limit, cursor } = query.into_inner();
+    let list = format!("feedback {kind:?} {state:?} {waiting} {overdue} {sort:?}");
     let page = PageQuery { limit, cursor };
     let (limit, after) = (page.limit()?, page.after(&list)?);
-    let filter = DeskFilter { kind, state, overdue, waiting };
+    let filter = DeskFilter { kind, state, overdue, waiting, sort };
     let (items, total) = app.db.read(move |conn| feedback::list_for(conn, &caller, filter, after.as_deref(), limit + 1)).await?;
-    Ok(web::Json(Page::cut(&list, items, total, limit, |item| item.id.clone())))
+    Ok(web::Json(Page::cut(&list, items, total, limit, |item| item.key(sort))))
 }
 
 /// Show feedback
@@ -204,6 +254,17 @@ pub async fn moderate_feedback(
 ) -> Result<web::Json<FeedbackCase>> {
     let (show, reason) = body.into_inner().checked()?;
     step(&app, caller, path, move |conn, caller, id| feedback::moderate(conn, caller, id, show, reason.as_deref())).await
+}
+
+/// Show, hide or dismiss much feedback at once
+///
+/// By a reviewer or an operator. All of it is decided in one transaction, with an entry of the ledger for each. What cannot be decided so, because
+/// somebody else decided it meanwhile, say, or because it is a rights claim, is named in `passed_over` and stays as it is.
+#[utoipa::path(tag = "curation", security(("session" = [])), responses((status = OK, body = BulkOutcome)))]
+#[post("/admin/feedback/moderation")]
+pub async fn moderate_many(caller: Caller, app: web::Data<App>, body: web::Json<BulkModeration>) -> Result<web::Json<BulkOutcome>> {
+    let (ids, step) = body.into_inner().checked()?;
+    Ok(web::Json(app.db.write(move |conn| feedback::take_with_all(conn, &caller, &ids, &step)).await?))
 }
 
 /// Dismiss feedback
