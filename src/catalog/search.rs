@@ -1,20 +1,23 @@
 //! Search: an index of the list on this machine's disk, which follows the ledger. It is brought up to the list before each answer, so that what is no longer
 //! in the list is in no answer; and it can be made anew from the list at any time.
 
+mod best;
+mod bits;
 mod counts;
 mod follow;
 mod index;
 mod question;
 mod suggest;
 mod synonyms;
+mod ways;
 mod wish;
 mod words;
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::path::Path;
-use std::sync::Mutex;
 use std::sync::atomic::AtomicI64;
+use std::sync::{Arc, Mutex};
 
 use tantivy::collector::TopDocs;
 use tantivy::columnar::Column;
@@ -25,9 +28,11 @@ use crate::catalog::Field;
 use crate::error::{Error, Result};
 use index::Fields;
 
+use best::{Hit, Put};
+use counts::{Columns, Tallied, Tally};
 pub use counts::{Counted, Counts};
-use counts::{Tallied, Tally};
 use question::MOST_LETTERS;
+use ways::Marks;
 use wish::Within;
 pub use wish::{Choice, Facet, Moment, Order, Place};
 
@@ -39,6 +44,10 @@ pub struct Search {
     reader: IndexReader,
     fields: Fields,
     formats: FormatsOf,
+    /// What is counted of the segments.
+    columns: Arc<Columns>,
+    /// Where frequent words are.
+    marks: Marks,
     keeper: Mutex<follow::Keeper>,
     /// The last ledger entry that is in the index, once it was held against the ledger.
     reached: AtomicI64,
@@ -105,7 +114,7 @@ impl Search {
         index.set_multithread_executor(std::thread::available_parallelism().map_or(1, std::num::NonZero::get).min(MOST_THREADS))?;
         let reader = index.reader_builder().reload_policy(ReloadPolicy::Manual).try_into()?;
         let keeper = Mutex::new(follow::Keeper::new(&index)?);
-        Ok(Search { reader, fields, formats, keeper, reached: AtomicI64::new(i64::MIN) })
+        Ok(Search { reader, fields, formats, columns: Arc::default(), marks: Marks::default(), keeper, reached: AtomicI64::new(i64::MIN) })
     }
 
     /// Answers a wish from the index as it is.
@@ -114,12 +123,44 @@ impl Search {
     /// When the index cannot be read.
     pub fn find(&self, wish: &Wish) -> Result<Found> {
         let searcher = self.reader.searcher();
-        let query = wish.choice.query(&Within { fields: &self.fields, searcher: &searcher });
+        let within = Within { fields: &self.fields, searcher: &searcher };
+        self.columns.forget_others(&searcher);
         // Room is made for what there is, whatever is asked for.
         let there = usize::try_from(searcher.num_docs()).unwrap_or(usize::MAX);
         let room = wish.limit.saturating_add(1).min(there.saturating_sub(wish.skip));
-        let (tallied, (slugs, next)) = self.page(&searcher, query, wish, room)?;
+        let answered = if wish.order == Order::Best { self.best(&within, wish, room)? } else { None };
+        let (tallied, (slugs, next)) = match answered {
+            Some(answered) => answered,
+            None => self.page(&searcher, wish.choice.query(&within), wish, room)?,
+        };
         Ok(Found { slugs, total: tallied.total(), next, counts: tallied.counts(&wish.counted) })
+    }
+
+    /// The best of what one question finds; nothing where another way is the better one.
+    fn best(&self, within: &Within<'_>, wish: &Wish, room: usize) -> Result<Option<(Tallied, Page)>> {
+        let Some((text, others)) = wish.choice.question() else { return Ok(None) };
+        let Some(asked) = question::read(within, text).filter(|asked| asked.phrases.is_empty()) else { return Ok(None) };
+        let filters: Vec<Box<dyn Query>> = others.into_iter().map(|other| other.query(within)).collect();
+        let searcher = within.searcher;
+        let put = Put::new(searcher, &self.marks, &asked, &filters).map_err(Error::internal)?;
+        if put.is_dense() {
+            return Ok(None);
+        }
+        let tally = Tally::of(&wish.counted, &self.columns);
+        let tallied = tally.count(searcher, put.segments.iter().map(|segment| &segment.found)).map_err(Error::internal)?;
+        if wish.limit == 0 || room == 0 {
+            return Ok(Some((tallied, (Vec::new(), None))));
+        }
+        let found = put.best(wish.skip.saturating_add(room), wish.after.as_ref()).map_err(Error::internal)?;
+        let mut found: Vec<Hit> = found.into_iter().skip(wish.skip).collect();
+        let more = found.len() > wish.limit;
+        found.truncate(wish.limit);
+        let next = found.last().filter(|_| more).map(|hit| Place::Number(hit.number, hit.tie));
+        let mut slugs = Vec::with_capacity(found.len());
+        for hit in found {
+            slugs.extend(slug_of(searcher.segment_reader(hit.segment), hit.document)?);
+        }
+        Ok(Some((tallied, (slugs, next))))
     }
 
     /// What somebody may have meant who asked this and found nothing or little; none where every word is known.
@@ -131,14 +172,14 @@ impl Search {
     }
 
     fn page(&self, searcher: &Searcher, query: Box<dyn Query>, wish: &Wish, room: usize) -> Result<(Tallied, Page)> {
-        let tally = || searcher.search(&query, &Tally::of(&wish.counted)).map_err(Error::internal);
+        let tally = || searcher.search(&query, &Tally::of(&wish.counted, &self.columns)).map_err(Error::internal);
         if wish.limit == 0 || room == 0 {
             return Ok((tally()?, (Vec::new(), None)));
         }
         match wish.order {
             // A page of it goes through what is behind a slug, and the counts are of all.
             Order::Slug | Order::SlugDown => Ok((tally()?, self.by_slug(searcher, query, wish, room)?)),
-            Order::Best | Order::Updated | Order::UpdatedUp => by_number(searcher, &query, wish, room),
+            Order::Best | Order::Updated | Order::UpdatedUp => by_number(&self.columns, searcher, &query, wish, room),
         }
     }
 
@@ -162,7 +203,7 @@ impl Search {
 }
 
 /// The datasets by a number, the greatest first; among those of the same number by their tie breaker.
-fn by_number(searcher: &Searcher, query: &dyn Query, wish: &Wish, room: usize) -> Result<(Tallied, Page)> {
+fn by_number(columns: &Arc<Columns>, searcher: &Searcher, query: &dyn Query, wish: &Wish, room: usize) -> Result<(Tallied, Page)> {
     let (after, order) = (wish.after.clone(), wish.order);
     let keys = move |segment: &SegmentReader| {
         let fast = segment.fast_fields();
@@ -183,7 +224,7 @@ fn by_number(searcher: &Searcher, query: &dyn Query, wish: &Wish, room: usize) -
         }
     };
     let top = TopDocs::with_limit(room).and_offset(wish.skip).tweak_score(keys);
-    let (tallied, found) = searcher.search(query, &(Tally::of(&wish.counted), top)).map_err(Error::internal)?;
+    let (tallied, found) = searcher.search(query, &(Tally::of(&wish.counted, columns), top)).map_err(Error::internal)?;
     let mut found: Vec<_> = found.into_iter().filter(|((is_behind, ..), _)| *is_behind).collect();
     let more = found.len() > wish.limit;
     found.truncate(wish.limit);
@@ -206,3 +247,6 @@ fn slug_of(segment: &SegmentReader, doc: DocId) -> Result<Option<String>> {
     let mut slug = String::new();
     Ok(column.ord_to_str(ord, &mut slug).map_err(Error::internal)?.then_some(slug))
 }
+
+#[cfg(test)]
+mod tests;

@@ -166,7 +166,7 @@ fn texts(document: &mut TantivyDocument, fields: &Fields, known: &Known<'_>) {
     add(fields.initials, plain(initials));
 }
 
-fn tokenized(words: Vec<Word>) -> PreTokenizedString {
+pub fn tokenized(words: Vec<Word>) -> PreTokenizedString {
     let token = |word: Word| Token { offset_from: 0, offset_to: 0, position: word.position, text: word.text, position_length: 1 };
     PreTokenizedString { text: String::new(), tokens: words.into_iter().map(token).collect() }
 }

@@ -2,11 +2,12 @@
 //! error, and, if it is the last one, by its beginning; the field in which it is found best counts. A part in quotes has to be there as it is.
 
 use tantivy::Term;
-use tantivy::query::{BooleanQuery, BoostQuery, DisjunctionMaxQuery, FuzzyTermQuery, Occur, PhraseQuery, Query, TermQuery};
-use tantivy::schema::{Field, IndexRecordOption};
+use tantivy::query::{BooleanQuery, BoostQuery, FuzzyTermQuery, Occur, Query};
+use tantivy::schema::Field;
 
 use super::index::Fields;
 use super::synonyms::Synonyms;
+use super::ways::{Way, Ways, clause};
 use super::wish::Within;
 use super::words;
 
@@ -20,9 +21,6 @@ type Clause = Box<dyn Query>;
 
 /// Clauses, each with whether it has to hold.
 type Clauses = Vec<(Occur, Clause)>;
-
-/// What the other fields add to the best one.
-const TIE_BREAKER: f32 = 0.15;
 
 /// Words that say little: they help where they are, and no dataset has to have them.
 const LITTLE: &[&str] = &[
@@ -139,23 +137,75 @@ const LITTLE: &[&str] = &[
     "研究",
 ];
 
-/// The query of a question; none where nothing in it is a word.
-pub fn query(within: &Within<'_>, text: &str) -> Option<Clause> {
+/// A question, read.
+#[derive(Debug, Default)]
+pub struct Asked {
+    /// The parts in quotes: each has to be there as it is.
+    pub phrases: Vec<Ways>,
+    /// The words of which some have to be there, each in its ways.
+    pub needed: Vec<Ways>,
+    /// How many of them.
+    pub least: usize,
+    /// What only orders what is found: words that say little.
+    pub little: Vec<Ways>,
+    /// The same: several words next to each other that mean something together.
+    pub joint: Vec<Ways>,
+    /// The same: the words next to each other as they are.
+    pub whole: Option<Ways>,
+    /// Whether what has the words next to each other has each of them for sure: Chinese is parted into words otherwise elsewhere.
+    pub whole_has_all: bool,
+}
+
+/// How much less a word counts that says little.
+const OF_LITTLE: f32 = 0.3;
+
+/// How much words next to each other count.
+pub const OF_WHOLE: f32 = 4.0;
+
+/// How much a part in quotes counts.
+const OF_PHRASE: f32 = 3.0;
+
+/// Reads a question; none where nothing in it is a word.
+pub fn read(within: &Within<'_>, text: &str) -> Option<Asked> {
     let fields = within.fields;
     let text: String = text.chars().take(MOST_LETTERS).collect();
     let folded = words::folded(&text);
     let (phrases, loose) = quoted(&folded);
     let units: Vec<String> = words::units(&loose).into_iter().take(MOST_UNITS).collect();
-    let mut clauses: Clauses = Vec::new();
-    for phrase in &phrases {
-        clauses.extend(phrase_of(fields, phrase).map(|query| (Occur::Must, boosted(query, 3.0))));
+    let phrases: Vec<Ways> = phrases.iter().filter_map(|phrase| phrase_of(fields, phrase).map(|way| vec![(way, 1.0)])).collect();
+    if phrases.is_empty() && units.is_empty() {
+        return None;
     }
-    if !units.is_empty() {
-        let of_words = of_units(within, &units, &loose);
-        // Beside a phrase, other words only order what has it.
-        clauses.push((if phrases.is_empty() { Occur::Must } else { Occur::Should }, of_words));
+    let mut asked = if units.is_empty() { Asked::default() } else { of_units(within, &units, &loose) };
+    asked.phrases = phrases;
+    Some(asked)
+}
+
+impl Asked {
+    /// The question as a query.
+    pub fn query(&self) -> Clause {
+        let mut clauses: Clauses = self.phrases.iter().map(|phrase| (Occur::Must, boosted(clause(phrase), OF_PHRASE))).collect();
+        if !self.needed.is_empty() {
+            // Beside a phrase, other words only order what has it.
+            clauses.push((if clauses.is_empty() { Occur::Must } else { Occur::Should }, self.of_words()));
+        }
+        Box::new(BooleanQuery::new(clauses))
     }
-    (!clauses.is_empty()).then(|| Box::new(BooleanQuery::new(clauses)) as Clause)
+
+    /// Everything that counts but the words next to each other, those of which some are needed first; and how much each counts.
+    pub fn words(&self) -> impl Iterator<Item = (&Ways, f32)> {
+        let little = self.little.iter().map(|ways| (ways, OF_LITTLE));
+        self.needed.iter().map(|ways| (ways, 1.0)).chain(little).chain(self.joint.iter().map(|ways| (ways, 1.0)))
+    }
+
+    fn of_words(&self) -> Clause {
+        let needed = self.needed.iter().map(|ways| (Occur::Should, clause(ways))).collect();
+        let needed: Clause = Box::new(BooleanQuery::with_minimum_required_clauses(needed, self.least));
+        let little = self.little.iter().map(|ways| boosted(clause(ways), OF_LITTLE));
+        let whole = self.whole.iter().map(|ways| boosted(clause(ways), OF_WHOLE));
+        let others = little.chain(self.joint.iter().map(clause)).chain(whole).map(|clause| (Occur::Should, clause));
+        Box::new(BooleanQuery::new(others.chain([(Occur::Must, needed)]).collect()))
+    }
 }
 
 /// The parts of a question in quotes, and the rest.
@@ -172,36 +222,30 @@ fn quoted(text: &str) -> (Vec<String>, String) {
     (phrases, rest.join(" "))
 }
 
-fn of_units(within: &Within<'_>, units: &[String], loose: &str) -> Clause {
+fn of_units(within: &Within<'_>, units: &[String], loose: &str) -> Asked {
     let fields = within.fields;
     let known: Vec<bool> = units.iter().map(|unit| is_well_known(within, unit)).collect();
     let last_open = !loose.ends_with(char::is_whitespace);
     let says_much = |unit: &String| !LITTLE.contains(&unit.as_str());
     let counted = units.iter().filter(|unit| says_much(unit)).count();
-    let (mut needed, mut others): (Clauses, Clauses) = (Vec::new(), Vec::new());
+    let mut asked = Asked::default();
     for (at, (unit, known)) in units.iter().zip(&known).enumerate() {
-        let clause = if *known { of_known(fields, unit) } else { of_unit(fields, unit, last_open && at + 1 == units.len()) };
-        if counted == 0 || says_much(unit) {
-            needed.push((Occur::Should, clause));
-        } else {
-            others.push((Occur::Should, boosted(clause, 0.3)));
-        }
+        let ways = if *known { with_synonyms(fields, unit) } else { of_unit(fields, unit, last_open && at + 1 == units.len()) };
+        if counted == 0 || says_much(unit) { asked.needed.push(ways) } else { asked.little.push(ways) }
     }
     // Of a long question two words have to be there: the rarest words order what is found.
-    let least = (needed.len() / 3).clamp(1, 2);
+    asked.least = (asked.needed.len() / 3).clamp(1, 2);
     // Several words next to each other may have a synonym, or be spelt as one.
     for count in 2..=3 {
         for (joined, known) in units.windows(count).zip(known.windows(count)) {
-            let all_known = known.iter().all(|known| *known);
-            others.extend(joint(fields, joined, all_known).map(|clause| (Occur::Should, clause)));
+            asked.joint.extend(joint(fields, joined, known.iter().all(|known| *known)));
         }
     }
     if units.len() > 1 {
-        others.extend(phrase_of(fields, loose).map(|clause| (Occur::Should, boosted(clause, 4.0))));
+        asked.whole = phrase_of(fields, loose).map(|way| vec![(way, 1.0)]);
     }
-    let needed: Clause = Box::new(BooleanQuery::with_minimum_required_clauses(needed, least));
-    others.push((Occur::Must, needed));
-    Box::new(BooleanQuery::new(others))
+    asked.whole_has_all = !loose.chars().any(words::is_han);
+    asked
 }
 
 /// The fields in which words are sought, and how much each counts.
@@ -216,36 +260,29 @@ fn places(fields: &Fields) -> [(Field, f32); 6] {
     ]
 }
 
-fn term(field: Field, text: &str) -> Clause {
-    Box::new(TermQuery::new(Term::from_field_text(field, text), IndexRecordOption::WithFreqs))
+fn term(field: Field, text: &str) -> Way {
+    Way::Term(Term::from_field_text(field, text))
 }
 
 fn boosted(query: Clause, by: f32) -> Clause {
     Box::new(BoostQuery::new(query, by))
 }
 
-fn best(clauses: Vec<Clause>) -> Clause {
-    Box::new(DisjunctionMaxQuery::with_tie_breaker(clauses, TIE_BREAKER))
-}
-
 /// A word as it is, in every field.
-fn plain(fields: &Fields, unit: &str) -> Vec<Clause> {
-    let mut clauses = Vec::new();
+fn plain(fields: &Fields, unit: &str) -> Ways {
+    let mut ways = Ways::new();
     let stem = words::stemmed(unit);
     for (field, weight) in places(fields) {
-        clauses.push(boosted(term(field, unit), weight));
-        clauses.extend(stem.as_deref().map(|stem| boosted(term(field, stem), weight * 0.9)));
+        ways.push((term(field, unit), weight));
+        ways.extend(stem.as_deref().map(|stem| (term(field, stem), weight * 0.9)));
     }
-    clauses
+    ways
 }
 
 /// All words of a text that stands for another one.
-fn meaning_the_same(fields: &Fields, text: &str) -> Option<Clause> {
-    let mut all: Clauses = Vec::new();
-    for unit in words::units(text) {
-        all.push((Occur::Must, best(plain(fields, &unit))));
-    }
-    (!all.is_empty()).then(|| Box::new(BooleanQuery::new(all)) as Clause)
+fn meaning_the_same(fields: &Fields, text: &str) -> Option<Way> {
+    let all: Vec<Ways> = words::units(text).iter().map(|unit| plain(fields, unit)).collect();
+    (!all.is_empty()).then_some(Way::All(all))
 }
 
 /// In so many datasets a word is no misspelling, and no beginning of another one.
@@ -259,56 +296,55 @@ fn is_well_known(within: &Within<'_>, unit: &str) -> bool {
 }
 
 /// A word and those that mean the same.
-fn with_synonyms(fields: &Fields, unit: &str) -> Vec<Clause> {
-    let mut clauses = plain(fields, unit);
+fn with_synonyms(fields: &Fields, unit: &str) -> Ways {
+    let mut ways = plain(fields, unit);
     for other in Synonyms::shipped().of(unit) {
-        clauses.extend(meaning_the_same(fields, other).map(|clause| boosted(clause, 0.7)));
+        ways.extend(meaning_the_same(fields, other).map(|way| (way, 0.7)));
     }
-    clauses
+    ways
 }
 
-/// A word that is well known: as it is, and by what means the same.
-fn of_known(fields: &Fields, unit: &str) -> Clause {
-    best(with_synonyms(fields, unit))
-}
-
-fn of_unit(fields: &Fields, unit: &str, is_last: bool) -> Clause {
-    let mut clauses = with_synonyms(fields, unit);
+fn of_unit(fields: &Fields, unit: &str, is_last: bool) -> Ways {
+    let mut ways = with_synonyms(fields, unit);
     if unit.chars().all(words::is_han) {
-        of_han(fields, unit, is_last, &mut clauses);
+        of_han(fields, unit, is_last, &mut ways);
     } else if unit.chars().all(|letter| letter.is_ascii_alphabetic()) {
-        of_latin(fields, unit, is_last, &mut clauses);
+        of_latin(fields, unit, is_last, &mut ways);
     }
-    best(clauses)
+    ways
 }
 
-fn of_han(fields: &Fields, unit: &str, is_last: bool, clauses: &mut Vec<Clause>) {
+/// As the beginning of a word.
+fn beginning(field: Field, text: &str) -> Way {
+    Way::Any(Box::new(FuzzyTermQuery::new_prefix(Term::from_field_text(field, text), 0, true)))
+}
+
+fn of_han(fields: &Fields, unit: &str, is_last: bool, ways: &mut Ways) {
     let count = unit.chars().count();
     if count < 2 {
-        clauses.extend(phrase_of(fields, unit).map(|clause| boosted(clause, 0.3)));
+        ways.extend(phrase_of(fields, unit).map(|way| (way, 0.3)));
         return;
     }
     // Where the index parts the words otherwise.
-    clauses.extend(phrase_of(fields, unit).map(|clause| boosted(clause, 2.0)));
+    ways.extend(phrase_of(fields, unit).map(|way| (way, 2.0)));
     for inner in words::inner(unit) {
-        clauses.push(boosted(best(plain(fields, &inner)), 0.4));
+        ways.push((Way::Best(plain(fields, &inner)), 0.4));
     }
     if is_last {
         for (field, weight) in [(fields.title, 1.5), (fields.keywords, 1.0)] {
-            let beginning = FuzzyTermQuery::new_prefix(Term::from_field_text(field, unit), 0, true);
-            clauses.push(boosted(Box::new(beginning), weight));
+            ways.push((beginning(field, unit), weight));
         }
     }
     // A word that sounds the same was meant, perhaps.
     for sound in words::spellings(unit).0.iter().filter(|sound| sound.len() >= 4) {
-        clauses.push(boosted(term(fields.pinyin, sound), 0.5));
+        ways.push((term(fields.pinyin, sound), 0.5));
     }
 }
 
-fn of_latin(fields: &Fields, unit: &str, is_last: bool, clauses: &mut Vec<Clause>) {
-    clauses.push(boosted(term(fields.pinyin, unit), 2.5));
+fn of_latin(fields: &Fields, unit: &str, is_last: bool, ways: &mut Ways) {
+    ways.push((term(fields.pinyin, unit), 2.5));
     if (2..=8).contains(&unit.len()) {
-        clauses.push(boosted(term(fields.initials, unit), 2.0));
+        ways.push((term(fields.initials, unit), 2.0));
     }
     let wrong = match unit.len() {
         0..=3 => 0,
@@ -318,43 +354,41 @@ fn of_latin(fields: &Fields, unit: &str, is_last: bool, clauses: &mut Vec<Clause
     for (field, weight) in [(fields.title, 1.5), (fields.keywords, 1.0), (fields.names, 0.5), (fields.columns, 0.5)] {
         if wrong > 0 {
             let fuzzy = FuzzyTermQuery::new(Term::from_field_text(field, unit), wrong, true);
-            clauses.push(boosted(Box::new(fuzzy), weight));
+            ways.push((Way::Any(Box::new(fuzzy)), weight));
         }
         if is_last && unit.len() >= 2 {
-            let beginning = FuzzyTermQuery::new_prefix(Term::from_field_text(field, unit), 0, true);
-            clauses.push(boosted(Box::new(beginning), weight * 1.5));
+            ways.push((beginning(field, unit), weight * 1.5));
         }
     }
     if is_last && unit.len() >= 4 {
-        let beginning = FuzzyTermQuery::new_prefix(Term::from_field_text(fields.pinyin, unit), 0, true);
-        clauses.push(boosted(Box::new(beginning), 1.0));
+        ways.push((beginning(fields.pinyin, unit), 1.0));
     }
 }
 
 /// Words next to each other that mean something together.
-fn joint(fields: &Fields, units: &[String], all_known: bool) -> Option<Clause> {
+fn joint(fields: &Fields, units: &[String], all_known: bool) -> Option<Ways> {
     let is_latin = units.iter().all(|unit| unit.is_ascii());
     let text = units.join(if is_latin { " " } else { "" });
-    let mut clauses: Vec<Clause> = Vec::new();
+    let mut ways: Ways = Ways::new();
     for other in Synonyms::shipped().of(&text) {
-        clauses.extend(meaning_the_same(fields, other));
+        ways.extend(meaning_the_same(fields, other).map(|way| (way, 1.0)));
     }
     if is_latin {
-        clauses.push(boosted(term(fields.pinyin, &units.concat()), 3.0));
+        ways.push((term(fields.pinyin, &units.concat()), 3.0));
     } else if !all_known {
-        clauses.extend(phrase_of(fields, &text).map(|clause| boosted(clause, 2.0)));
+        ways.extend(phrase_of(fields, &text).map(|way| (way, 2.0)));
     }
-    (!clauses.is_empty()).then(|| best(clauses))
+    (!ways.is_empty()).then_some(ways)
 }
 
 /// The letters of a text next to each other.
-fn phrase_of(fields: &Fields, text: &str) -> Option<Clause> {
+fn phrase_of(fields: &Fields, text: &str) -> Option<Way> {
     let letters = words::letters(text);
     let terms: Vec<Term> = letters.iter().map(|word| Term::from_field_text(fields.letters, &word.text)).collect();
     match terms.len() {
         0 => None,
-        1 => terms.into_iter().next().map(|term| Box::new(TermQuery::new(term, IndexRecordOption::WithFreqs)) as Clause),
-        _ => Some(Box::new(PhraseQuery::new(terms))),
+        1 => terms.into_iter().next().map(Way::Term),
+        _ => Some(Way::Phrase(terms)),
     }
 }
 

@@ -11,7 +11,7 @@ use super::index::Fields;
 use super::question;
 
 /// By what datasets are counted and chosen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[expect(missing_docs, reason = "the names say it")]
 pub enum Facet {
     Theme,
@@ -114,7 +114,9 @@ impl Choice {
         match self {
             Choice::All => Box::new(ConstScoreQuery::new(Box::new(AllQuery), 1.0)),
             Choice::None => Box::new(EmptyQuery),
-            Choice::Question(text) => question::query(within, text).unwrap_or_else(|| Box::new(EmptyQuery)),
+            Choice::Question(text) => {
+                question::read(within, text).map_or_else(|| Box::new(EmptyQuery) as Box<dyn Query>, |asked| asked.query())
+            }
             Choice::Any(facet) => Box::new(BoostQuery::new(Box::new(ExistsQuery::new(facet.as_str().to_owned(), false)), 0.0)),
             Choice::Has(facet, value) => {
                 let term = Term::from_field_text(facet.field(fields), value);
@@ -161,6 +163,21 @@ impl Choice {
             Choice::Question(_) => true,
             Choice::And(parts) | Choice::Or(parts) => parts.iter().any(Choice::asks),
             Choice::All | Choice::None | Choice::Any(_) | Choice::Has(..) | Choice::Between(..) | Choice::Not(_) => false,
+        }
+    }
+
+    /// The question that it asks, and what else has to hold, where it asks one and nothing in its place.
+    pub fn question(&self) -> Option<(&str, Vec<&Choice>)> {
+        match self {
+            Choice::Question(text) => Some((text, Vec::new())),
+            Choice::And(parts) => {
+                let (mut asking, others): (Vec<&Choice>, Vec<&Choice>) = parts.iter().partition(|part| part.asks());
+                match (asking.pop(), asking.is_empty()) {
+                    (Some(Choice::Question(text)), true) => Some((text, others)),
+                    (Some(_) | None, _) => None,
+                }
+            }
+            Choice::All | Choice::None | Choice::Any(_) | Choice::Has(..) | Choice::Between(..) | Choice::Or(_) | Choice::Not(_) => None,
         }
     }
 

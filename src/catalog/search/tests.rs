@@ -1,0 +1,153 @@
+//! That the best are the best, though most are not judged, and that pages fit together.
+
+use tantivy::collector::Count;
+use tantivy::indexer::NoMergePolicy;
+use tantivy::{Index, IndexReader, IndexWriter, TantivyDocument};
+
+use super::best::{Hit, Put};
+use super::counts::{Columns, Tally};
+use super::index::{Fields, schema, tie, tokenized};
+use super::wish::{Facet, Within};
+use super::*;
+
+const WORDS: [&str; 16] = [
+    "hospital",
+    "school",
+    "parking",
+    "register",
+    "survey",
+    "district",
+    "street",
+    "water",
+    "医院",
+    "学校",
+    "停车场",
+    "名录",
+    "徐汇区",
+    "街道",
+    "水质",
+    "调查",
+];
+
+/// Numbers that look like chance and are the same each time.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, end: usize) -> usize {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) as usize % end
+    }
+
+    /// Some words, the later ones of the list more often: the last is nearly everywhere.
+    fn words(&mut self, most: usize) -> String {
+        let count = 1 + self.below(most);
+        let mut word = || WORDS[self.below(WORDS.len()).max(self.below(WORDS.len()))];
+        (0..count).map(|_| word()).collect::<Vec<_>>().join(" ")
+    }
+}
+
+/// An index of several segments, of which some documents are deleted.
+fn index() -> (IndexReader, Fields) {
+    let (schema, fields) = schema();
+    let index = Index::create_in_ram(schema);
+    let mut writer: IndexWriter = index.writer_with_num_threads(1, 20 << 20).unwrap();
+    writer.set_merge_policy(Box::new(NoMergePolicy));
+    let mut dice = Dice(7);
+    for number in 0..3_000_u32 {
+        let slug = format!("one-{number}");
+        let mut document = TantivyDocument::default();
+        document.add_text(fields.slug, &slug);
+        document.add_u64(fields.tie, tie(&slug));
+        document.add_f64(fields.weight, 1.0 + dice.below(15) as f64 / 100.0);
+        document.add_text(fields.theme, ["health", "roads", "education"][dice.below(3)]);
+        for _ in 0..dice.below(4) {
+            document.add_text(fields.year, (2000 + dice.below(20)).to_string());
+        }
+        for (field, most) in [(fields.title, 3), (fields.keywords, 2), (fields.description, 9), (fields.columns, 3), (fields.letters, 6)] {
+            let text = dice.words(most);
+            let words = if field == fields.letters { words::letters(&text) } else { words::words(&text) };
+            document.add_pre_tokenized_text(field, tokenized(words));
+        }
+        writer.add_document(document).unwrap();
+        if matches!(number, 100 | 1_500) {
+            writer.commit().unwrap();
+        }
+    }
+    writer.commit().unwrap();
+    for number in (0..3_000).step_by(17) {
+        writer.delete_term(Term::from_field_text(fields.slug, &format!("one-{number}")));
+    }
+    writer.commit().unwrap();
+    let reader = index.reader().unwrap();
+    assert!(reader.searcher().segment_readers().len() >= 3);
+    (reader, fields)
+}
+
+fn questions() -> Vec<String> {
+    let mut dice = Dice(11);
+    let more = [
+        "of the hospital",
+        "hospitl street",
+        "徐汇区医院",
+        "停车场 district 2004",
+        "nothing at all",
+        "徐汇区",
+        "wat",
+        "street water survey of school",
+    ];
+    (0..60).map(|_| dice.words(4)).chain(more.map(str::to_owned)).collect()
+}
+
+fn keys(hits: &[Hit]) -> Vec<(u64, u64)> {
+    hits.iter().map(|hit| (hit.number.to_bits(), hit.tie)).collect()
+}
+
+#[test]
+fn the_best_are_those_that_would_be_found_if_all_were_judged() {
+    let (reader, fields) = index();
+    let searcher = reader.searcher();
+    let (marks, columns) = (Marks::default(), Arc::<Columns>::default());
+    let filters: [Vec<Box<dyn Query>>; 2] =
+        [vec![], vec![Choice::Has(Facet::Theme, "roads".to_owned()).query(&Within { fields: &fields, searcher: &searcher })]];
+    let mut pruned = 0;
+    for (question, filters) in questions().iter().flat_map(|question| filters.iter().map(move |filters| (question, filters))) {
+        let asked = question::read(&Within { fields: &fields, searcher: &searcher }, question).unwrap();
+        let put = Put::new(&searcher, &marks, &asked, filters).unwrap();
+        let clauses = filters.iter().map(|filter| (Occur::Must, filter.box_clone())).chain([(Occur::Must, asked.query())]);
+        let query = BooleanQuery::new(clauses.collect());
+        let found: u64 = put.segments.iter().map(|segment| segment.found.count()).sum();
+        assert_eq!(found, searcher.search(&query, &Count).unwrap() as u64, "{question}");
+        let whole = put.best(3_000, None).unwrap();
+        assert_eq!(whole.len() as u64, found, "{question}");
+        assert!(whole.is_sorted_by(|one, other| (one.number, other.tie) >= (other.number, one.tie)), "{question}");
+
+        // Page after page, of which each judges some.
+        let (mut paged, mut after) = (Vec::new(), None);
+        for _ in 0..12 {
+            let page = put.best(9, after.as_ref()).unwrap();
+            after = page.last().map(|hit| Place::Number(hit.number, hit.tie)).or(after);
+            paged.extend(page);
+        }
+        assert_eq!(keys(&paged), keys(&whole[..paged.len()]), "{question}");
+        assert_eq!(paged.len() as u64, found.min(12 * 9), "{question}");
+        pruned += usize::from(found > 12 * 9);
+
+        // And as the index itself would have it, but for how it rounds.
+        let wish = Wish {
+            choice: Choice::None,
+            order: Order::Best,
+            after: None,
+            skip: 0,
+            limit: 40,
+            counted: vec![(Facet::Theme, 9), (Facet::Year, 30)],
+        };
+        let (tallied, (slugs, _)) = by_number(&columns, &searcher, &query, &wish, 41).unwrap();
+        let ours: Vec<String> =
+            whole.iter().take(40).filter_map(|hit| slug_of(searcher.segment_reader(hit.segment), hit.document).unwrap()).collect();
+        let alike = whole.windows(2).take(41).any(|pair| (pair[0].number - pair[1].number).abs() < pair[0].number * 1e-5);
+        assert!(ours == slugs || alike && ours.len() == slugs.len(), "{question}: {ours:?} {slugs:?}");
+        let tally = Tally::of(&wish.counted, &columns).count(&searcher, put.segments.iter().map(|segment| &segment.found)).unwrap();
+        assert_eq!((tally.total(), tally.counts(&wish.counted)), (tallied.total(), tallied.counts(&wish.counted)), "{question}");
+    }
+    assert!(pruned > 60, "{pruned}");
+}
