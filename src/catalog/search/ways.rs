@@ -350,7 +350,7 @@ impl Judge {
                 for one in judges.iter_mut().filter_map(|judge| judge.of(document)) {
                     (best, sum, is_there) = (best.max(one), sum + one, true);
                 }
-                is_there.then(|| best + TIE_BREAKER * (sum - best))
+                is_there.then_some(best + TIE_BREAKER * (sum - best))
             }
             Judge::All(judges) => {
                 // Each is asked: all of them go on together.
