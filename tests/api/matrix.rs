@@ -302,8 +302,13 @@ async fn every_operation_answers_every_caller_as_it_should() {
     for (operation, statuses) in EXPECTED {
         let (method, template) = &operations[*operation];
         let mut line = format!("{operation:28}");
+        // What nobody has used up yet is there for the next caller.
+        let mut ready = None;
         for ((caller, token), wanted) in CALLERS.iter().zip(&world.tokens).zip(statuses) {
-            let (path, body) = world.request(&app, operation, template).await;
+            let (path, body) = match ready.take() {
+                Some(unused) => unused,
+                None => world.request(&app, operation, template).await,
+            };
             let answer = if matches!(*operation, "create_token" | "revoke_token" | "introspect_token") {
                 let headers: Vec<(&str, String)> = token.iter().map(|token| ("authorization", format!("Bearer {token}"))).collect();
                 let headers: Vec<(&str, &str)> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
@@ -313,6 +318,7 @@ async fn every_operation_answers_every_caller_as_it_should() {
                 app.send(method.clone(), &path, token.as_deref(), body.as_ref(), &[]).await
             };
             line += &format!(" {}", answer.status.as_u16());
+            ready = (method.is_safe() || !answer.status.is_success()).then_some((path, body));
             if answer.status.as_u16() != *wanted {
                 wrong.push(format!("{operation} by {caller}: {} and not {wanted}: {}", answer.status, answer.text()));
             }

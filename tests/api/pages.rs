@@ -54,12 +54,12 @@ async fn no_page_misses_or_repeats_a_row() {
     assert_eq!(whole.len(), 1260);
     for order in ["", "k", "-k", "x desc, k", "-d", "t", "-t, x"] {
         for condition in ["k is null or k <> 3", "x > 2", "t = 'same'", "k = 99", "k = 2 and d = '2024-01-01'", "year(d) = 2024"] {
-            for limit in ["7", "50", "1000"] {
+            let once = all(&app, path, &[("order_by", order), ("where", condition), ("limit", "1000")]).await;
+            for limit in ["7", "50"] {
                 if limit == "7" && !matches!(condition, "t = 'same'" | "k = 2 and d = '2024-01-01'") {
                     continue;
                 }
                 let found = all(&app, path, &[("order_by", order), ("where", condition), ("limit", limit)]).await;
-                let once = all(&app, path, &[("order_by", order), ("where", condition), ("limit", "1000")]).await;
                 assert!(found == once, "{order} {condition} {limit}");
                 let mut sorted: Vec<String> = found.iter().map(Value::to_string).collect();
                 let mut wanted: Vec<String> = whole.iter().filter(|row| matches(row, condition)).map(Value::to_string).collect();
