@@ -56,9 +56,11 @@ fn sqlite(path: &str, mode: Mode) -> Result<SqliteConnection, diesel::r2d2::Erro
     create_private_file(Path::new(path))
         .map_err(|cause| diesel::r2d2::Error::ConnectionError(ConnectionError::BadConnection(cause.to_string())))?;
     let mut conn = SqliteConnection::establish(path).map_err(diesel::r2d2::Error::ConnectionError)?;
-    // `synchronous = FULL`: a committed entry is on disk, which the ledger promises for each sensitive read.
-    let mut pragmas =
-        "PRAGMA busy_timeout = 10000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA secure_delete = ON;".to_owned();
+    // `synchronous = FULL`: a committed entry is on disk, which the ledger promises for each sensitive read. `journal_size_limit`: after one
+    // large transaction the log would keep its size for ever.
+    let mut pragmas = "PRAGMA busy_timeout = 10000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; \
+        PRAGMA secure_delete = ON; PRAGMA journal_size_limit = 67108864;"
+        .to_owned();
     if mode == Mode::Read {
         pragmas.push_str("PRAGMA query_only = ON;");
     }
