@@ -13,7 +13,7 @@ use datafusion::arrow::array::AsArray;
 use datafusion::arrow::datatypes::{DataType, Int64Type};
 use datafusion::common::JoinType;
 use datafusion::dataframe::DataFrame;
-use datafusion::functions_aggregate::expr_fn::{count, count_distinct, max, min, sum};
+use datafusion::functions_aggregate::expr_fn::{count, max, min, sum};
 use datafusion::logical_expr::{Expr, cast as cast_expr, ident, lit, when};
 use datafusion::scalar::ScalarValue;
 use serde::{Deserialize, Serialize};
@@ -27,6 +27,9 @@ use crate::error::{Error, Result};
 pub(super) const GROUP: &str = " group ";
 
 const SUBJECT: &str = " subject ";
+const VALUE: &str = " value ";
+const WHAT: &str = " what ";
+const GROUPS: &str = " groups ";
 const ROWS: &str = " rows ";
 const SUBJECTS: &str = " subjects ";
 const FAILS: &str = " fails ";
@@ -154,9 +157,9 @@ impl Grouping<'_> {
     /// When the rows cannot be read.
     pub async fn linked(&self, released: &DataFrame, rules: &[&ReleaseRule]) -> Result<Option<i64>> {
         let Some(subject) = &self.policy.rows.subject else { return Ok(None) };
-        let pairs = released.clone().select(vec![self.key(rules)?.alias(GROUP), self.text(subject)?.alias(SUBJECT)])?;
-        let counted = pairs.aggregate(vec![ident(SUBJECT)], vec![count_distinct(ident(GROUP)).alias(ROWS)])?;
-        let linked = counted.filter(ident(SUBJECT).is_not_null().and(ident(ROWS).gt(lit(1i64))))?;
+        let named = released.clone().filter(self.text(subject)?.is_not_null())?;
+        let linked = distinct(&named, SUBJECT, &self.text(subject)?, vec![(GROUPS.to_owned(), self.key(rules)?)])?;
+        let linked = linked.filter(ident(GROUPS).gt(lit(1i64)))?;
         Ok(Some(numbers(linked.aggregate(vec![], vec![count(lit(1i64))])?, 1).await?[0]))
     }
 
@@ -233,24 +236,25 @@ impl Grouping<'_> {
 
     /// One row for each group: its rows, its subjects, the values of each sensitive field, and whether it is too small.
     fn groups(&self, base: &DataFrame, rules: &[&ReleaseRule], k: i64, l: i64) -> Result<DataFrame> {
-        let subject = self.policy.rows.subject.as_deref().map(|name| self.text(name)).transpose()?;
-        let mut columns = vec![self.key(rules)?.alias(GROUP)];
-        let counted = if subject.is_some() { count_distinct(ident(SUBJECT)) } else { count(lit(1i64)) };
-        columns.extend(subject.map(|subject| subject.alias(SUBJECT)));
-        let mut totals = vec![count(lit(1i64)).alias(ROWS), counted.alias(SUBJECTS)];
+        let mut counted = Vec::new();
+        if let Some(subject) = &self.policy.rows.subject {
+            counted.push((SUBJECTS.to_owned(), self.text(subject)?));
+        }
         // Where nothing is asked for, nothing is too small, rows about nobody included.
         let mut fails = if k > 1 { ident(SUBJECTS).lt(lit(k)) } else { lit(false) };
         for (at, field) in self.sensitive().into_iter().enumerate() {
-            let name = format!(" values {at} ");
             let rule = self.policy.fields.iter().zip(rules).find(|(one, _)| one.name == field.name).map_or(&field.rule, |(_, rule)| *rule);
             let (value, data_type) = self.value(field, rule)?;
-            columns.push(transform::as_text(value, &data_type).alias(&name));
-            totals.push(count_distinct(ident(&name)).alias(&name));
+            counted.push((values_of(at), transform::as_text(value, &data_type)));
             if l > 1 {
-                fails = fails.or(ident(&name).lt(lit(l)));
+                fails = fails.or(ident(values_of(at)).lt(lit(l)));
             }
         }
-        Ok(base.clone().select(columns)?.aggregate(vec![ident(GROUP)], totals)?.with_column(FAILS, fails)?)
+        let mut groups = distinct(base, GROUP, &self.key(rules)?, counted)?;
+        if self.policy.rows.subject.is_none() {
+            groups = groups.with_column(SUBJECTS, ident(ROWS))?;
+        }
+        Ok(groups.with_column(FAILS, fails)?)
     }
 
     async fn measure_rules(&self, base: &DataFrame, rules: &[&ReleaseRule], k: i64, l: i64) -> Result<Measured> {
@@ -274,7 +278,7 @@ impl Grouping<'_> {
         }
         let sensitive = self.sensitive();
         for at in 0..sensitive.len() {
-            totals.push(min(kept(ident(format!(" values {at} ")))?));
+            totals.push(min(kept(ident(values_of(at)))?));
         }
         let named = totals.into_iter().enumerate().map(|(at, total)| total.alias(format!(" total {at} "))).collect();
         let found = numbers(groups.aggregate(vec![], named)?, 6 + STEPS.len() * 2 + sensitive.len()).await?;
@@ -291,6 +295,31 @@ impl Grouping<'_> {
         };
         Ok(Measured { suppressed: found[1] - found[2], rows: found[1], kept: sizes })
     }
+}
+
+/// The column with how many values the sensitive field at a place has in a group.
+fn values_of(at: usize) -> String {
+    format!(" values {at} ")
+}
+
+/// One row for each key, as `by`: its rows, and by the names how many values each of some columns has. First the rows of each value are put together
+/// and then those of each key: `count(distinct …)` would keep a set for each key and column.
+fn distinct(base: &DataFrame, by: &str, key: &Expr, counted: Vec<(String, Expr)>) -> Result<DataFrame> {
+    let of_rows = count(lit(1i64)).alias(ROWS);
+    let (mut pairs, mut totals): (Option<DataFrame>, Vec<Expr>) = (None, Vec::new());
+    for (at, (name, value)) in (0i64..).zip(counted) {
+        let of_one = base.clone().select(vec![key.clone().alias(by), lit(at).alias(WHAT), value.alias(VALUE)])?;
+        pairs = Some(match pairs {
+            Some(others) => others.union(of_one)?,
+            None => of_one,
+        });
+        totals.push(count(when(ident(WHAT).eq(lit(at)), ident(VALUE)).end()?).alias(name));
+    }
+    let Some(pairs) = pairs else {
+        return Ok(base.clone().select(vec![key.clone().alias(by)])?.aggregate(vec![ident(by)], vec![of_rows])?);
+    };
+    totals.push(sum(when(ident(WHAT).eq(lit(0i64)), ident(ROWS)).end()?).alias(ROWS));
+    Ok(pairs.aggregate(vec![ident(by), ident(WHAT), ident(VALUE)], vec![of_rows])?.aggregate(vec![ident(by)], totals)?)
 }
 
 /// The one row of a result, in whole numbers; a missing one is 0.

@@ -1,6 +1,7 @@
 //! The one engine plan that a policy becomes: which rows of a version leave, and as what.
 
 use datafusion::arrow::datatypes::DataType;
+use datafusion::common::Column;
 use datafusion::dataframe::DataFrame;
 use datafusion::functions_aggregate::expr_fn::{approx_distinct, count, sum};
 use datafusion::logical_expr::{Expr, ident, lit, when};
@@ -200,7 +201,7 @@ impl Plan<'_> {
         let (_, data_type) = known.ok_or_else(|| Error::Conflict(format!("this version has no field `{subject}`")))?;
         let rows = rows.with_column(SUBJECT_MARK, transform::subject_mark(subject, data_type, self.keys))?;
         let rows = rows.filter(transform::picked(SUBJECT_MARK, 0, share))?;
-        Ok(rows.drop_columns(&[SUBJECT_MARK])?)
+        Ok(rows.drop_columns(&[Column::new_unqualified(SUBJECT_MARK)])?)
     }
 
     fn left_out(&self) -> Expr {

@@ -255,6 +255,23 @@ async fn groups_are_counted_in_subjects_and_not_in_rows() {
 }
 
 #[tokio::test]
+async fn each_of_several_sensitive_fields_has_its_values_in_a_group() {
+    // In A1 all with a job have the same; in C3 there are two of each, and a row about nobody.
+    let fields = [TEN[0], TEN[1], TEN[3], ("job", "string", "sensitivity = \"sensitive\"")];
+    let csv = "name,street,illness,job\na,A1,x,n\nb,A1,y,n\nc,A1,x,\nd,C3,x,n\ne,C3,y,s\n,C3,y,n\n";
+    let folder = people("k = 2, l = 2, max_suppressed_share = 0.5, subject = \"name\"", &fields, csv);
+    let app = TestApp::with_datasets(folder.path()).await;
+    let (firm, reviewer) = (app.firm().await, app.staff(&["reviewer"], None).await);
+    let id = apply(&app, &firm, "people", &["street", "illness", "job"]).await;
+    let groups = app.report(&reviewer, &id).await.expect(201).json()["report"]["groups"].clone();
+    let least = |job: i64| json!([{ "field": "illness", "values": 2 }, { "field": "job", "values": job }]);
+    assert_eq!((&groups["before"]["least_values"], &groups["after"]["least_values"]), (&least(1), &least(2)));
+    let sizes = ["groups", "rows", "subjects"].map(|name| groups["after"][name].as_i64().unwrap());
+    assert_eq!(sizes, [1, 3, 2]);
+    assert_eq!(distinct(&released(&app, &["street", "illness", "job"]).await, "street"), BTreeSet::from(["C3"]));
+}
+
+#[tokio::test]
 async fn every_transform_does_what_it_says() {
     let fields = [
         ("id", "string", "sensitivity = \"direct\"\nrelease = { mask = { first = 3, last = 4 } }\ncoarser = [\"drop\"]"),
