@@ -185,7 +185,8 @@ pub async fn take_bulk_step(sent: Sent) -> Result<HttpResponse> {
         }
         Ok(outcome) => {
             let told = Told::done(sent.visit.w, None);
-            show(sent.visit, wanted, told, Some(outcome)).await
+            // As where all is done: from the beginning. The place behind which the page began may be no place any more.
+            show(sent.visit, Wanted { after: None, ..wanted }, told, Some(outcome)).await
         }
         Err(error) => sent.again(MANY, error, async |visit, told| show(visit, wanted, told, None).await).await,
     }
