@@ -123,6 +123,8 @@ pub struct App {
     pub exports: Exports,
     /// Passwords are hashed a few at a time: each takes 19 MiB and a core.
     hashing: Semaphore,
+    /// Searches are answered a few at a time: some take a core for a while, and more would only wait for each other.
+    searching: Semaphore,
     /// Releases in the making.
     making: tokio::sync::Mutex<()>,
     /// Releases that are tried out.
@@ -256,6 +258,7 @@ impl App {
             usage: Usage::new(parts.master.derive("usage")),
             metering: Arc::default(),
             hashing: Semaphore::new(std::thread::available_parallelism().map_or(2, usize::from)),
+            searching: Semaphore::new(std::thread::available_parallelism().map_or(4, |cores| usize::from(cores) * 2)),
             making: tokio::sync::Mutex::default(),
             trying: tokio::sync::Mutex::default(),
             uploading: Mutex::default(),

@@ -6,7 +6,7 @@ use anyhow::Context;
 
 use super::App;
 use crate::catalog::{Field, Found, Search, SearchWish};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::read::Format;
 use crate::settings::Settings;
 
@@ -35,6 +35,7 @@ impl App {
                 self.db.read(move |conn| search.follow(conn, mark)).await?;
             }
         }
+        let _place = self.searching.acquire().await.map_err(Error::internal)?;
         let search = Arc::clone(&self.search);
         crate::db::blocking(move || search.find(&wish)).await
     }

@@ -12,20 +12,20 @@ use tantivy::{DocId, Executor, Searcher};
 
 use super::bits::Bits;
 use super::question::{Asked, OF_WHOLE};
-use super::ways::{At, Judge, Marks, Spread};
+use super::ways::{At, Heres, Judge, Marks, Spread, Ways};
 use super::{Place, value};
 
 /// Where more documents than this have all words, they are gone through in one stream instead.
 const DENSE: u64 = 40_000;
 
-/// So few documents are judged all at once.
-const FEW: u64 = 1000;
+/// So few documents are judged all at once. Tests have few of them.
+const FEW: u64 = if cfg!(test) { 20 } else { 1000 };
 
 /// How much of what could be had is asked for, one after the other.
 const PARTS: [f64; 7] = [0.8, 0.6, 0.45, 0.3, 0.2, 0.1, 0.0];
 
 /// So many sets are held against the bar, in all their combinations.
-const MOST_COMBINED: usize = 12;
+const MOST_COMBINED: usize = 10;
 
 /// What counts for so little of the bar is taken to be in every document.
 const SMALL: f64 = 0.02;
@@ -56,8 +56,8 @@ impl Hit {
 pub struct Marked<'a> {
     at: At<'a>,
     ordinal: u32,
-    /// The documents of each word of which some are needed, and then of all else that counts; and the most that it counts for one of them.
-    words: Vec<(Arc<Bits>, f32)>,
+    /// Each word of which some are needed, and then all else that counts.
+    words: Vec<Word>,
     /// How many of these are words of which some are needed.
     needed: usize,
     /// Sets of documents, and what being in one of them counts at the most.
@@ -66,10 +66,24 @@ pub struct Marked<'a> {
     pub found: Bits,
 }
 
+/// Something that counts, in a segment.
+struct Word {
+    /// Its documents.
+    all: Arc<Bits>,
+    /// The most that it counts for one of them.
+    most: f32,
+    /// In which ways it is there.
+    here: Heres,
+    boost: f32,
+}
+
 /// A question that is put to the index.
 pub struct Put<'a> {
     searcher: &'a Searcher,
-    asked: &'a Asked,
+    /// How many words there are that any document has.
+    known: usize,
+    /// How many documents have all of these.
+    with_all: u64,
     /// What is found, by segment.
     pub segments: Vec<Marked<'a>>,
 }
@@ -83,18 +97,22 @@ impl<'a> Put<'a> {
         let each = searcher.segment_readers().iter().enumerate();
         let mark = |(ordinal, segment)| mark(At { searcher, marks, segment }, ordinal as u32, asked, filters);
         let segments = executor(searcher).map(mark, each)?;
-        Ok(Put { searcher, asked, segments })
-    }
-
-    /// The words that any document has.
-    fn known(&self) -> usize {
-        let is_known = |at: &usize| self.segments.iter().any(|segment| segment.words.get(*at).is_some_and(|(word, _)| !word.is_empty()));
-        (0..self.asked.needed.len()).filter(is_known).count()
+        let mut put = Put { searcher, known: 0, with_all: 0, segments };
+        let is_known = |at: &usize| put.segments.iter().any(|segment| segment.words.get(*at).is_some_and(|word| !word.all.is_empty()));
+        put.known = (0..asked.needed.len()).filter(is_known).count();
+        put.with_all = put.segments.iter().map(|segment| segment.with(put.known).count()).sum();
+        if let Some(whole) = asked.whole.as_ref().filter(|_| !put.is_dense()) {
+            // So few are judged in any case: for them it need not be known beforehand.
+            let beforehand = !asked.whole_has_all || put.with_all > FEW;
+            let found = executor(searcher).map(|segment: &Marked<'_>| segment.whole(whole, beforehand), put.segments.iter())?;
+            put.segments.iter_mut().zip(found).for_each(|(segment, (word, is_set))| segment.take(word, is_set));
+        }
+        Ok(put)
     }
 
     /// Whether so many documents have all words that another way is faster. It is the same for every page of what is found.
     pub fn is_dense(&self) -> bool {
-        self.with(self.known()) > DENSE
+        self.with_all > DENSE
     }
 
     /// The best ones behind a place, so many at the most.
@@ -104,9 +122,10 @@ impl<'a> Put<'a> {
     pub fn best(&self, most: usize, after: Option<&Place>) -> tantivy::Result<Vec<Hit>> {
         let mut judged: Vec<Bits> = self.segments.iter().map(|segment| Bits::none(segment.at.segment.max_doc())).collect();
         let mut best = Vec::new();
-        let (known, highest) = (self.known(), self.segments.iter().map(Marked::highest).fold(0.0, f64::max));
+        let (known, highest) = (self.known, self.segments.iter().map(Marked::highest).fold(0.0, f64::max));
         // What has all words and much of what could be had comes first; then less is enough, until there are so many.
-        let first = PARTS.iter().map(|part| (highest * part, known)).skip_while(|_| self.with(known) <= FEW).chain([(0.0, known)]);
+        let parts = if self.with_all > FEW { PARTS.as_slice() } else { &[] };
+        let first = parts.iter().map(|part| (highest * part, known)).chain([(0.0, known)]);
         for (bar, words) in first.chain(PARTS.iter().map(|part| (highest * part, 0))) {
             if best.len() >= most {
                 break;
@@ -118,11 +137,6 @@ impl<'a> Put<'a> {
             self.judge(&mut judged, &mut best, most, after, |segment| segment.above(bar, 0))?;
         }
         Ok(best)
-    }
-
-    /// How many documents have so many of the words.
-    fn with(&self, words: usize) -> u64 {
-        self.segments.iter().map(|segment| segment.with(words).count()).sum()
     }
 
     /// Judges what is not yet judged of some sets, one for each segment.
@@ -139,7 +153,7 @@ impl<'a> Put<'a> {
         let one = |(segment, judged): (&Marked<'_>, &Bits)| {
             let mut set = sets(segment)?;
             set.remove(judged);
-            let hits = segment.hits(&set, self.asked, most, (bar, after))?;
+            let hits = segment.hits(&set, most, (bar, after))?;
             Ok((set, hits))
         };
         let found = executor(self.searcher).map(one, self.segments.iter().zip(judged.iter()))?;
@@ -160,25 +174,13 @@ fn executor(searcher: &Searcher) -> &Executor {
 fn mark<'a>(at: At<'a>, ordinal: u32, asked: &Asked, filters: &[Box<dyn Query>]) -> tantivy::Result<Marked<'a>> {
     let documents = at.segment.max_doc();
     let (mut words, mut sets) = (Vec::new(), Vec::new());
-    let needed = asked.needed.len();
     for (ways, boost) in asked.words() {
-        let Spread { all, usual, rare, more } = at.spread(ways)?;
-        words.push((Arc::clone(&all), (usual + more) * boost));
-        sets.push((all, usual * boost));
+        let Spread { all, usual, rare, more, here } = at.spread(ways)?;
+        sets.push((Arc::clone(&all), usual * boost));
         sets.push((rare, more * boost));
+        words.push(Word { all, most: (usual + more) * boost, here, boost });
     }
-    if let Some(whole) = &asked.whole {
-        if asked.whole_has_all {
-            // What has the words next to each other has each of them: nothing else can come above by that.
-            let all = Bits::in_at_least(needed, words.iter().take(needed).map(|(bits, _)| bits.as_ref()), documents);
-            words.push((Arc::new(all), at.most(whole)? * OF_WHOLE));
-        } else {
-            let Spread { all, usual, more, .. } = at.spread(whole)?;
-            words.push((Arc::clone(&all), (usual + more) * OF_WHOLE));
-            sets.push((all, (usual + more) * OF_WHOLE));
-        }
-    }
-    let mut found = Bits::in_at_least(asked.least, words.iter().take(needed).map(|(bits, _)| bits.as_ref()), documents);
+    let mut found = Bits::in_at_least(asked.least, words.iter().take(asked.needed.len()).map(|word| word.all.as_ref()), documents);
     for filter in filters {
         let mut bits = Bits::none(documents);
         at.mark_query(filter.as_ref(), &mut bits)?;
@@ -189,16 +191,42 @@ fn mark<'a>(at: At<'a>, ordinal: u32, asked: &Asked, filters: &[Box<dyn Query>])
         alive.iter_alive().for_each(|document| bits.insert(document));
         found.keep(&bits);
     }
-    sets.retain(|(bits, most)| *most > 0.0 && !bits.is_empty());
-    sets.sort_by(|(_, one), (_, other)| other.total_cmp(one));
-    Ok(Marked { at, ordinal, words, needed, sets, found })
+    let mut marked = Marked { at, ordinal, words, needed: asked.needed.len(), sets, found };
+    marked.order();
+    Ok(marked)
 }
 
 impl Marked<'_> {
+    /// The words next to each other as they are, and whether their documents are known; else they are those that have all words.
+    fn whole(&self, whole: &Ways, beforehand: bool) -> tantivy::Result<(Word, bool)> {
+        let unmarked = if beforehand { None } else { self.at.unmarked(whole)? };
+        Ok(match unmarked {
+            Some((here, most)) => (Word { all: Arc::new(self.with(self.needed)), most: most * OF_WHOLE, here, boost: OF_WHOLE }, false),
+            None => {
+                let Spread { all, usual, more, here, .. } = self.at.spread(whole)?;
+                (Word { all, most: (usual + more) * OF_WHOLE, here, boost: OF_WHOLE }, true)
+            }
+        })
+    }
+
+    fn take(&mut self, word: Word, is_set: bool) {
+        if is_set {
+            self.sets.push((Arc::clone(&word.all), word.most));
+            self.order();
+        }
+        self.words.push(word);
+    }
+
+    /// What counts most comes first.
+    fn order(&mut self) {
+        self.sets.retain(|(bits, most)| *most > 0.0 && !bits.is_empty());
+        self.sets.sort_by(|(_, one), (_, other)| other.total_cmp(one));
+    }
+
     /// Those found that have so many of the words.
     fn with(&self, level: usize) -> Bits {
         let mut set =
-            Bits::in_at_least(level, self.words.iter().take(self.needed).map(|(bits, _)| bits.as_ref()), self.at.segment.max_doc());
+            Bits::in_at_least(level, self.words.iter().take(self.needed).map(|word| word.all.as_ref()), self.at.segment.max_doc());
         set.keep(&self.found);
         set
     }
@@ -228,30 +256,19 @@ impl Marked<'_> {
             return Ok(found);
         }
         let mut above = Bits::none(self.at.segment.max_doc());
-        for combination in 1_u32..1 << kept {
-            let members = || self.sets.iter().take(kept).enumerate().filter(|(at, _)| combination >> at & 1 == 1).map(|(_, set)| set);
-            let (sum, least) =
-                members().fold((0.0, f64::INFINITY), |(sum, least), (_, most)| (sum + f64::from(*most), least.min(f64::from(*most))));
-            // One that does without a member is there too.
-            if sum < needed || sum - least >= needed {
-                continue;
-            }
-            let mut together = found.clone();
-            members().for_each(|(bits, _)| together.keep(bits));
-            above.add(&together);
-        }
+        combine(&found, self.sets.get(..kept).unwrap_or_default(), needed, &mut above);
         Ok(above)
     }
 
     /// The best of a set that come above a bar, behind a place.
-    fn hits(&self, set: &Bits, asked: &Asked, most: usize, (bar, after): (f64, Option<&Place>)) -> tantivy::Result<Vec<Hit>> {
+    fn hits(&self, set: &Bits, most: usize, (bar, after): (f64, Option<&Place>)) -> tantivy::Result<Vec<Hit>> {
         if set.is_empty() {
             return Ok(Vec::new());
         }
         let fast = self.at.segment.fast_fields();
         let (ties, weights) = (fast.u64("tie")?, fast.f64("weight")?);
         let needed = bar / (weights.max_value() * ROUNDING);
-        let mut words = self.judged(asked)?;
+        let mut words = self.judged()?;
         let mut hits = Vec::new();
         for document in set.iter() {
             let Some(score) = score(&mut words, document, needed) else { continue };
@@ -272,16 +289,33 @@ impl Marked<'_> {
     }
 
     /// What counts, what counts most first. It is the same and in the same order for every page: sums of the same numbers are the same.
-    fn judged<'a>(&'a self, asked: &Asked) -> tantivy::Result<Vec<Judged<'a>>> {
+    fn judged(&self) -> tantivy::Result<Vec<Judged<'_>>> {
         let mut judged = Vec::new();
-        let whole = asked.whole.iter().map(|ways| (ways, OF_WHOLE));
-        for ((ways, boost), (bits, most)) in asked.words().chain(whole).zip(&self.words) {
-            let judge = if bits.is_empty() { None } else { self.at.judge(ways, boost)? };
-            judged.extend(judge.map(|judge| Judged { bits, most: f64::from(*most), judge }));
+        for word in &self.words {
+            let judge = self.at.judge(&word.here, word.boost)?;
+            judged.extend(judge.map(|judge| Judged { bits: &word.all, most: f64::from(word.most), judge }));
         }
         judged.sort_by(|one, other| other.most.total_cmp(&one.most));
         Ok(judged)
     }
+}
+
+/// Adds those found that are in sets which together count so much.
+fn combine(found: &Bits, sets: &[(Arc<Bits>, f32)], needed: f64, above: &mut Bits) {
+    if needed <= 0.0 {
+        above.add(found);
+        return;
+    }
+    let Some(((bits, most), others)) = sets.split_first() else { return };
+    if sets.iter().map(|(_, most)| f64::from(*most)).sum::<f64>() < needed {
+        return;
+    }
+    let mut within = found.clone();
+    within.keep(bits);
+    if !within.is_empty() {
+        combine(&within, others, needed - f64::from(*most), above);
+    }
+    combine(found, others, needed, above);
 }
 
 /// Something that counts for some documents.

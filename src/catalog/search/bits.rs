@@ -22,14 +22,6 @@ impl Bits {
         bits
     }
 
-    /// Makes room for so many; those that are there stay.
-    pub fn make_room(&mut self, documents: u32) {
-        let words = documents.div_ceil(64) as usize;
-        if self.0.len() < words {
-            self.0.resize(words, 0);
-        }
-    }
-
     /// Adds one; what lies beyond the last word of bits is none.
     pub fn insert(&mut self, document: DocId) {
         if let Some(word) = self.0.get_mut(document as usize / 64) {
@@ -49,7 +41,8 @@ impl Bits {
 
     /// Keeps those that are in another set too.
     pub fn keep(&mut self, other: &Bits) {
-        self.0.iter_mut().zip(&other.0).for_each(|(one, other)| *one &= other);
+        let others = other.0.iter().copied().chain(std::iter::repeat(0));
+        self.0.iter_mut().zip(others).for_each(|(one, other)| *one &= other);
     }
 
     /// Takes out those of another set.

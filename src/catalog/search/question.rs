@@ -7,7 +7,7 @@ use tantivy::schema::Field;
 
 use super::index::Fields;
 use super::synonyms::Synonyms;
-use super::ways::{Way, Ways, clause};
+use super::ways::{Sought, Way, Ways, clause};
 use super::wish::Within;
 use super::words;
 
@@ -16,6 +16,9 @@ pub const MOST_LETTERS: usize = 300;
 
 /// How many words of a question count.
 const MOST_UNITS: usize = 24;
+
+/// How many letters or words next to each other are sought as they are.
+const MOST_NEXT: usize = 24;
 
 type Clause = Box<dyn Query>;
 
@@ -241,7 +244,8 @@ fn of_units(within: &Within<'_>, units: &[String], loose: &str) -> Asked {
             asked.joint.extend(joint(fields, joined, known.iter().all(|known| *known)));
         }
     }
-    if units.len() > 1 {
+    // So much next to each other nobody has; to look would be the dearest part of it.
+    if units.len() > 1 && words::letters(loose).len() <= MOST_NEXT {
         asked.whole = phrase_of(fields, loose).map(|way| vec![(way, 1.0)]);
     }
     asked.whole_has_all = !loose.chars().any(words::is_han);
@@ -316,7 +320,7 @@ fn of_unit(fields: &Fields, unit: &str, is_last: bool) -> Ways {
 
 /// As the beginning of a word.
 fn beginning(field: Field, text: &str) -> Way {
-    Way::Any(Box::new(FuzzyTermQuery::new_prefix(Term::from_field_text(field, text), 0, true)))
+    Way::Any(Sought::by(FuzzyTermQuery::new_prefix(Term::from_field_text(field, text), 0, true)))
 }
 
 fn of_han(fields: &Fields, unit: &str, is_last: bool, ways: &mut Ways) {
@@ -354,7 +358,7 @@ fn of_latin(fields: &Fields, unit: &str, is_last: bool, ways: &mut Ways) {
     for (field, weight) in [(fields.title, 1.5), (fields.keywords, 1.0), (fields.names, 0.5), (fields.columns, 0.5)] {
         if wrong > 0 {
             let fuzzy = FuzzyTermQuery::new(Term::from_field_text(field, unit), wrong, true);
-            ways.push((Way::Any(Box::new(fuzzy)), weight));
+            ways.push((Way::Any(Sought::by(fuzzy)), weight));
         }
         if is_last && unit.len() >= 2 {
             ways.push((beginning(field, unit), weight * 1.5));

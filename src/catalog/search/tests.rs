@@ -46,7 +46,7 @@ impl Dice {
     }
 }
 
-/// An index of several segments, of which some documents are deleted.
+/// An index of several segments, of which some documents are deleted; texts of the first are longer.
 fn index() -> (IndexReader, Fields) {
     let (schema, fields) = schema();
     let index = Index::create_in_ram(schema);
@@ -63,11 +63,17 @@ fn index() -> (IndexReader, Fields) {
         for _ in 0..dice.below(4) {
             document.add_text(fields.year, (2000 + dice.below(20)).to_string());
         }
-        for (field, most) in [(fields.title, 3), (fields.keywords, 2), (fields.description, 9), (fields.columns, 3), (fields.letters, 6)] {
+        let longer = if number <= 100 { 12 } else { 1 };
+        let mut all = String::new();
+        for (field, most) in [(fields.title, 3), (fields.keywords, 2), (fields.description, 9 * longer), (fields.columns, 3 * longer)] {
             let text = dice.words(most);
-            let words = if field == fields.letters { words::letters(&text) } else { words::words(&text) };
-            document.add_pre_tokenized_text(field, tokenized(words));
+            document.add_pre_tokenized_text(field, tokenized(words::words(&text)));
+            if field != fields.columns {
+                all += &text;
+                all.push('\n');
+            }
         }
+        document.add_pre_tokenized_text(fields.letters, tokenized(words::letters(&all)));
         writer.add_document(document).unwrap();
         if matches!(number, 100 | 1_500) {
             writer.commit().unwrap();

@@ -1,11 +1,11 @@
 //! In which ways a word may stand in a dataset, and how much each counts; the way that counts most does, and the others a little.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use tantivy::index::SegmentId;
 use tantivy::query::{
-    Bm25Weight, BooleanQuery, BoostQuery, DisjunctionMaxQuery, EnableScoring, Occur, PhraseQuery, Query, Scorer, TermQuery,
+    Bm25Weight, BooleanQuery, BoostQuery, DisjunctionMaxQuery, EnableScoring, Occur, PhraseQuery, Query, Scorer, TermQuery, Weight,
 };
 use tantivy::schema::IndexRecordOption;
 use tantivy::{DocId, DocSet, Searcher, SegmentReader, TERMINATED, Term};
@@ -18,7 +18,7 @@ type Clause = Box<dyn Query>;
 const TIE_BREAKER: f32 = 0.15;
 
 /// A way.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum Way {
     /// As a term of the index.
     Term(Term),
@@ -27,7 +27,7 @@ pub enum Way {
     /// As several words, each of which has to be there.
     All(Vec<Ways>),
     /// In any of the terms that a query finds; how many does not count.
-    Any(Clause),
+    Any(Sought),
     /// As terms next to each other.
     Phrase(Vec<Term>),
 }
@@ -35,15 +35,37 @@ pub enum Way {
 /// Some ways, each with how much it counts.
 pub type Ways = Vec<(Way, f32)>;
 
-impl Clone for Way {
-    fn clone(&self) -> Self {
-        match self {
-            Way::Term(term) => Way::Term(term.clone()),
-            Way::Best(ways) => Way::Best(ways.clone()),
-            Way::All(parts) => Way::All(parts.clone()),
-            Way::Any(clause) => Way::Any(clause.box_clone()),
-            Way::Phrase(terms) => Way::Phrase(terms.clone()),
+/// What finds terms. It is made once for all segments: that of a misspelt word is a table of some hundred kilobytes.
+pub struct Sought {
+    clause: Clause,
+    weight: Arc<OnceLock<Box<dyn Weight>>>,
+}
+
+impl Sought {
+    /// What this query finds.
+    pub fn by(query: impl Query) -> Self {
+        Sought { clause: Box::new(query), weight: Arc::default() }
+    }
+
+    fn scorer(&self, at: At<'_>) -> tantivy::Result<Box<dyn Scorer>> {
+        if let Some(weight) = self.weight.get() {
+            return weight.scorer(at.segment, 1.0);
         }
+        let weight = self.clause.weight(EnableScoring::disabled_from_searcher(at.searcher))?;
+        // Where two segments make it at the same time, one of them is kept.
+        self.weight.get_or_init(|| weight).scorer(at.segment, 1.0)
+    }
+}
+
+impl Clone for Sought {
+    fn clone(&self) -> Self {
+        Sought { clause: self.clause.box_clone(), weight: Arc::clone(&self.weight) }
+    }
+}
+
+impl std::fmt::Debug for Sought {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.clause.fmt(f)
     }
 }
 
@@ -58,7 +80,7 @@ fn clause_of(way: &Way) -> Clause {
         Way::Term(term) => Box::new(TermQuery::new(term.clone(), IndexRecordOption::WithFreqs)),
         Way::Best(ways) => clause(ways),
         Way::All(parts) => Box::new(BooleanQuery::new(parts.iter().map(|part| (Occur::Must, clause(part))).collect())),
-        Way::Any(clause) => clause.box_clone(),
+        Way::Any(sought) => sought.clause.box_clone(),
         Way::Phrase(terms) => Box::new(PhraseQuery::new(terms.clone())),
     }
 }
@@ -75,7 +97,7 @@ struct Known {
 }
 
 /// The documents of a way.
-struct Marked {
+pub struct Marked {
     bits: Bits,
     /// How many they are.
     count: u64,
@@ -145,12 +167,30 @@ fn together(each: impl Iterator<Item = f32>) -> f32 {
     best + TIE_BREAKER * (sum - best)
 }
 
+/// More than terms can count for any document: as if a very short one had nothing but them. What the index calls the most is that of long ones.
 fn most_of(searcher: &Searcher, terms: &[Term]) -> tantivy::Result<f32> {
-    Ok(Bm25Weight::for_terms(searcher, terms)?.max_score())
+    Ok(Bm25Weight::for_terms(searcher, terms)?.score(0, u32::MAX))
 }
 
 /// A way is rare for a word if it is that of less than such a part of those of its most frequent one.
 const RARE: u64 = 4;
+
+/// A way, as it is in a segment.
+pub enum Here {
+    /// As a term.
+    Term(Term),
+    /// In the best of some ways.
+    Best(Heres),
+    /// As several words, each of which has to be there.
+    All(Vec<Heres>),
+    /// In one of these documents; each counts one.
+    In(Arc<Marked>),
+    /// As terms next to each other.
+    Phrase(Vec<Term>),
+}
+
+/// Those of some ways that are in a segment, each with how much it counts.
+pub type Heres = Vec<(Here, f32)>;
 
 /// Where a word stands in a segment.
 pub struct Spread {
@@ -162,59 +202,22 @@ pub struct Spread {
     pub rare: Arc<Bits>,
     /// What it counts more for one of these, at the most.
     pub more: f32,
+    /// In which ways.
+    pub here: Heres,
 }
 
 impl At<'_> {
-    /// Marks the documents in which a word stands in any of the ways. Answers the most that they count for one of them.
-    fn mark(self, ways: &Ways, bits: &mut Bits) -> tantivy::Result<f32> {
-        let mut each = Vec::with_capacity(ways.len());
-        for (way, weight) in ways {
-            each.push(self.mark_way(way, bits)? * weight);
-        }
-        Ok(together(each.into_iter()))
-    }
-
-    fn mark_way(self, way: &Way, bits: &mut Bits) -> tantivy::Result<f32> {
-        Ok(match way {
-            Way::Term(term) => self.mark_term(term, bits)?,
-            Way::Best(ways) => self.mark(ways, bits)?,
-            Way::All(parts) => self.mark_all(parts, bits)?,
-            Way::Any(clause) => {
-                if self.mark_query(clause.as_ref(), bits)? {
-                    1.0
-                } else {
-                    0.0
-                }
-            }
-            Way::Phrase(terms) => {
-                let is_there = self.mark_query(&PhraseQuery::new(terms.clone()), bits)?;
-                if is_there { most_of(self.searcher, terms)? } else { 0.0 }
-            }
-        })
-    }
-
-    /// The most that words next to each other can count, without a look at any document.
-    pub fn most(self, ways: &Ways) -> tantivy::Result<f32> {
-        let mut each = Vec::with_capacity(ways.len());
-        for (way, weight) in ways {
-            let most = match way {
-                Way::Term(term) => most_of(self.searcher, std::slice::from_ref(term))?,
-                Way::Phrase(terms) => most_of(self.searcher, terms)?,
-                Way::Best(_) | Way::All(_) | Way::Any(_) => f32::INFINITY,
-            };
-            each.push(most * weight);
-        }
-        Ok(together(each.into_iter()))
-    }
-
     /// The documents of a word, with the most that it counts for one of them: for each of them, and for those besides in which it stands in a way that is
     /// rare for it. A word that most texts have may stand in few titles.
     pub fn spread(self, ways: &Ways) -> tantivy::Result<Spread> {
-        let documents = self.segment.max_doc();
         let mut each = Vec::with_capacity(ways.len());
+        let mut here = Heres::new();
         for (way, weight) in ways {
-            each.extend(self.marked(way)?.map(|marked| (marked.most * weight, marked)));
+            let Some((way, marked)) = self.find(way)? else { continue };
+            each.push((marked.most * weight, marked));
+            here.push((way, *weight));
         }
+        let documents = if each.is_empty() { 0 } else { self.segment.max_doc() };
         let largest = each.iter().map(|(_, marked)| marked.count).max().unwrap_or_default();
         let (mut all, mut rare) = (Bits::none(documents), Bits::none(documents));
         for (_, marked) in &each {
@@ -225,40 +228,85 @@ impl At<'_> {
         }
         let usual = together(each.iter().filter(|(_, marked)| marked.count * RARE >= largest).map(|(most, _)| *most));
         let more = together(each.iter().map(|(most, _)| *most)) - usual;
-        Ok(Spread { all: Arc::new(all), usual, rare: Arc::new(rare), more })
+        Ok(Spread { all: Arc::new(all), usual, rare: Arc::new(rare), more, here })
     }
 
-    /// The documents of a way; nothing where there are none. Most ways are in few segments.
-    fn marked(self, way: &Way) -> tantivy::Result<Option<Arc<Marked>>> {
-        if let Way::Term(term) = way {
-            return self.marked_term(term);
+    /// Terms by themselves or next to each other, and the most that they can count, without a look at any document; nothing where there is another way.
+    pub fn unmarked(self, ways: &Ways) -> tantivy::Result<Option<(Heres, f32)>> {
+        let mut each = Vec::with_capacity(ways.len());
+        let mut here = Heres::new();
+        for (way, weight) in ways {
+            let (way, most) = match way {
+                Way::Term(term) => (Here::Term(term.clone()), most_of(self.searcher, std::slice::from_ref(term))?),
+                Way::Phrase(terms) => (Here::Phrase(terms.clone()), most_of(self.searcher, terms)?),
+                Way::Best(_) | Way::All(_) | Way::Any(_) => return Ok(None),
+            };
+            each.push(most * weight);
+            here.push((way, *weight));
         }
-        let mut bits = Bits::none(0);
-        let most = self.mark_way(way, &mut bits)?;
-        Ok((most > 0.0).then(|| Arc::new(Marked::of(bits, most))))
+        Ok(Some((here, together(each.into_iter()))))
     }
 
-    fn mark_term(self, term: &Term, bits: &mut Bits) -> tantivy::Result<f32> {
-        let Some(marked) = self.marked_term(term)? else { return Ok(0.0) };
-        bits.make_room(self.segment.max_doc());
-        bits.add(&marked.bits);
-        Ok(marked.most)
+    /// A way and its documents; nothing where there are none. Most ways are in few segments.
+    fn find(self, way: &Way) -> tantivy::Result<Option<(Here, Arc<Marked>)>> {
+        Ok(match way {
+            Way::Term(term) => self.marked_term(term)?.map(|marked| (Here::Term(term.clone()), marked)),
+            Way::Best(ways) => {
+                let Spread { all, usual, more, here, .. } = self.spread(ways)?;
+                let marked = || Arc::new(Marked::of(Bits::clone(&all), usual + more));
+                (!here.is_empty()).then(|| (Here::Best(here), marked()))
+            }
+            Way::All(parts) => self.find_all(parts)?,
+            Way::Any(sought) => {
+                let marked = self.marked(sought.scorer(self)?, || Ok(1.0))?;
+                marked.map(|marked| (Here::In(Arc::clone(&marked)), marked))
+            }
+            Way::Phrase(terms) => {
+                let weight = PhraseQuery::new(terms.clone()).weight(EnableScoring::disabled_from_searcher(self.searcher))?;
+                let marked = self.marked(weight.scorer(self.segment, 1.0)?, || most_of(self.searcher, terms))?;
+                marked.map(|marked| (Here::Phrase(terms.clone()), marked))
+            }
+        })
+    }
+
+    fn find_all(self, parts: &[Ways]) -> tantivy::Result<Option<(Here, Arc<Marked>)>> {
+        let mut found = Bits::all(self.segment.max_doc());
+        let (mut most, mut each) = (0.0, Vec::with_capacity(parts.len()));
+        for part in parts {
+            let Spread { all, usual, more, here, .. } = self.spread(part)?;
+            found.keep(&all);
+            most += usual + more;
+            each.push(here);
+        }
+        Ok((!found.is_empty()).then(|| (Here::All(each), Arc::new(Marked::of(found, most)))))
+    }
+
+    fn marked(self, mut scorer: Box<dyn Scorer>, most: impl FnOnce() -> tantivy::Result<f32>) -> tantivy::Result<Option<Arc<Marked>>> {
+        if scorer.doc() == TERMINATED {
+            return Ok(None);
+        }
+        let mut bits = Bits::none(self.segment.max_doc());
+        mark(scorer.as_mut(), &mut bits);
+        Ok(Some(Arc::new(Marked::of(bits, most()?))))
     }
 
     fn marked_term(self, term: &Term) -> tantivy::Result<Option<Arc<Marked>>> {
         let inverted = self.segment.inverted_index(term.field())?;
         let Some(mut block) = inverted.read_block_postings(term, IndexRecordOption::WithFreqs)? else { return Ok(None) };
         let (documents, of) = (self.segment.max_doc(), block.doc_freq());
-        let weight = Bm25Weight::for_terms(self.searcher, std::slice::from_ref(term))?;
         if of == documents {
-            return Ok(Some(Arc::new(Marked::of(Bits::all(documents), weight.max_score()))));
+            return Ok(Some(Arc::new(Marked::of(Bits::all(documents), most_of(self.searcher, std::slice::from_ref(term))?))));
         }
+        let weight = Bm25Weight::for_terms(self.searcher, std::slice::from_ref(term))?;
         let norms = self.segment.get_fieldnorms_reader(term.field())?;
+        // The most that the index has written down of a block is that of a segment by itself: texts elsewhere may be longer.
         let mut mark = || {
             let (mut bits, mut most) = (Bits::none(documents), 0.0_f32);
             while block.block_len() > 0 {
-                most = most.max(block.block_max_score(&norms, &weight));
-                block.docs().iter().for_each(|document| bits.insert(*document));
+                for (document, often) in block.docs().iter().zip(block.freqs()) {
+                    most = most.max(weight.score(norms.fieldnorm_id(*document), *often));
+                    bits.insert(*document);
+                }
                 block.advance();
             }
             Marked::of(bits, most)
@@ -270,39 +318,15 @@ impl At<'_> {
         }))
     }
 
-    fn mark_all(self, parts: &[Ways], bits: &mut Bits) -> tantivy::Result<f32> {
-        let mut found = Bits::all(self.segment.max_doc());
-        let mut most = 0.0;
-        for part in parts {
-            let mut of_part = Bits::none(self.segment.max_doc());
-            most += self.mark(part, &mut of_part)?;
-            found.keep(&of_part);
-        }
-        if found.is_empty() {
-            return Ok(0.0);
-        }
-        bits.make_room(self.segment.max_doc());
-        bits.add(&found);
-        Ok(most)
-    }
-
-    /// Marks what a query finds, and answers whether there is anything.
-    pub fn mark_query(self, query: &dyn Query, bits: &mut Bits) -> tantivy::Result<bool> {
+    /// Marks what a query finds.
+    pub fn mark_query(self, query: &dyn Query, bits: &mut Bits) -> tantivy::Result<()> {
         let weight = query.weight(EnableScoring::disabled_from_searcher(self.searcher))?;
-        let mut scorer = weight.scorer(self.segment, 1.0)?;
-        let is_there = scorer.doc() != TERMINATED;
-        if is_there {
-            bits.make_room(self.segment.max_doc());
-        }
-        while scorer.doc() != TERMINATED {
-            bits.insert(scorer.doc());
-            scorer.advance();
-        }
-        Ok(is_there)
+        mark(weight.scorer(self.segment, 1.0)?.as_mut(), bits);
+        Ok(())
     }
 
-    /// What tells how much the ways count for a document; nothing where none of them is in the segment.
-    pub fn judge(self, ways: &Ways, boost: f32) -> tantivy::Result<Option<Judge>> {
+    /// What tells how much ways count for a document; nothing where none of them is in the segment.
+    pub fn judge(self, ways: &Heres, boost: f32) -> tantivy::Result<Option<Judge>> {
         let mut judges = Vec::with_capacity(ways.len());
         for (way, weight) in ways {
             judges.extend(self.judge_of(way, boost * weight)?);
@@ -310,19 +334,26 @@ impl At<'_> {
         Ok((!judges.is_empty()).then_some(Judge::Best(judges)))
     }
 
-    fn judge_of(self, way: &Way, boost: f32) -> tantivy::Result<Option<Judge>> {
-        match way {
-            Way::Best(ways) => self.judge(ways, boost),
-            Way::All(parts) => {
+    fn judge_of(self, way: &Here, boost: f32) -> tantivy::Result<Option<Judge>> {
+        let query: Clause = match way {
+            Here::Best(ways) => return self.judge(ways, boost),
+            Here::All(parts) => {
                 let judges: Option<Vec<Judge>> = parts.iter().map(|part| self.judge(part, boost)).collect::<tantivy::Result<_>>()?;
-                Ok(judges.map(Judge::All))
+                return Ok(judges.map(Judge::All));
             }
-            Way::Term(_) | Way::Any(_) | Way::Phrase(_) => {
-                let weight = clause_of(way).weight(EnableScoring::enabled_from_searcher(self.searcher))?;
-                let scorer = weight.scorer(self.segment, boost)?;
-                Ok((scorer.doc() != TERMINATED).then_some(Judge::One(scorer)))
-            }
-        }
+            Here::In(marked) => return Ok(Some(Judge::In(Arc::clone(marked), boost))),
+            Here::Term(term) => Box::new(TermQuery::new(term.clone(), IndexRecordOption::WithFreqs)),
+            Here::Phrase(terms) => Box::new(PhraseQuery::new(terms.clone())),
+        };
+        let scorer = query.weight(EnableScoring::enabled_from_searcher(self.searcher))?.scorer(self.segment, boost)?;
+        Ok((scorer.doc() != TERMINATED).then_some(Judge::One(scorer)))
+    }
+}
+
+fn mark(scorer: &mut dyn Scorer, bits: &mut Bits) {
+    while scorer.doc() != TERMINATED {
+        bits.insert(scorer.doc());
+        scorer.advance();
     }
 }
 
@@ -331,6 +362,8 @@ impl At<'_> {
 pub enum Judge {
     /// As the index says.
     One(Box<dyn Scorer>),
+    /// The same for each of some documents.
+    In(Arc<Marked>, f32),
     /// The best of some, and a little of the others.
     Best(Vec<Judge>),
     /// All of some, where each says something.
@@ -345,6 +378,7 @@ impl Judge {
                 let at = if scorer.doc() < document { scorer.seek(document) } else { scorer.doc() };
                 (at == document).then(|| scorer.score())
             }
+            Judge::In(marked, each) => marked.bits.has(document).then_some(*each),
             Judge::Best(judges) => {
                 let (mut best, mut sum, mut is_there) = (0.0_f32, 0.0_f32, false);
                 for one in judges.iter_mut().filter_map(|judge| judge.of(document)) {
