@@ -301,15 +301,18 @@ impl At<'_> {
         let norms = self.segment.get_fieldnorms_reader(term.field())?;
         // The most that the index has written down of a block is that of a segment by itself: texts elsewhere may be longer.
         let mut mark = || {
-            let (mut bits, mut most) = (Bits::none(documents), 0.0_f32);
+            // How often it is in a text of each length, at the most.
+            let (mut bits, mut most_often) = (Bits::none(documents), [0; 256]);
             while block.block_len() > 0 {
                 for (document, often) in block.docs().iter().zip(block.freqs()) {
-                    most = most.max(weight.score(norms.fieldnorm_id(*document), *often));
+                    let most: &mut u32 = &mut most_often[usize::from(norms.fieldnorm_id(*document))];
+                    *most = (*most).max(*often);
                     bits.insert(*document);
                 }
                 block.advance();
             }
-            Marked::of(bits, most)
+            let each = (0..=u8::MAX).zip(most_often).filter(|(_, often)| *often > 0);
+            Marked::of(bits, each.map(|(length, often)| weight.score(length, often)).fold(0.0, f32::max))
         };
         let is_frequent = documents >= SMALLEST && of >= documents / FREQUENT;
         Ok(Some(match is_frequent {
