@@ -1,6 +1,8 @@
 //! What somebody types, as a query of the index. Each word is sought in every field, also by its stem, its synonyms, its spelling in pinyin, with a typing
 //! error, and, if it is the last one, by its beginning; the field in which it is found best counts. A part in quotes has to be there as it is.
 
+use std::collections::HashSet;
+
 use tantivy::Term;
 use tantivy::query::{BooleanQuery, BoostQuery, FuzzyTermQuery, Occur, Query};
 use tantivy::schema::Field;
@@ -19,6 +21,9 @@ const MOST_UNITS: usize = 24;
 
 /// How many letters or words next to each other are sought as they are.
 const MOST_NEXT: usize = 24;
+
+/// How many words next to each other may mean something together.
+const MOST_JOINT: usize = 12;
 
 type Clause = Box<dyn Query>;
 
@@ -174,7 +179,9 @@ pub fn read(within: &Within<'_>, text: &str) -> Option<Asked> {
     let text: String = text.chars().take(MOST_LETTERS).collect();
     let folded = words::folded(&text);
     let (phrases, loose) = quoted(&folded);
-    let units: Vec<String> = words::units(&loose).into_iter().take(MOST_UNITS).collect();
+    // Said twice it is the same word.
+    let mut said = HashSet::new();
+    let units: Vec<String> = words::units(&loose).into_iter().filter(|unit| said.insert(unit.clone())).take(MOST_UNITS).collect();
     let phrases: Vec<Ways> = phrases.iter().filter_map(|phrase| phrase_of(fields, phrase).map(|way| vec![(way, 1.0)])).collect();
     if phrases.is_empty() && units.is_empty() {
         return None;
@@ -244,6 +251,7 @@ fn of_units(within: &Within<'_>, units: &[String], loose: &str) -> Asked {
             asked.joint.extend(joint(fields, joined, known.iter().all(|known| *known)));
         }
     }
+    asked.joint.truncate(MOST_JOINT);
     // So much next to each other nobody has; to look would be the dearest part of it.
     if units.len() > 1 && words::letters(loose).len() <= MOST_NEXT {
         asked.whole = phrase_of(fields, loose).map(|way| vec![(way, 1.0)]);
