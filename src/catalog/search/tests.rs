@@ -157,3 +157,17 @@ fn the_best_are_those_that_would_be_found_if_all_were_judged() {
     }
     assert!(pruned > 60, "{pruned}");
 }
+
+#[test]
+fn what_a_question_costs_is_bounded() {
+    let (reader, fields) = index();
+    let searcher = reader.searcher();
+    let within = Within { fields: &fields, searcher: &searcher };
+    let read = |text: &str| question::read(&within, text).unwrap();
+    let twice = read("water water 水质 水质 water");
+    assert_eq!((twice.needed.len(), twice.joint.len()), (2, read("water 水质").joint.len()));
+    assert!(twice.whole.is_some());
+    let many = (b'a'..=b'z').map(|letter| format!("{0}{0}{0}", char::from(letter))).collect::<Vec<_>>().join(" ");
+    let asked = read(&many);
+    assert_eq!((asked.needed.len(), asked.joint.len(), asked.whole.is_none()), (24, 12, true));
+}
