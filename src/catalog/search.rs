@@ -117,6 +117,11 @@ impl Search {
         Ok(Search { reader, fields, formats, columns: Arc::default(), marks: Marks::default(), keeper, reached: AtomicI64::new(i64::MIN) })
     }
 
+    /// Loads what every search needs, so that the first one does not wait for it.
+    pub fn load_words() {
+        words::load();
+    }
+
     /// Answers a wish from the index as it is.
     ///
     /// # Errors
@@ -143,7 +148,7 @@ impl Search {
         let filters: Vec<Box<dyn Query>> = others.into_iter().map(|other| other.query(within)).collect();
         let searcher = within.searcher;
         let put = Put::new(searcher, &self.marks, &asked, &filters).map_err(Error::internal)?;
-        if put.is_dense() {
+        if put.is_dense {
             return Ok(None);
         }
         let tally = Tally::of(&wish.counted, &self.columns);

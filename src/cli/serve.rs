@@ -21,6 +21,7 @@ pub(super) fn serve(settings: &Settings) -> Result<End> {
         }
         let application = Application::bind(settings.clone(), parts)?;
         announce(&application)?;
+        std::thread::Builder::new().name("words".to_owned()).spawn(catalog::Search::load_words)?;
         tracing::info!(address = %application.address, start_ms = started.elapsed().as_millis() as u64, "ready");
         if !keeps_cookies(&application.app.issuer) {
             tracing::warn!(

@@ -15,8 +15,8 @@ use super::question::{Asked, OF_WHOLE};
 use super::ways::{At, Heres, Judge, Marks, Spread, Ways};
 use super::{Place, value};
 
-/// Where more documents than this have all words, they are gone through in one stream instead.
-const DENSE: u64 = 40_000;
+/// Where more documents than this have all words and would be judged first, all are gone through in one stream instead.
+const DENSE: u64 = 60_000;
 
 /// So few documents are judged all at once. Tests have few of them.
 const FEW: u64 = if cfg!(test) { 20 } else { 1000 };
@@ -84,6 +84,8 @@ pub struct Put<'a> {
     known: usize,
     /// How many documents have all of these.
     with_all: u64,
+    /// Whether another way is faster. It is the same for every page of what is found.
+    pub is_dense: bool,
     /// What is found, by segment.
     pub segments: Vec<Marked<'a>>,
 }
@@ -97,22 +99,36 @@ impl<'a> Put<'a> {
         let each = searcher.segment_readers().iter().enumerate();
         let mark = |(ordinal, segment)| mark(At { searcher, marks, segment }, ordinal as u32, asked, filters);
         let segments = executor(searcher).map(mark, each)?;
-        let mut put = Put { searcher, known: 0, with_all: 0, segments };
+        let mut put = Put { searcher, known: 0, with_all: 0, is_dense: false, segments };
         let is_known = |at: &usize| put.segments.iter().any(|segment| segment.words.get(*at).is_some_and(|word| !word.all.is_empty()));
         put.known = (0..asked.needed.len()).filter(is_known).count();
         put.with_all = put.segments.iter().map(|segment| segment.with(put.known).count()).sum();
-        if let Some(whole) = asked.whole.as_ref().filter(|_| !put.is_dense()) {
+        if let Some(whole) = &asked.whole {
             // So few are judged in any case: for them it need not be known beforehand.
             let beforehand = !asked.whole_has_all || put.with_all > FEW;
             let found = executor(searcher).map(|segment: &Marked<'_>| segment.whole(whole, beforehand), put.segments.iter())?;
             put.segments.iter_mut().zip(found).for_each(|(segment, (word, is_set))| segment.take(word, is_set));
         }
+        put.is_dense = put.with_all > DENSE && put.first()? > DENSE;
         Ok(put)
     }
 
-    /// Whether so many documents have all words that another way is faster. It is the same for every page of what is found.
-    pub fn is_dense(&self) -> bool {
-        self.with_all > DENSE
+    /// More than any document can have.
+    fn highest(&self) -> f64 {
+        self.segments.iter().map(Marked::highest).fold(0.0, f64::max)
+    }
+
+    /// How many documents are judged before it is known which of the others have to be.
+    fn first(&self) -> tantivy::Result<u64> {
+        let highest = self.highest();
+        for part in PARTS {
+            let count = |segment: &Marked<'_>| Ok(segment.above(highest * part, self.known)?.count());
+            let count = executor(self.searcher).map(count, self.segments.iter())?.into_iter().sum();
+            if count >= FEW {
+                return Ok(count);
+            }
+        }
+        Ok(self.with_all)
     }
 
     /// The best ones behind a place, so many at the most.
@@ -122,7 +138,7 @@ impl<'a> Put<'a> {
     pub fn best(&self, most: usize, after: Option<&Place>) -> tantivy::Result<Vec<Hit>> {
         let mut judged: Vec<Bits> = self.segments.iter().map(|segment| Bits::none(segment.at.segment.max_doc())).collect();
         let mut best = Vec::new();
-        let (known, highest) = (self.known, self.segments.iter().map(Marked::highest).fold(0.0, f64::max));
+        let (known, highest) = (self.known, self.highest());
         // What has all words and much of what could be had comes first; then less is enough, until there are so many.
         let parts = if self.with_all > FEW { PARTS.as_slice() } else { &[] };
         let first = parts.iter().map(|part| (highest * part, known)).chain([(0.0, known)]);

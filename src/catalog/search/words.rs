@@ -11,6 +11,11 @@ use tantivy::tokenizer::{Language, RawTokenizer, Stemmer, TextAnalyzer, TokenStr
 
 static JIEBA: LazyLock<Jieba> = LazyLock::new(Jieba::new);
 
+/// Loads the dictionary of Chinese words, which takes some tenths of a second and is done once.
+pub fn load() {
+    LazyLock::force(&JIEBA);
+}
+
 /// A word and where it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Word {
