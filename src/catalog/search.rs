@@ -130,6 +130,7 @@ impl Search {
         let searcher = self.reader.searcher();
         let within = Within { fields: &self.fields, searcher: &searcher };
         self.columns.forget_others(&searcher);
+        self.marks.forget_others(&searcher);
         // Room is made for what there is, whatever is asked for.
         let there = usize::try_from(searcher.num_docs()).unwrap_or(usize::MAX);
         let room = wish.limit.saturating_add(1).min(there.saturating_sub(wish.skip));

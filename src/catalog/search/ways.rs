@@ -85,20 +85,28 @@ fn clause_of(way: &Way) -> Clause {
     }
 }
 
-/// The documents of frequent terms, kept while the index stays as it is: a list has words that many questions name.
+/// The documents of frequent terms, kept as long as their segment is there: a list has words that many questions name.
 #[derive(Default)]
 pub struct Marks(Mutex<Known>);
 
 #[derive(Default)]
 struct Known {
-    generation: u64,
+    /// The segments that there are.
+    segments: Vec<SegmentId>,
     bytes: usize,
-    terms: HashMap<(SegmentId, Term), Arc<Marked>>,
+    terms: HashMap<(SegmentId, Term), Arc<Postings>>,
+}
+
+/// The documents of a term in a segment, whatever there is in others.
+struct Postings {
+    bits: Arc<Bits>,
+    /// How often it is in a text of each length, at the most.
+    often: Vec<(u8, u32)>,
 }
 
 /// The documents of a way.
 pub struct Marked {
-    bits: Bits,
+    bits: Arc<Bits>,
     /// How many they are.
     count: u64,
     /// The most that it counts for one of them.
@@ -106,7 +114,7 @@ pub struct Marked {
 }
 
 impl Marked {
-    fn of(bits: Bits, most: f32) -> Self {
+    fn of(bits: Arc<Bits>, most: f32) -> Self {
         Marked { count: bits.count(), bits, most }
     }
 }
@@ -121,14 +129,13 @@ const FREQUENT: u32 = 16;
 const SMALLEST: u32 = 1 << 14;
 
 impl Marks {
-    fn of(&self, searcher: &Searcher, key: &(SegmentId, Term), mark: impl FnOnce() -> Marked) -> Arc<Marked> {
-        let generation = searcher.generation().generation_id();
-        if let Some(found) = self.at(generation).terms.get(key) {
+    fn of(&self, key: &(SegmentId, Term), mark: impl FnOnce() -> Postings) -> Arc<Postings> {
+        if let Some(found) = self.known().terms.get(key) {
             return Arc::clone(found);
         }
         // Nobody waits for it.
         let marked = Arc::new(mark());
-        let mut known = self.at(generation);
+        let mut known = self.known();
         let bytes = marked.bits.bytes();
         if known.bytes + bytes > MOST_BYTES {
             known.terms.clear();
@@ -140,13 +147,19 @@ impl Marks {
         marked
     }
 
-    /// What is known of this state of the index; that of another one is forgotten.
-    fn at(&self, generation: u64) -> MutexGuard<'_, Known> {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.generation != generation {
-            *known = Known { generation, ..Known::default() };
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Forgets what was known of segments that are not there any more.
+    pub fn forget_others(&self, searcher: &Searcher) {
+        let segments: Vec<SegmentId> = searcher.segment_readers().iter().map(SegmentReader::segment_id).collect();
+        let mut known = self.known();
+        if known.segments != segments {
+            known.terms.retain(|(segment, _), _| segments.contains(segment));
+            known.bytes = known.terms.values().map(|marked| marked.bits.bytes()).sum();
+            known.segments = segments;
         }
-        known
     }
 }
 
@@ -253,7 +266,7 @@ impl At<'_> {
             Way::Term(term) => self.marked_term(term)?.map(|marked| (Here::Term(term.clone()), marked)),
             Way::Best(ways) => {
                 let Spread { all, usual, more, here, .. } = self.spread(ways)?;
-                let marked = || Arc::new(Marked::of(Bits::clone(&all), usual + more));
+                let marked = || Arc::new(Marked::of(Arc::clone(&all), usual + more));
                 (!here.is_empty()).then(|| (Here::Best(here), marked()))
             }
             Way::All(parts) => self.find_all(parts)?,
@@ -278,7 +291,7 @@ impl At<'_> {
             most += usual + more;
             each.push(here);
         }
-        Ok((!found.is_empty()).then(|| (Here::All(each), Arc::new(Marked::of(found, most)))))
+        Ok((!found.is_empty()).then(|| (Here::All(each), Arc::new(Marked::of(Arc::new(found), most)))))
     }
 
     fn marked(self, mut scorer: Box<dyn Scorer>, most: impl FnOnce() -> tantivy::Result<f32>) -> tantivy::Result<Option<Arc<Marked>>> {
@@ -287,7 +300,7 @@ impl At<'_> {
         }
         let mut bits = Bits::none(self.segment.max_doc());
         mark(scorer.as_mut(), &mut bits);
-        Ok(Some(Arc::new(Marked::of(bits, most()?))))
+        Ok(Some(Arc::new(Marked::of(Arc::new(bits), most()?))))
     }
 
     fn marked_term(self, term: &Term) -> tantivy::Result<Option<Arc<Marked>>> {
@@ -295,13 +308,12 @@ impl At<'_> {
         let Some(mut block) = inverted.read_block_postings(term, IndexRecordOption::WithFreqs)? else { return Ok(None) };
         let (documents, of) = (self.segment.max_doc(), block.doc_freq());
         if of == documents {
-            return Ok(Some(Arc::new(Marked::of(Bits::all(documents), most_of(self.searcher, std::slice::from_ref(term))?))));
+            return Ok(Some(Arc::new(Marked::of(Arc::new(Bits::all(documents)), most_of(self.searcher, std::slice::from_ref(term))?))));
         }
         let weight = Bm25Weight::for_terms(self.searcher, std::slice::from_ref(term))?;
         let norms = self.segment.get_fieldnorms_reader(term.field())?;
         // The most that the index has written down of a block is that of a segment by itself: texts elsewhere may be longer.
         let mut mark = || {
-            // How often it is in a text of each length, at the most.
             let (mut bits, mut most_often) = (Bits::none(documents), [0; 256]);
             while block.block_len() > 0 {
                 for (document, often) in block.docs().iter().zip(block.freqs()) {
@@ -311,14 +323,15 @@ impl At<'_> {
                 }
                 block.advance();
             }
-            let each = (0..=u8::MAX).zip(most_often).filter(|(_, often)| *often > 0);
-            Marked::of(bits, each.map(|(length, often)| weight.score(length, often)).fold(0.0, f32::max))
+            Postings { bits: Arc::new(bits), often: (0..=u8::MAX).zip(most_often).filter(|(_, often)| *often > 0).collect() }
         };
         let is_frequent = documents >= SMALLEST && of >= documents / FREQUENT;
-        Ok(Some(match is_frequent {
-            true => self.marks.of(self.searcher, &(self.segment.segment_id(), term.clone()), mark),
+        let postings = match is_frequent {
+            true => self.marks.of(&(self.segment.segment_id(), term.clone()), mark),
             false => Arc::new(mark()),
-        }))
+        };
+        let most = postings.often.iter().map(|(length, often)| weight.score(*length, *often)).fold(0.0, f32::max);
+        Ok(Some(Arc::new(Marked::of(Arc::clone(&postings.bits), most))))
     }
 
     /// Marks what a query finds.
