@@ -46,6 +46,29 @@ impl Dice {
     }
 }
 
+fn document(fields: &Fields, dice: &mut Dice, number: u32, longer: usize) -> TantivyDocument {
+    let slug = format!("one-{number}");
+    let mut document = TantivyDocument::default();
+    document.add_text(fields.slug, &slug);
+    document.add_u64(fields.tie, tie(&slug));
+    document.add_f64(fields.weight, 1.0 + dice.below(15) as f64 / 100.0);
+    document.add_text(fields.theme, ["health", "roads", "education"][dice.below(3)]);
+    for _ in 0..dice.below(4) {
+        document.add_text(fields.year, (2000 + dice.below(20)).to_string());
+    }
+    let mut all = String::new();
+    for (field, most) in [(fields.title, 3), (fields.keywords, 2), (fields.description, 9 * longer), (fields.columns, 3 * longer)] {
+        let text = dice.words(most);
+        document.add_pre_tokenized_text(field, tokenized(words::words(&text)));
+        if field != fields.columns {
+            all += &text;
+            all.push('\n');
+        }
+    }
+    document.add_pre_tokenized_text(fields.letters, tokenized(words::letters(&all)));
+    document
+}
+
 /// An index of several segments, of which some documents are deleted; texts of the first are longer.
 fn index() -> (IndexReader, Fields) {
     let (schema, fields) = schema();
@@ -54,27 +77,8 @@ fn index() -> (IndexReader, Fields) {
     writer.set_merge_policy(Box::new(NoMergePolicy));
     let mut dice = Dice(7);
     for number in 0..3_000_u32 {
-        let slug = format!("one-{number}");
-        let mut document = TantivyDocument::default();
-        document.add_text(fields.slug, &slug);
-        document.add_u64(fields.tie, tie(&slug));
-        document.add_f64(fields.weight, 1.0 + dice.below(15) as f64 / 100.0);
-        document.add_text(fields.theme, ["health", "roads", "education"][dice.below(3)]);
-        for _ in 0..dice.below(4) {
-            document.add_text(fields.year, (2000 + dice.below(20)).to_string());
-        }
         let longer = if number <= 100 { 12 } else { 1 };
-        let mut all = String::new();
-        for (field, most) in [(fields.title, 3), (fields.keywords, 2), (fields.description, 9 * longer), (fields.columns, 3 * longer)] {
-            let text = dice.words(most);
-            document.add_pre_tokenized_text(field, tokenized(words::words(&text)));
-            if field != fields.columns {
-                all += &text;
-                all.push('\n');
-            }
-        }
-        document.add_pre_tokenized_text(fields.letters, tokenized(words::letters(&all)));
-        writer.add_document(document).unwrap();
+        writer.add_document(document(&fields, &mut dice, number, longer)).unwrap();
         if matches!(number, 100 | 1_500) {
             writer.commit().unwrap();
         }
@@ -170,4 +174,35 @@ fn what_a_question_costs_is_bounded() {
     let many = (b'a'..=b'z').map(|letter| format!("{0}{0}{0}", char::from(letter))).collect::<Vec<_>>().join(" ");
     let asked = read(&many);
     assert_eq!((asked.needed.len(), asked.joint.len(), asked.whole.is_none()), (24, 12, true));
+}
+
+#[test]
+fn what_is_known_of_words_is_true_after_a_change_of_the_list() {
+    let (reader, fields) = index();
+    let ask = |marks: &Marks| -> Vec<Vec<(u64, u64)>> {
+        let searcher = reader.searcher();
+        marks.forget_others(&searcher);
+        let each = questions().into_iter().take(20).map(|question| {
+            let asked = question::read(&Within { fields: &fields, searcher: &searcher }, &question).unwrap();
+            keys(&Put::new(&searcher, marks, &asked, &[]).unwrap().best(20, None).unwrap())
+        });
+        each.collect()
+    };
+    let marks = Marks::default();
+    let before = ask(&marks);
+    // Long texts: each word counts otherwise in all the others, too.
+    let mut writer: IndexWriter = reader.searcher().index().writer_with_num_threads(1, 20 << 20).unwrap();
+    writer.set_merge_policy(Box::new(NoMergePolicy));
+    let mut dice = Dice(5);
+    (3_000..3_400).for_each(|number| {
+        writer.add_document(document(&fields, &mut dice, number, 20)).unwrap();
+    });
+    (1..3_000).step_by(13).for_each(|number| {
+        writer.delete_term(Term::from_field_text(fields.slug, &format!("one-{number}")));
+    });
+    writer.commit().unwrap();
+    reader.reload().unwrap();
+    let after = ask(&marks);
+    assert_ne!(before, after);
+    assert_eq!(after, ask(&Marks::default()));
 }

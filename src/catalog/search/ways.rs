@@ -125,8 +125,8 @@ const MOST_BYTES: usize = 64 << 20;
 /// A term is frequent that is in such a part of a segment.
 const FREQUENT: u32 = 16;
 
-/// Smaller segments are gone through quickly.
-const SMALLEST: u32 = 1 << 14;
+/// Smaller segments are gone through quickly. Tests have small ones.
+const SMALLEST: u32 = if cfg!(test) { 64 } else { 1 << 14 };
 
 impl Marks {
     fn of(&self, key: &(SegmentId, Term), mark: impl FnOnce() -> Postings) -> Arc<Postings> {
