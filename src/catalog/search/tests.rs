@@ -206,3 +206,37 @@ fn what_is_known_of_words_is_true_after_a_change_of_the_list() {
     assert_ne!(before, after);
     assert_eq!(after, ask(&Marks::default()));
 }
+
+#[test]
+fn what_has_the_words_next_to_each_other_is_among_the_best() {
+    let (schema, fields) = schema();
+    let index = Index::create_in_ram(schema);
+    let mut writer: IndexWriter = index.writer_with_num_threads(1, 20 << 20).unwrap();
+    for number in 0..6_000_u32 {
+        // Many have both words, some of them one in the title; only one has them next to each other.
+        let (title, description) = match number {
+            0..12 => ("survey", "quality of the water, a survey"),
+            12..60 => ("park", "quality of the water, a survey"),
+            60 => ("park", "quality survey, and quality survey again"),
+            61.. => ("park", "trees of the road"),
+        };
+        let slug = format!("one-{number}");
+        let mut document = TantivyDocument::default();
+        document.add_text(fields.slug, &slug);
+        document.add_u64(fields.tie, tie(&slug));
+        document.add_f64(fields.weight, 1.0);
+        document.add_pre_tokenized_text(fields.title, tokenized(words::words(title)));
+        document.add_pre_tokenized_text(fields.description, tokenized(words::words(description)));
+        document.add_pre_tokenized_text(fields.letters, tokenized(words::letters(&format!("{title}\n{description}"))));
+        writer.add_document(document).unwrap();
+    }
+    writer.commit().unwrap();
+    let searcher = index.reader().unwrap().searcher();
+    let asked = question::read(&Within { fields: &fields, searcher: &searcher }, "quality survey").unwrap();
+    let marks = Marks::default();
+    let put = Put::new(&searcher, &marks, &asked, &[]).unwrap();
+    let (best, whole) = (put.best(9, None).unwrap(), put.best(6_000, None).unwrap());
+    assert_eq!((best.len(), whole.len()), (9, 61));
+    assert_eq!(keys(&best), keys(&whole[..9]));
+    assert_eq!(best[0].tie, tie("one-60"));
+}
