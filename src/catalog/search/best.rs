@@ -307,7 +307,7 @@ impl Marked<'_> {
     /// What counts, what counts most first. It is the same and in the same order for every page: sums of the same numbers are the same.
     fn judged(&self) -> tantivy::Result<Vec<Judged<'_>>> {
         let mut judged = Vec::new();
-        for word in &self.words {
+        for word in self.words.iter().filter(|word| !word.all.is_empty()) {
             let judge = self.at.judge(&word.here, word.boost)?;
             judged.extend(judge.map(|judge| Judged { bits: &word.all, most: f64::from(word.most), judge }));
         }
