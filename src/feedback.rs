@@ -31,8 +31,8 @@ pub use desk::{DeskFilter, DeskSort, FeedbackCase, find_for, list_for, waiting};
 pub use file::{Filed, New, file};
 pub use filer::{FeedbackEvent, Followed, follow, reply, take_back};
 pub use public::{
-    Objections, PublicFeedback, Ratings, RequestSort, Wanted, corrections_of, list_requests, list_reuses, objections, ratings, ratings_of,
-    request, reuses_of,
+    Objections, PublicFeedback, Ratings, RequestSort, Wanted, corrections_of, list_requests, list_reuses, objections, objections_to,
+    ratings, ratings_of, request, reuses_of,
 };
 pub use steps::{Answer, Outcome, answer, ask, assign, dismiss, moderate, suspend, turn_dataset};
 pub use votes::{Voter, take_vote_back, vote};

@@ -1,5 +1,7 @@
 //! What everybody sees of it.
 
+use std::collections::HashMap;
+
 use chrono::NaiveDateTime;
 use diesel::dsl::count_star;
 use diesel::prelude::*;
@@ -123,13 +125,29 @@ pub struct Objections {
 /// # Errors
 /// When the database does not answer.
 pub fn objections(conn: &mut Conn, dataset: &Dataset) -> Result<Option<Objections>> {
+    Ok(objections_to(conn, std::slice::from_ref(dataset))?.remove(&dataset.id))
+}
+
+/// Objections that are not settled, by the id of the dataset; one without any is left out.
+///
+/// # Errors
+/// When the database does not answer.
+pub fn objections_to(conn: &mut Conn, datasets: &[Dataset]) -> Result<HashMap<String, Objections>> {
+    let ids: Vec<&str> = datasets.iter().map(|dataset| dataset.id.as_str()).collect();
     let open = rows::table
-        .filter(rows::dataset_id.eq(&dataset.id))
+        .filter(rows::dataset_id.eq_any(ids))
         .filter(rows::kind.eq(FeedbackKind::Correction.as_str()))
         .filter(rows::state.eq_any(FeedbackState::UNDER_WAY));
-    let found: Vec<(String, NaiveDateTime)> = open.order(rows::filed_at).select((rows::state, rows::filed_at)).load(conn)?;
-    let accepted = found.iter().filter(|(state, _)| state == FeedbackState::Accepted.as_str()).count() as i64;
-    Ok(found.first().map(|(_, since)| Objections { count: found.len() as i64, accepted, since: *since }))
+    let wanted = (rows::dataset_id.assume_not_null(), rows::state, rows::filed_at);
+    let found: Vec<(String, String, NaiveDateTime)> = open.select(wanted).load(conn)?;
+    let mut objections: HashMap<String, Objections> = HashMap::new();
+    for (dataset, state, filed_at) in found {
+        let of_dataset = objections.entry(dataset).or_insert(Objections { count: 0, accepted: 0, since: filed_at });
+        of_dataset.count += 1;
+        of_dataset.accepted += i64::from(state == FeedbackState::Accepted.as_str());
+        of_dataset.since = of_dataset.since.min(filed_at);
+    }
+    Ok(objections)
 }
 
 /// How a dataset is rated. 评分

@@ -69,7 +69,7 @@ pub struct Answers {
     mark: fn(Marks) -> i64,
 }
 
-/// Pages of datasets, with what the public says of them.
+/// What shows datasets, with what the public says of them.
 pub struct PageAnswers(pub Answers);
 
 /// Answers that are made of the register.

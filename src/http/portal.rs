@@ -31,7 +31,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::caller::limit_key;
-use super::kept::{Answers, Made, PageAnswers};
+use super::kept::{Made, PageAnswers};
 use super::problem::{KINDS, Language};
 use super::standards::{self, Syntax};
 use super::v1::datasets::{DatasetDetail, combination, detail};
@@ -323,8 +323,7 @@ fn made(template: &impl Template, keep: bool) -> Result<Made> {
 pub async fn dataset_page(
     caller: Caller,
     app: web::Data<App>,
-    answers: web::Data<Answers>,
-    kept: web::Data<PageAnswers>,
+    answers: web::Data<PageAnswers>,
     path: web::Path<String>,
     query: web::Query<PortalQuery>,
     request: HttpRequest,
@@ -335,7 +334,7 @@ pub async fn dataset_page(
     }
     let today = shanghai(crate::clock::now_naive()).format("%Y-%m-%d").to_string();
     let name = format!("dataset {} {today} {slug}", w.code());
-    let body = kept.0.find(&app, name, async || Box::pin(dataset_of(&app, &caller, w, slug, today)).await).await?;
+    let body = answers.0.find(&app, name, async || Box::pin(dataset_of(&app, &caller, w, slug, today)).await).await?;
     let mut response = body.answer(&request, &headers(w));
     response.headers_mut().insert(VARY, HeaderValue::from_static("Accept, Accept-Language"));
     Ok(response)

@@ -40,6 +40,7 @@ mod mail_servers;
 mod matrix;
 mod migrations;
 mod oauth;
+mod objected;
 mod openapi;
 mod pages;
 mod pages_access;

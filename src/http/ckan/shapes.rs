@@ -96,6 +96,11 @@ fn extras(card: &Card) -> Vec<Value> {
     if let Some(url) = card.contact().and_then(|contact| contact.url.clone()) {
         add("contact_uri", url);
     }
+    if let Some(objections) = &card.objections {
+        add("objections", objections.count.to_string());
+        add("objections_accepted", objections.accepted.to_string());
+        add("objections_since", moment(objections.since));
+    }
     extras
 }
 

@@ -1,5 +1,7 @@
 //! The list as a page: a question, filters with what each would leave, and the datasets.
 
+use std::collections::HashMap;
+
 use actix_web::{HttpRequest, HttpResponse, get, web};
 use askama::Template;
 use serde::Deserialize;
@@ -8,7 +10,8 @@ use super::{Words, headers, made, words};
 use crate::app::App;
 use crate::catalog::{self, Choice, Counted, Dataset, Facet, Found, OpenType, Order, Publisher, Search, SearchPlace, SearchWish, Theme};
 use crate::error::Result;
-use crate::http::kept::Answers;
+use crate::feedback::{self, Objections};
+use crate::http::kept::PageAnswers;
 use crate::http::v1::listing;
 use crate::identity::Caller;
 
@@ -97,6 +100,8 @@ struct Home {
     w: Words,
     query: HomeQuery,
     datasets: Vec<Dataset>,
+    /// Objections that are not settled, by the id of the dataset.
+    objections: HashMap<String, Objections>,
     total: i64,
     found: Found,
     themes: Vec<Theme>,
@@ -204,14 +209,14 @@ impl Home {
 pub async fn home(
     _caller: Caller,
     app: web::Data<App>,
-    answers: web::Data<Answers>,
+    answers: web::Data<PageAnswers>,
     query: web::Query<HomeQuery>,
     request: HttpRequest,
 ) -> Result<HttpResponse> {
     let query = query.into_inner();
     let w = words(&request, query.lang.as_deref());
     let name = format!("home {} {:?}", w.code(), HomeQuery { lang: None, ..query.clone() });
-    let body = answers.find(&app, name, async || made(&list_of(&app, w, query).await?, true)).await?;
+    let body = answers.0.find(&app, name, async || made(&list_of(&app, w, query).await?, true)).await?;
     Ok(body.answer(&request, &headers(w)))
 }
 
@@ -228,8 +233,9 @@ async fn list_of(app: &App, w: Words, query: HomeQuery) -> Result<Home> {
     };
     let reading = app.db.read(move |conn| {
         let datasets = listing::read(conn, &found.slugs)?;
-        Ok((datasets, catalog::themes(conn)?, catalog::publishers(conn)?, found))
+        let objections = feedback::objections_to(conn, &datasets)?;
+        Ok((datasets, objections, catalog::themes(conn)?, catalog::publishers(conn)?, found))
     });
-    let (datasets, themes, publishers, found) = reading.await?;
-    Ok(Home { w, query, datasets, total: found.total as i64, found, themes, publishers, did_you_mean })
+    let (datasets, objections, themes, publishers, found) = reading.await?;
+    Ok(Home { w, query, datasets, objections, total: found.total as i64, found, themes, publishers, did_you_mean })
 }

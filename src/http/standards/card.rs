@@ -10,6 +10,7 @@ use crate::app::App;
 use crate::catalog::{self, Contact, Dataset, DatasetFilter, DatasetKind, Link, Newest, OpenType, Publisher, SubjectClass, Text, Theme};
 use crate::db::Conn;
 use crate::error::{Error, Result};
+use crate::feedback::{self, Objections};
 use crate::read::{Format, known_files};
 use crate::storage::Object;
 
@@ -122,6 +123,8 @@ pub struct Card {
     pub links: Vec<Link>,
     /// What anybody can download.
     pub files: Vec<File>,
+    /// Objections to it that are not settled.
+    pub objections: Option<Objections>,
 }
 
 impl Card {
@@ -228,6 +231,7 @@ fn cards(conn: &mut Conn, site: &Site, publishers: &[Publisher], datasets: Vec<D
     let classes = catalog::subject_classes(conn)?;
     let mut newest = catalog::newest_of(conn, &datasets)?;
     let mut links = catalog::links_of(conn, &datasets)?;
+    let mut objections = feedback::objections_to(conn, &datasets)?;
     let ids: Vec<&str> = newest.values().map(|newest| newest.id.as_str()).collect();
     let mut known = known_files(conn, &ids)?;
     let missing = |what: &str, slug: &str| Error::internal(anyhow::anyhow!("a dataset of the {what} `{slug}`, which is not there"));
@@ -246,7 +250,8 @@ fn cards(conn: &mut Conn, site: &Site, publishers: &[Publisher], datasets: Vec<D
         let files = newest.as_ref().map(|newest| files(site, &dataset, newest, known)).unwrap_or_default();
         let page = site.at(&format!("/datasets/{}", dataset.slug));
         let links = links.remove(&dataset.slug).unwrap_or_default();
-        Ok(Card { page, publisher, theme, subject_class, newest, links, files, dataset })
+        let objections = objections.remove(&dataset.id);
+        Ok(Card { page, publisher, theme, subject_class, newest, links, files, objections, dataset })
     };
     datasets.into_iter().map(card).collect()
 }

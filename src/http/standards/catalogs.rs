@@ -15,7 +15,7 @@ use super::{dcat_us, for_a_while};
 use crate::app::App;
 use crate::catalog::DatasetFilter;
 use crate::error::{Error, Result};
-use crate::http::kept::{Answers, Body};
+use crate::http::kept::{Body, PageAnswers};
 use crate::http::page::{PageQuery, cursor};
 use crate::identity::Caller;
 
@@ -55,7 +55,7 @@ pub struct SyntaxPath {
 pub async fn show_catalog(
     _caller: Caller,
     app: web::Data<App>,
-    answers: web::Data<Answers>,
+    answers: web::Data<PageAnswers>,
     query: web::Query<CatalogQuery>,
     request: HttpRequest,
 ) -> Result<HttpResponse> {
@@ -77,7 +77,7 @@ pub async fn show_catalog(
 pub async fn show_catalog_in(
     _caller: Caller,
     app: web::Data<App>,
-    answers: web::Data<Answers>,
+    answers: web::Data<PageAnswers>,
     path: web::Path<SyntaxPath>,
     query: web::Query<CatalogQuery>,
     request: HttpRequest,
@@ -100,7 +100,7 @@ pub fn headers(syntax: Syntax) -> [(HeaderName, &'static str); 2] {
     [(CONTENT_TYPE, syntax.content_type()), (CACHE_CONTROL, "no-cache")]
 }
 
-async fn page(app: &web::Data<App>, answers: &Answers, syntax: Syntax, query: CatalogQuery) -> Result<Body> {
+async fn page(app: &web::Data<App>, answers: &PageAnswers, syntax: Syntax, query: CatalogQuery) -> Result<Body> {
     let since = query.modified_since.as_deref().map(since).transpose()?;
     let list = format!("catalog {since:?}");
     let given = query.modified_since;
@@ -129,7 +129,7 @@ async fn page(app: &web::Data<App>, answers: &Answers, syntax: Syntax, query: Ca
         };
         Ok(for_a_while(dcat::catalog(&found.site, &view).write(syntax)?))
     };
-    answers.find(app, name, making).await
+    answers.0.find(app, name, making).await
 }
 
 /// The first moment that counts.

@@ -10,7 +10,7 @@ use super::graph::Syntax;
 use super::{card, croissant, datapackage, dcat, for_a_while};
 use crate::app::App;
 use crate::error::Result;
-use crate::http::kept::{Answers, Body};
+use crate::http::kept::{Answers, Body, PageAnswers};
 use crate::http::problem::Language;
 use crate::http::v1::citation::CitationLanguage;
 use crate::http::v1::datasets::DatasetPath;
@@ -41,7 +41,7 @@ pub struct DatasetSyntaxPath {
 pub async fn show_dataset_in(
     _caller: Caller,
     app: web::Data<App>,
-    answers: web::Data<Answers>,
+    answers: web::Data<PageAnswers>,
     path: web::Path<DatasetSyntaxPath>,
     request: HttpRequest,
 ) -> Result<HttpResponse> {
@@ -56,7 +56,7 @@ pub async fn show_dataset_in(
 /// When there is no dataset of that name.
 pub async fn negotiated(
     app: &web::Data<App>,
-    answers: &Answers,
+    answers: &PageAnswers,
     slug: String,
     syntax: Syntax,
     request: &HttpRequest,
@@ -72,12 +72,12 @@ pub async fn negotiated(
     Ok(response)
 }
 
-async fn described(app: &web::Data<App>, answers: &Answers, slug: String, syntax: Syntax) -> Result<Body> {
+async fn described(app: &web::Data<App>, answers: &PageAnswers, slug: String, syntax: Syntax) -> Result<Body> {
     let making = async || {
         let (site, card) = card::one(app, slug.clone()).await?;
         Ok(for_a_while(dcat::dataset(&site, &card).write(syntax)?))
     };
-    answers.find(app, format!("dcat {syntax:?} {slug}"), making).await
+    answers.0.find(app, format!("dcat {syntax:?} {slug}"), making).await
 }
 
 /// Show a dataset in Croissant

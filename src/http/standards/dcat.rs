@@ -7,9 +7,10 @@ use oxrdf::vocab::{rdfs, xsd};
 use super::card::{Card, File, Kind, Site};
 use super::graph::{Graph, node, part};
 use super::policy;
-use super::terms::{adms, dcat, dcatap, dct, eli, foaf, geo, hydra, org, skos, spdx, vcard};
+use super::terms::{adms, dcat, dcatap, dct, dqv, eli, foaf, geo, hydra, oa, org, skos, spdx, vcard};
 use super::vocabulary;
 use crate::catalog::{Link, OpenType, Period, Place, Publisher, Relation, Text};
+use crate::feedback::Objections;
 use crate::read::Format;
 
 /// Where our own vocabularies are.
@@ -174,7 +175,28 @@ fn describe(graph: &mut Graph, site: &Site, card: &Card) {
         related(graph, site, &dataset, link);
     }
     distributions(graph, site, card, &dataset);
+    objected(graph, site, card, &dataset);
     record(graph, card, &dataset);
+}
+
+/// That there are objections which are not settled. What they say is at the address of the body, once somebody has looked at it.
+fn objected(graph: &mut Graph, site: &Site, card: &Card, dataset: &NamedNode) {
+    let Some(objections) = &card.objections else { return };
+    let node = part(dataset, "objections");
+    graph.add(dataset, dqv::HAS_QUALITY_ANNOTATION, node.clone());
+    graph.is_a(&node, dqv::USER_QUALITY_FEEDBACK);
+    graph.add(&node, oa::HAS_TARGET, dataset.clone());
+    graph.add(&node, oa::MOTIVATED_BY, dqv::QUALITY_ASSESSMENT.into_owned());
+    graph.link(&node, oa::HAS_BODY, &site.at(&format!("/api/v1/datasets/{}/corrections", card.dataset.slug)));
+    graph.moment(&node, dct::CREATED, objections.since);
+    graph.text(&node, rdfs::LABEL, &objections_in_words(objections));
+}
+
+fn objections_in_words(Objections { count, accepted, .. }: &Objections) -> Text {
+    Text {
+        zh: format!("异议标注：{count}条异议尚未处理完毕，其中{accepted}条已采纳、待更正"),
+        en: format!("Objections that are not settled: {count}, of which found right and to be corrected: {accepted}"),
+    }
 }
 
 /// The entry of the list, which changes also when the data does not.

@@ -79,14 +79,16 @@ impl Syntax {
 }
 
 /// The prefixes that all documents have.
-const PREFIXES: [(&str, &str); 14] = [
+const PREFIXES: [(&str, &str); 16] = [
     ("adms", "http://www.w3.org/ns/adms#"),
     ("dcat", "http://www.w3.org/ns/dcat#"),
     ("dcatap", "http://data.europa.eu/r5r/"),
     ("dct", "http://purl.org/dc/terms/"),
+    ("dqv", "http://www.w3.org/ns/dqv#"),
     ("foaf", "http://xmlns.com/foaf/0.1/"),
     ("geo", "http://www.opengis.net/ont/geosparql#"),
     ("hydra", "http://www.w3.org/ns/hydra/core#"),
+    ("oa", "http://www.w3.org/ns/oa#"),
     ("odrl", "http://www.w3.org/ns/odrl/2/"),
     ("org", "http://www.w3.org/ns/org#"),
     ("rdfs", "http://www.w3.org/2000/01/rdf-schema#"),

@@ -50,6 +50,7 @@ terms! {
         ACCESS_RIGHTS = "accessRights",
         ACCRUAL_PERIODICITY = "accrualPeriodicity",
         CONFORMS_TO = "conformsTo",
+        CREATED = "created",
         CREATOR = "creator",
         DESCRIPTION = "description",
         FORMAT = "format",
@@ -76,6 +77,11 @@ terms! {
         TEMPORAL = "temporal",
         TITLE = "title",
     }
+    dqv = "http://www.w3.org/ns/dqv#" {
+        HAS_QUALITY_ANNOTATION = "hasQualityAnnotation",
+        QUALITY_ASSESSMENT = "qualityAssessment",
+        USER_QUALITY_FEEDBACK = "UserQualityFeedback",
+    }
     eli = "http://data.europa.eu/eli/ontology#" {
         LEGAL_RESOURCE = "LegalResource",
     }
@@ -98,6 +104,11 @@ terms! {
         PARTIAL_COLLECTION_VIEW = "PartialCollectionView",
         PAGED_COLLECTION = "PagedCollection",
         TOTAL_ITEMS = "totalItems",
+    }
+    oa = "http://www.w3.org/ns/oa#" {
+        HAS_BODY = "hasBody",
+        HAS_TARGET = "hasTarget",
+        MOTIVATED_BY = "motivatedBy",
     }
     odrl = "http://www.w3.org/ns/odrl/2/" {
         ACTION = "action",

@@ -11,6 +11,7 @@ use crate::catalog::{
     Theme, Version,
 };
 use crate::clock::{now_naive, shanghai};
+use crate::db::Conn;
 use crate::error::Result;
 use crate::feedback::{self, Objections, Ratings};
 use crate::http::page::Page;
@@ -46,15 +47,24 @@ pub struct DatasetSummary {
     pub synthetic: bool,
     /// The newest version's number.
     pub version: Option<i32>,
+    /// Objections to it that are not settled: what it says may be wrong.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub objections: Option<Objections>,
     /// When it last changed.
     #[schema(value_type = String, format = DateTime)]
     #[serde(serialize_with = "crate::clock::serialize")]
     pub updated_at: NaiveDateTime,
 }
 
-impl From<Dataset> for DatasetSummary {
-    fn from(dataset: Dataset) -> Self {
-        DatasetSummary {
+impl DatasetSummary {
+    /// The summaries of datasets, in their order.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub fn of(conn: &mut Conn, datasets: Vec<Dataset>) -> Result<Vec<Self>> {
+        let mut objections = feedback::objections_to(conn, &datasets)?;
+        let summary = |dataset: Dataset| DatasetSummary {
+            objections: objections.remove(&dataset.id),
             slug: dataset.slug,
             title: dataset.entry.title,
             publisher: dataset.entry.publisher,
@@ -64,7 +74,8 @@ impl From<Dataset> for DatasetSummary {
             synthetic: dataset.entry.synthetic,
             version: dataset.version,
             updated_at: dataset.updated_at,
-        }
+        };
+        Ok(datasets.into_iter().map(summary).collect())
     }
 }
 
@@ -177,7 +188,7 @@ pub async fn find_grading(_caller: Caller, app: web::Data<App>, path: web::Path<
 ///
 /// # Errors
 /// When the database does not answer.
-pub fn combination(conn: &mut crate::db::Conn, dataset: &Dataset) -> Result<Option<Combination>> {
+pub fn combination(conn: &mut Conn, dataset: &Dataset) -> Result<Option<Combination>> {
     match catalog::latest_version(conn, dataset)? {
         Some((version, _)) if version.resolution.is_none() => {
             Ok(catalog::findings(conn, &version.id)?.profile.and_then(|profile| profile.combination))
@@ -190,7 +201,7 @@ pub fn combination(conn: &mut crate::db::Conn, dataset: &Dataset) -> Result<Opti
 ///
 /// # Errors
 /// When there is none of that name.
-pub fn detail(conn: &mut crate::db::Conn, slug: &str) -> Result<DatasetDetail> {
+pub fn detail(conn: &mut Conn, slug: &str) -> Result<DatasetDetail> {
     let dataset = catalog::find(conn, slug)?;
     let suspension = catalog::standing(conn, &dataset)?;
     let (objections, ratings) = (feedback::objections(conn, &dataset)?, feedback::ratings(conn, &dataset)?);

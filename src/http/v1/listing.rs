@@ -15,7 +15,7 @@ use crate::catalog::{
 use crate::crypto::sha256_hex;
 use crate::db::Conn;
 use crate::error::{Error, Result};
-use crate::http::kept::{Answers, Made};
+use crate::http::kept::{Made, PageAnswers};
 use crate::http::page::{PageQuery, cursor};
 use crate::identity::Caller;
 use crate::read::Format;
@@ -196,7 +196,7 @@ impl DatasetsQuery {
 pub async fn list_datasets(
     _caller: Caller,
     app: web::Data<App>,
-    answers: web::Data<Answers>,
+    answers: web::Data<PageAnswers>,
     query: web::Query<DatasetsQuery>,
     request: HttpRequest,
 ) -> Result<HttpResponse> {
@@ -213,7 +213,7 @@ pub async fn list_datasets(
         };
         Ok(Made { body: serde_json::to_vec(&found)?, keep: true, until: None })
     };
-    let body = answers.find(&app, name, making).await?;
+    let body = answers.0.find(&app, name, making).await?;
     Ok(body.answer(&request, &[(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "no-cache")]))
 }
 
@@ -221,9 +221,12 @@ async fn plain(app: &App, query: &DatasetsQuery, list: &str, after: Option<Strin
     let DatasetsQuery { theme, publisher, open_type, .. } = query.clone();
     let filter = DatasetFilter { theme, publisher, open_type, changed_since: None };
     let total = app.total(&filter).await?;
-    let (datasets, more) = app.db.read(move |conn| catalog::list_on(conn, &filter, after.as_deref(), limit)).await?;
-    let last = datasets.last().filter(|_| more).map(|dataset| cursor(list, &dataset.slug));
-    let items = datasets.into_iter().map(DatasetSummary::from).collect();
+    let reading = app.db.read(move |conn| {
+        let (datasets, more) = catalog::list_on(conn, &filter, after.as_deref(), limit)?;
+        Ok((DatasetSummary::of(conn, datasets)?, more))
+    });
+    let (items, more) = reading.await?;
+    let last = items.last().filter(|_| more).map(|dataset| cursor(list, &dataset.slug));
     Ok(DatasetList { items, total, next_cursor: last, facets: None, did_you_mean: None })
 }
 
@@ -238,9 +241,11 @@ async fn by_index(app: &App, query: &DatasetsQuery, list: &str, after: Option<St
         Some(_) | None => None,
     };
     let next = found.next.as_ref().map(|place| cursor(list, &place.text()));
-    let reading = app.db.read(move |conn| Ok((read(conn, &found.slugs)?, titled(conn, &found)?, found.total)));
-    let (datasets, facets, total) = reading.await?;
-    let items = datasets.into_iter().map(DatasetSummary::from).collect();
+    let reading = app.db.read(move |conn| {
+        let datasets = read(conn, &found.slugs)?;
+        Ok((DatasetSummary::of(conn, datasets)?, titled(conn, &found)?, found.total))
+    });
+    let (items, facets, total) = reading.await?;
     let facets = query.facets.unwrap_or_default().then_some(facets);
     Ok(DatasetList { items, total: total as i64, next_cursor: next, facets, did_you_mean })
 }
