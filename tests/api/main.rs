@@ -48,6 +48,7 @@ mod pages_clients;
 mod pages_documents;
 mod pages_drafts;
 mod pages_firms;
+mod pages_following;
 mod pages_grants;
 mod pages_guard;
 mod people;

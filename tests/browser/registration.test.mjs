@@ -95,6 +95,41 @@ async function makeClients(page, language, look) {
   await look(page, 'clients');
 }
 
+// Where the changes of the list are sent: to an address and to a program. No mail server takes anything here.
+async function follow(page, language, look) {
+  await page.goto(address('/firm', language));
+  await page.locator('nav.rooms a[href^="/firm/following"]').click();
+  await look(page, 'following-empty');
+  await fill(page, { address: 'nobody' });
+  await form(page, '/following/mail').locator('input[value="dataset.suspended"]').check();
+  await form(page, '/following/mail').locator('textarea').fill(`${SLUG} no-such-dataset`);
+  await press(page, '/following/mail');
+  assert.equal(await page.locator('.wrong').count(), 1);
+  assert.ok(await form(page, '/following/mail').locator('input[value="dataset.suspended"]').isChecked());
+  await look(page, 'following-wrong');
+  await fill(page, { address: 'li@example.org' });
+  await press(page, '/following/mail');
+  assert.equal(await page.locator('.wrong').count(), 1);
+  await form(page, '/following/mail').locator('textarea').fill(SLUG);
+  await press(page, '/following/mail');
+  assert.equal(pathOf(page), '/firm/following');
+  assert.equal(await page.locator('.type.pending').count(), 1);
+  await fill(page, { url: 'https://localhost/hooks/qingdan/changes-of-the-open-data-list' });
+  await press(page, '/following/webhooks');
+  const secret = await page.locator('.secret').textContent();
+  assert.match(secret, /^whsec_/);
+  await look(page, 'following-secret');
+  await page.locator('#secret a.button').click();
+  assert.ok(!(await page.content()).includes(secret), 'it is shown once');
+  assert.equal(await page.locator('.card').count(), 2);
+  await look(page, 'following');
+  await press(page, '/following/webhooks/');
+  await look(page, 'following-removal');
+  await press(page, '/steps/removal');
+  assert.equal(await page.locator('.done').count(), 1);
+  assert.equal(await page.locator('.card').count(), 1);
+}
+
 // A draft with a document, which is submitted; answers its page.
 async function attach(page, language, look) {
   await page.goto(address(`/datasets/${SLUG}/apply`, language));
@@ -135,6 +170,7 @@ for (const language of LANGUAGES) {
       const desk = await enter(theirs, '/console', language, operator);
       await approve(desk, language, code, look);
       await makeClients(page, language, look);
+      await follow(page, language, look);
       const application = await attach(page, language, look);
 
       const review = await enter(others, application.replace('/firm/', '/console/'), language, reviewer);
@@ -172,7 +208,7 @@ test('the pages by which a firm comes in fit a view of 320 px', async () => {
   await noSidewaysScroll(desk, 'the firm on the console');
   await desk.goto(address('/console/firms?state=all', 'en'));
   await noSidewaysScroll(desk, 'the firms');
-  for (const where of ['/register-firm', '/firm/clients']) {
+  for (const where of ['/register-firm', '/firm/clients', '/firm/following']) {
     await looked.goto(address(where, 'en'));
     await noSidewaysScroll(looked, where);
   }

@@ -50,6 +50,7 @@ password='only for this one test run'
 env -i PATH="$PATH" HOME="$temp" "$binary" serve --listen 127.0.0.1:0 --data-dir "$temp/data" --datasets-dir "$root/datasets" \
   --operator-password "$password" --shutdown-seconds 1 --limits-login-per-minute 1000 --limits-feedback-per-hour 1000 --limits-feedback-per-hour-total 1000 \
   --limits-anonymous-per-second 1000 --limits-anonymous-burst 10000 --limits-anonymous-queries 8 \
+  --smtp-url smtp://127.0.0.1:1 --smtp-from list@example.org \
   >"$temp/out.log" 2>"$temp/err.log" &
 server=$!
 cd "$root"

@@ -4,6 +4,7 @@ pub mod application;
 pub mod apply;
 pub mod clients;
 pub mod documents;
+pub mod following;
 pub mod grant;
 pub mod notice;
 

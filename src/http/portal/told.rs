@@ -142,6 +142,9 @@ pub(super) fn conflict(w: Words, text: &str) -> String {
         "zh" if text.starts_with("what a rights claim says") => "权益主张的内容不公开。".to_owned(),
         "zh" if text.starts_with("a rights claim is decided") => "权益主张须逐件办理。".to_owned(),
         "zh" if text.starts_with("you filed this yourself") => "这是您本人提交的，须由他人办理。".to_owned(),
+        "zh" if text.starts_with("the firm has a subscription of this address") => "该邮箱已有订阅，请先删除原有订阅。".to_owned(),
+        "zh" if text.starts_with("a firm has at most") => "已达上限，请先删除不再使用的一个。".to_owned(),
+        "zh" if text.starts_with("this service sends no mail") => "本系统未配置邮件服务。".to_owned(),
         "zh" if text == "it is shown already" => "内容已经公开。".to_owned(),
         "zh" if text == "it is hidden already" => "内容已经设为不公开。".to_owned(),
         "zh" => format!("与当前状态不符，未能办理。（{text}）"),
@@ -153,7 +156,7 @@ pub(super) fn conflict(w: Words, text: &str) -> String {
 fn chinese(form: &str, pointer: &str) -> Option<&'static str> {
     let mut steps = pointer.trim_start_matches('/').split('/');
     let (first, second) = (steps.next().unwrap_or_default(), steps.next().unwrap_or_default());
-    if let Some(text) = chinese_of_feedback(form, first) {
+    if let Some(text) = chinese_of_feedback(form, first).or_else(|| chinese_of_following(form, first)) {
         return Some(text);
     }
     Some(match first {
@@ -207,6 +210,20 @@ fn chinese(form: &str, pointer: &str) -> Option<&'static str> {
     })
 }
 
+/// What is asked of a field of what a firm has sent to itself.
+fn chinese_of_following(form: &str, field: &str) -> Option<&'static str> {
+    if form != "mail" && form != "webhook" {
+        return None;
+    }
+    Some(match field {
+        "address" => "请填写一个有效的电子邮箱地址。",
+        "url" => "请填写公网上的 https 地址，端口 443 或 8443。",
+        "events" => "请在所列的变更中选择。",
+        "datasets" => "有的标识不在清单中。请填写数据集页面地址末尾的标识，至多 1000 个；留空则为全部数据集。",
+        _ => return None,
+    })
+}
+
 /// What is asked of a field of what the public files.
 fn chinese_of_feedback(form: &str, field: &str) -> Option<&'static str> {
     Some(match field {
@@ -233,7 +250,7 @@ fn chinese_of_feedback(form: &str, field: &str) -> Option<&'static str> {
 
 /// What pages say after something was done.
 fn said(w: Words, done: &str) -> Option<&'static str> {
-    if let Some(text) = said_of_feedback(w, done) {
+    if let Some(text) = said_of_feedback(w, done).or_else(|| said_of_following(w, done)) {
         return Some(text);
     }
     Some(match done {
@@ -289,6 +306,22 @@ fn said(w: Words, done: &str) -> Option<&'static str> {
         "draft-entry" => w.t("条目已保存。", "The entry is saved."),
         "draft-entry-removed" => w.t("条目已移出草稿。", "The entry is out of the draft."),
         "dataset-reopening" => w.t("数据集已重新开放，等待发布新的数据。", "The dataset is reopened. It waits for new data."),
+        _ => return None,
+    })
+}
+
+/// What pages say after something was done with what a firm has sent to itself.
+fn said_of_following(w: Words, done: &str) -> Option<&'static str> {
+    Some(match done {
+        "mail-subscribed" => w.t(
+            "确认信已交付发送。收件人点击确认之后，才会发送变更通知。",
+            "The letter that asks is on its way. Nothing else is sent until its reader has said yes.",
+        ),
+        "mail-removal" => w.t("邮件订阅已删除，邮箱地址不再保存。", "The subscription is removed, and its address forgotten."),
+        "webhooks-removal" => w.t("推送地址已删除。", "The webhook is removed."),
+        "mail-replay" | "webhooks-replay" => {
+            w.t("已重新启用，未送达的变更将再次发送。", "It is active. What was not taken is sent once more.")
+        }
         _ => return None,
     })
 }

@@ -22,14 +22,20 @@ use crate::outbound::mail::mail_address;
 #[utoipa::path(tag = "firms", security(("session" = [])), responses((status = CREATED, body = MailSubscription)))]
 #[post("/firms/me/mail-subscriptions")]
 pub async fn create_mail_subscription(caller: Caller, app: web::Data<App>, body: web::Json<NewMailSubscription>) -> Result<HttpResponse> {
-    let mut new = body.into_inner();
+    Ok(HttpResponse::Created().json(subscribe(&app, &caller, body.into_inner()).await?))
+}
+
+/// Subscribes an address for the firm of the person who asks.
+///
+/// # Errors
+/// When the caller is no person of an approved firm, no mail is sent here, a value is not allowed, or the address was asked enough.
+pub async fn subscribe(app: &App, caller: &Caller, mut new: NewMailSubscription) -> Result<MailSubscription> {
     caller.person()?;
     caller.firm()?;
     app.require_mail()?;
     new.address = mail_address("/address", &new.address)?;
-    let master = app.master.clone();
-    let subscription = app.db.write(move |conn| mail::subscribe(conn, &caller, &master, &new)).await?;
-    Ok(HttpResponse::Created().json(subscription))
+    let (master, caller) = (app.master.clone(), caller.clone());
+    app.db.write(move |conn| mail::subscribe(conn, &caller, &master, &new)).await
 }
 
 /// List the own firm's mail subscriptions
@@ -85,8 +91,16 @@ pub async fn replay_mail_subscription(
     path: web::Path<IdPath>,
     body: web::Json<Replay>,
 ) -> Result<web::Json<MailSubscription>> {
-    let (id, since, master) = (path.into_inner().id, body.since, app.master.clone());
+    Ok(web::Json(replay(&app, &caller, path.into_inner().id, body.since).await?))
+}
+
+/// Tells everything after an entry of the ledger once more.
+///
+/// # Errors
+/// When the caller is no person of the firm, there is none of that id, `since` is not allowed, or the firm has done it often enough.
+pub async fn replay(app: &App, caller: &Caller, id: String, since: i64) -> Result<MailSubscription> {
     caller.person()?;
     app.limits.replay(caller.firm()?)?;
-    Ok(web::Json(app.db.write(move |conn| mail::replay(conn, &caller, &master, &id, since)).await?))
+    let (master, caller) = (app.master.clone(), caller.clone());
+    app.db.write(move |conn| mail::replay(conn, &caller, &master, &id, since)).await
 }

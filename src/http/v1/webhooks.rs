@@ -16,9 +16,9 @@ use crate::identity::Caller;
 pub struct RegisteredWebhook {
     /// The webhook.
     #[serde(flatten)]
-    webhook: Webhook,
+    pub webhook: Webhook,
     /// The secret by which a receiver verifies what comes: `whsec_` and 32 bytes in base64. It is shown this once.
-    secret: String,
+    pub secret: String,
 }
 
 /// From where on everything is sent again.
@@ -40,12 +40,20 @@ pub struct Replay {
 #[utoipa::path(tag = "firms", security(("session" = [])), responses((status = CREATED, body = RegisteredWebhook)))]
 #[post("/firms/me/webhooks")]
 pub async fn create_webhook(caller: Caller, app: web::Data<App>, body: web::Json<NewWebhook>) -> Result<HttpResponse> {
-    let mut new = body.into_inner();
+    Ok(HttpResponse::Created().json(register(&app, &caller, body.into_inner()).await?))
+}
+
+/// Registers a webhook for the firm of the person who asks.
+///
+/// # Errors
+/// When the caller is no person of an approved firm, a value is not allowed, or the firm has ten already.
+pub async fn register(app: &App, caller: &Caller, mut new: NewWebhook) -> Result<RegisteredWebhook> {
     caller.person()?;
     new.url = app.outbound.address("/url", &new.url)?.to_string();
+    let caller = caller.clone();
     let webhook = app.db.write(move |conn| webhooks::register(conn, &caller, new)).await?;
     let secret = webhooks::secret_of(&app.master, &webhook.id);
-    Ok(HttpResponse::Created().json(RegisteredWebhook { webhook, secret }))
+    Ok(RegisteredWebhook { webhook, secret })
 }
 
 /// List the own firm's webhooks

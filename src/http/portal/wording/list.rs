@@ -42,6 +42,33 @@ impl Words {
         }
     }
 
+    /// An event that a firm can be told of.
+    pub(in crate::http::portal) fn told_of(&self, event: &str) -> String {
+        let known = match event {
+            "dataset.created" => self.t("列入清单", "Added to the list"),
+            "dataset.updated" => self.t("条目修改", "Entry changed"),
+            "dataset.suspended" => self.t("暂停开放", "Suspended"),
+            "dataset.restored" => self.t("恢复开放", "Given out again"),
+            "dataset.withdrawn" => self.t("撤回", "Withdrawn"),
+            "dataset.reopened" => self.t("重新开放", "Reopened"),
+            "version.published" => self.t("发布新数据", "New data"),
+            "publisher.updated" => self.t("开放主体信息修改", "Publisher changed"),
+            "theme.updated" => self.t("重点领域信息修改", "Theme changed"),
+            "subject_class.updated" => self.t("分类信息修改", "Class changed"),
+            other => other,
+        };
+        known.to_owned()
+    }
+
+    /// Where that stands to which a firm has changes sent.
+    pub(in crate::http::portal) fn receiver_state(&self, state: &str) -> &'static str {
+        match state {
+            "pending" => self.t("待收件人确认", "Waits for a yes"),
+            "active" => self.t("有效", "Active"),
+            _ => self.t("已停用", "Disabled"),
+        }
+    }
+
     /// The day of a change of the list, in Shanghai.
     pub(in crate::http::portal) fn changed_on(&self, change: &ListChange) -> String {
         shanghai(change.effective_at).format("%Y-%m-%d %H:%M").to_string()
