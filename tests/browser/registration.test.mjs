@@ -107,7 +107,7 @@ async function follow(page, language, look) {
   assert.equal(await page.locator('.wrong').count(), 1);
   assert.ok(await form(page, '/following/mail').locator('input[value="dataset.suspended"]').isChecked());
   await look(page, 'following-wrong');
-  await fill(page, { address: 'li@example.org' });
+  await fill(page, { address: `li-${uscc().toLowerCase()}@example.org` });
   await press(page, '/following/mail');
   assert.equal(await page.locator('.wrong').count(), 1);
   await form(page, '/following/mail').locator('textarea').fill(SLUG);
@@ -208,7 +208,7 @@ test('the pages by which a firm comes in fit a view of 320 px', async () => {
   await noSidewaysScroll(desk, 'the firm on the console');
   await desk.goto(address('/console/firms?state=all', 'en'));
   await noSidewaysScroll(desk, 'the firms');
-  for (const where of ['/register-firm', '/firm/clients', '/firm/following']) {
+  for (const where of ['/register-firm', '/firm/following', '/firm/clients']) {
     await looked.goto(address(where, 'en'));
     await noSidewaysScroll(looked, where);
   }

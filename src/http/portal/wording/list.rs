@@ -60,6 +60,33 @@ impl Words {
         known.to_owned()
     }
 
+    /// Why something was not delivered, as the sender says it in English.
+    pub(in crate::http::portal) fn undelivered(&self, said: &str) -> String {
+        if self.short() == "en" {
+            return said.to_owned();
+        }
+        let code: String = said.chars().skip_while(|letter| !letter.is_ascii_digit()).take_while(char::is_ascii_digit).collect();
+        let by_mail = said.contains("mail server");
+        let texts: [(&str, &str); 10] = [
+            ("the mail server was not reached", "无法连接邮件服务器"),
+            ("the mail server took longer", "邮件服务器超时"),
+            ("the mail server said nothing", "邮件服务器超时"),
+            ("the connection to the mail server", "与邮件服务器的连接中断"),
+            ("it was not reached", "无法连接接收地址"),
+            ("the exchange broke off", "传输中断"),
+            ("the address is not allowed", "该地址不再允许使用"),
+            (" to the address", "邮件服务器不接受该邮箱地址"),
+            (" to the mail", "邮件服务器未接受邮件"),
+            (" answered ", if by_mail { "邮件服务器拒绝发送" } else { "接收地址返回错误状态" }),
+        ];
+        let found = texts.into_iter().find(|(part, _)| said.contains(part));
+        match found {
+            None => said.to_owned(),
+            Some((part, text)) if part.starts_with(' ') => format!("{text}（{code}）"),
+            Some((_, text)) => text.to_owned(),
+        }
+    }
+
     /// Where that stands to which a firm has changes sent.
     pub(in crate::http::portal) fn receiver_state(&self, state: &str) -> &'static str {
         match state {
