@@ -324,6 +324,34 @@ fn firms_pages(config: &mut web::ServiceConfig) {
         .service(portal::console::firms::take_client_step);
 }
 
+/// The pages of a firm's desk.
+fn firm_pages(config: &mut web::ServiceConfig) {
+    config
+        .service(portal::firm::desk_page)
+        .service(portal::firm::clients::clients_page)
+        .service(portal::firm::clients::register)
+        .service(portal::firm::clients::client_page)
+        .service(portal::firm::clients::take_step)
+        .service(portal::firm::following::following_page)
+        .service(portal::firm::following::subscribe)
+        .service(portal::firm::following::register)
+        .service(portal::firm::following::take_step)
+        .service(portal::firm::apply::apply_page)
+        .service(portal::firm::apply::save_new)
+        .service(portal::firm::apply::edit_page)
+        .service(portal::firm::apply::save_changes)
+        .service(portal::firm::application::application_page)
+        .service(portal::firm::application::take_step)
+        .service(portal::firm::application::confirm)
+        .service(portal::firm::documents::attach)
+        .service(portal::firm::documents::remove)
+        .service(portal::firm::grant::grant_page)
+        .service(portal::firm::grant::take_step)
+        .service(portal::firm::grant::hand_in)
+        .service(portal::firm::notice::notice_page)
+        .service(portal::firm::notice::take_step);
+}
+
 /// The pages, which are no part of the API document.
 fn pages(config: &mut web::ServiceConfig) {
     config
@@ -347,29 +375,7 @@ fn pages(config: &mut web::ServiceConfig) {
         .service(portal::factor::confirm)
         .service(portal::factor::renew_codes)
         .service(portal::factor::end)
-        .service(portal::firm::desk_page)
-        .service(portal::firm::clients::clients_page)
-        .service(portal::firm::clients::register)
-        .service(portal::firm::clients::client_page)
-        .service(portal::firm::clients::take_step)
-        .service(portal::firm::following::following_page)
-        .service(portal::firm::following::subscribe)
-        .service(portal::firm::following::register)
-        .service(portal::firm::following::take_step)
-        .service(portal::firm::apply::apply_page)
-        .service(portal::firm::apply::save_new)
-        .service(portal::firm::apply::edit_page)
-        .service(portal::firm::apply::save_changes)
-        .service(portal::firm::application::application_page)
-        .service(portal::firm::application::take_step)
-        .service(portal::firm::application::confirm)
-        .service(portal::firm::documents::attach)
-        .service(portal::firm::documents::remove)
-        .service(portal::firm::grant::grant_page)
-        .service(portal::firm::grant::take_step)
-        .service(portal::firm::grant::hand_in)
-        .service(portal::firm::notice::notice_page)
-        .service(portal::firm::notice::take_step)
+        .configure(firm_pages)
         .service(portal::console::queue::queue_page)
         .service(portal::console::application::review_page)
         .service(portal::console::application::take_step)

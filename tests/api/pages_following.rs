@@ -5,7 +5,7 @@ use qingdan::db::schema::{dead_letters, webhooks};
 use serde_json::{Value, json};
 
 use crate::mail::{CONFIRM, app_with, confirm, restore, suspend};
-use crate::support::{MailServer, SAME_SITE, TestApp};
+use crate::support::{FirmBrowser, MailServer, SAME_SITE, TestApp};
 
 const HERE: &str = "/firm/following?lang=en";
 const BY_MAIL: &str = "/firm/following/mail?lang=en";
@@ -22,6 +22,19 @@ fn form_of(page: &str, step: &str) -> String {
 
 async fn items(app: &TestApp, path: &str, token: &str) -> Vec<Value> {
     app.get_as(path, token).await.expect(200).json()["items"].as_array().unwrap().clone()
+}
+
+/// The page as soon as it shows something.
+async fn page_with(firm: &FirmBrowser, sign: &str) -> String {
+    let begun = std::time::Instant::now();
+    while begun.elapsed() < std::time::Duration::from_secs(60) {
+        let page = firm.page(HERE).await;
+        if page.contains(sign) {
+            return page;
+        }
+        tokio::task::yield_now().await;
+    }
+    panic!("the page never had {sign}: {}", firm.page(HERE).await);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -61,18 +74,7 @@ async fn an_address_is_subscribed_confirmed_mended_and_removed() {
     // The mailbox is gone: it is disabled, and once it is back, what was missed comes.
     server.answer_recipient("550 5.1.1 no such user");
     suspend(&app, "one").await;
-    let disabled = async || {
-        let begun = std::time::Instant::now();
-        while begun.elapsed() < std::time::Duration::from_secs(60) {
-            let page = firm.page(HERE).await;
-            if page.contains(">Disabled<") {
-                return page;
-            }
-            tokio::task::yield_now().await;
-        }
-        panic!("it was not disabled");
-    };
-    let page = disabled().await;
+    let page = page_with(&firm, ">Disabled<").await;
     assert!(page.contains("The last try was in vain: the mail server answered 550 to the address"), "{page}");
     assert!(firm.page("/firm/following?lang=zh").await.contains("上次未送达：邮件服务器不接受该邮箱地址（550）"));
     let led = firm.done(&form_of(&page, "replay"), &[]).await;
