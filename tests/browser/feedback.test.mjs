@@ -47,6 +47,11 @@ for (const language of LANGUAGES) {
       assert.match(receipt, /^qdf_/);
       await look(page, 'feedback-filed');
       assert.equal(await dataset(page, language, `feedback-marked-${language}-${size}`), 1);
+      await page.goto(address('/', language));
+      const marked = page.locator('.card', { has: page.locator(`h2 a[href*="${SLUG}"]`) }).locator('a.type.objected');
+      await look(page, 'home-marked');
+      await marked.click();
+      assert.equal(pathOf(page), `/datasets/${SLUG}`);
 
       // A reviewer asks, and the receipt answers.
       const reviewer = await newStaff(['reviewer']);
