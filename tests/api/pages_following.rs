@@ -98,6 +98,17 @@ async fn an_address_is_subscribed_confirmed_mended_and_removed() {
     firm.send(&removal, &[("confirmed", &id)]).await.expect(404);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_never_confirmed_is_not_offered_to_be_sent_again() {
+    let server = MailServer::start().await;
+    let (app, _folder) = app_with(&server, "0").await;
+    let firm = app.firm_browser().await;
+    server.answer_recipient("550 5.1.1 no such user");
+    firm.done(BY_MAIL, &[("address", "nobody@example.com")]).await;
+    let page = page_with(&firm, ">Disabled<").await;
+    assert!(!page.contains("/replay?") && page.contains("/removal?"), "{page}");
+}
+
 #[tokio::test]
 async fn a_webhook_shows_its_secret_once_and_goes_on_after_it_was_disabled() {
     let app = TestApp::spawn().await;

@@ -69,6 +69,8 @@ struct Receiver {
     first_error: Option<String>,
     /// The entry of the ledger up to which all was taken.
     taken_to: i64,
+    /// Whether it ever was to be sent anything: an address that nobody confirmed is asked for anew.
+    confirmed: bool,
 }
 
 impl Receiver {
@@ -77,6 +79,7 @@ impl Receiver {
         let first = letters.into_iter().next();
         Ok(Receiver {
             way: Way::Mail,
+            confirmed: mail.confirmed_at_entry.is_some(),
             taken_to: first.as_ref().map_or(mail.sent_to, |letter| letter.after.min(mail.sent_to)),
             first_error: first.map(|letter| letter.error),
             dead,
@@ -97,6 +100,7 @@ impl Receiver {
         let first = letters.into_iter().next();
         Ok(Receiver {
             way: Way::Webhook,
+            confirmed: true,
             taken_to: first.as_ref().map_or(webhook.sent_to, |letter| (letter.seq - 1).min(webhook.sent_to)),
             first_error: first.map(|letter| letter.error),
             dead,
@@ -133,9 +137,9 @@ impl Receiver {
         self.status == "disabled"
     }
 
-    /// Whether something was not taken that can be sent once more. What was never confirmed is asked for anew.
+    /// Whether something was not taken that can be sent once more.
     fn may_resume(&self) -> bool {
-        self.status != "pending" && (self.is_disabled() || self.dead > 0)
+        self.confirmed && (self.is_disabled() || self.dead > 0)
     }
 }
 
