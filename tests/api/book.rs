@@ -8,7 +8,7 @@ use rust_xlsxwriter::Workbook;
 use serde_json::json;
 
 use crate::process::run;
-use crate::support::{Folder, TestDatabase, shipped};
+use crate::support::{Folder, TestDatabase, closed, shipped};
 
 /// The cells of both sheets, the header first.
 type Sheets = [(&'static str, Vec<Vec<String>>); 2];
@@ -177,18 +177,21 @@ async fn thirty_mistakes_among_two_thousand_rows_are_each_named_and_nothing_is_i
 async fn every_format_brings_the_list_back_as_it_was() {
     let dir = tempfile::tempdir().unwrap();
     let database = TestDatabase::create(dir.path());
-    let imported = run(dir.path(), &database, &["import", shipped().to_str().unwrap()]);
-    assert!(imported.status.success(), "{imported:?}");
+    for folder in [shipped(), closed()] {
+        let imported = run(dir.path(), &database, &["import", folder.to_str().unwrap()]);
+        assert!(imported.status.success(), "{imported:?}");
+    }
     let at = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
     for (format, path) in [("xlsx", at("list.xlsx")), ("csv", at("csv")), ("toml", at("toml"))] {
         let output = run(dir.path(), &database, &["list", "export", "--format", format, &path]);
         assert!(output.status.success(), "{output:?}");
         if format == "toml" {
-            for slug in ["ai-policy-measures", "community-health-visits", "enterprise-inspection-clues"] {
+            let of = [("ai-policy-measures", shipped()), ("community-health-visits", shipped()), ("enterprise-inspection-clues", closed())];
+            for (slug, folder) in of {
                 let read = |folder: &Path| -> qingdan::catalog::Entry {
                     toml::from_str(&std::fs::read_to_string(folder.join(slug).join("dataset.toml")).unwrap()).unwrap()
                 };
-                assert_eq!(read(Path::new(&path)), read(&shipped()), "{slug}");
+                assert_eq!(read(Path::new(&path)), read(&folder), "{slug}");
             }
             continue;
         }

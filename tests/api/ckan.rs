@@ -19,7 +19,7 @@ fn names(packages: &Value) -> Vec<&str> {
 
 #[tokio::test]
 async fn every_dataset_is_found_by_name_and_by_id() {
-    let app = TestApp::spawn().await;
+    let app = TestApp::with_closed().await;
     let listed = ask(&app, "package_list", &[]).await;
     assert_eq!(listed.as_array().unwrap().len(), 7);
     for name in listed.as_array().unwrap() {
@@ -44,7 +44,7 @@ async fn every_dataset_is_found_by_name_and_by_id() {
 
 #[tokio::test]
 async fn packages_are_searched_as_harvesters_do() {
-    let app = TestApp::spawn().await;
+    let app = TestApp::with_closed().await;
     // In pages, until one is empty.
     let (mut found, mut start) = (Vec::new(), 0);
     loop {
@@ -124,7 +124,7 @@ async fn both_addresses_and_both_methods_answer_the_same() {
 
 #[tokio::test]
 async fn what_has_no_end_is_refused_or_empty() {
-    let app = TestApp::spawn().await;
+    let app = TestApp::with_closed().await;
     for start in ["7", "100000000000000", "9223372036854775807"] {
         let page = ask(&app, "package_search", &[("rows", "1000"), ("start", start)]).await;
         assert_eq!((&page["count"], &page["results"]), (&json!(7), &json!([])), "{start}");

@@ -94,7 +94,7 @@ async fn many_at_once_get_the_same_export() {
 
 #[tokio::test]
 async fn what_is_not_open_is_not_given_out() {
-    let app = TestApp::spawn().await;
+    let app = TestApp::with_closed().await;
     for kind in ["download", "rows"] {
         app.get(&format!("/api/v1/datasets/community-health-visits/{kind}")).await.problem(401, "unauthenticated");
         app.get(&format!("/api/v1/datasets/enterprise-inspection-clues/{kind}")).await.problem(403, "forbidden");

@@ -80,7 +80,7 @@ async fn every_answer_with_data_says_how_it_is_cited() {
 async fn a_dataset_is_cited_in_three_formats_and_two_languages() {
     let began = Began::now();
     let ago = |days| began.ago(days);
-    let app = TestApp::spawn().await;
+    let app = TestApp::with_closed().await;
     let of = |more: &str| format!("{COMMITTEES}/citation?{more}");
     let text = app.get(&of("lang=en")).await.expect(200);
     assert_eq!(text.header("content-type"), "text/plain; charset=utf-8");

@@ -64,7 +64,7 @@ async fn the_statutory_list_comes_as_pages_and_as_a_table() {
     let folder = Folder::new();
     folder.open("one", &["name"], "name\na\n");
     folder.write("one/dataset.toml", entry("one", &["name"]).replace("zh = \"one\"", "zh = \"=HYPERLINK(1)\""));
-    let app = TestApp::spawn().await;
+    let app = TestApp::with_closed().await;
     app.import(&folder).await;
     let page = app.get("/api/v1/open-list?limit=3").await.expect(200).json();
     assert_eq!((&page["total"], page["items"].as_array().unwrap().len()), (&json!(8), 3));

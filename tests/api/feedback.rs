@@ -219,7 +219,7 @@ async fn the_console_asks_twice_before_a_claim_withdraws_a_dataset() {
 
 #[tokio::test]
 async fn requests_are_voted_for_and_answered_in_public() {
-    let app = TestApp::spawn().await;
+    let app = TestApp::with_closed().await;
     let operator = app.operator().await.token;
     let wanted = json!({ "title": "Bus stops", "text": "For a route planner." });
     let (id, receipt) = file(&app, "/api/v1/requests", &wanted).await;
@@ -268,7 +268,7 @@ async fn requests_are_voted_for_and_answered_in_public() {
 
 #[tokio::test]
 async fn one_caller_has_one_rating_and_its_words_wait() {
-    let app = TestApp::spawn().await;
+    let app = TestApp::with_closed().await;
     let (ratings, operator) = (format!("/api/v1/datasets/{SLUG}/ratings"), app.operator().await.token);
     file(&app, &ratings, &json!({ "stars": 1 })).await;
     let (id, _) = file(&app, &ratings, &json!({ "stars": 4, "text": "Clean and complete." })).await;
@@ -334,7 +334,7 @@ async fn what_was_made_with_data_is_in_the_gallery_and_at_its_datasets() {
 
 #[tokio::test]
 async fn what_is_wrong_with_an_objection_is_said_with_its_place() {
-    let app = TestApp::spawn().await;
+    let app = TestApp::with_closed().await;
     let path = format!("/api/v1/datasets/{SLUG}/corrections");
     for (body, pointer) in [
         (json!({ "text": "no" }), "/text"),

@@ -16,7 +16,7 @@ async fn mistakes(app: &TestApp, folder: &Folder) -> Vec<String> {
 
 #[tokio::test]
 async fn everybody_is_told_what_a_dataset_is_graded_and_why() {
-    let app = TestApp::spawn().await;
+    let app = TestApp::with_closed().await;
     let visits = grading(&app, "community-health-visits").await;
     assert_eq!(visits["permits"], "conditional", "{visits}");
     assert_eq!(visits["ungraded"], json!([]));

@@ -103,7 +103,7 @@ async fn the_first_start_imports_and_the_second_process_is_refused() {
     let datasets = shipped();
     let first = Process::serve(dir.path(), &database, &["--datasets-dir", datasets.to_str().unwrap()]);
     assert!(first.stdout[1].contains(&first.address), "{:?}", first.stdout);
-    assert_eq!(first.service.get("/api/v1/datasets").await.expect(200).json()["total"], 7);
+    assert_eq!(first.service.get("/api/v1/datasets").await.expect(200).json()["total"], 6);
     for arguments in [&["serve"][..], &["import", "."][..]] {
         let second = run(dir.path(), &database, arguments);
         assert_eq!(second.status.code(), Some(2));
@@ -348,7 +348,7 @@ async fn a_lost_password_is_reset_and_a_first_start_that_broke_off_goes_on() {
     run(dir.path(), &database, &["import", folder.path().to_str().unwrap()]);
     TestDatabase::tamper(&database.url, "DELETE FROM marks");
     let process = Process::serve(dir.path(), &database, &["--datasets-dir", datasets.to_str().unwrap()]);
-    assert_eq!(process.service.get("/api/v1/datasets").await.expect(200).json()["total"], 8);
+    assert_eq!(process.service.get("/api/v1/datasets").await.expect(200).json()["total"], 7);
     process.signal("TERM");
     assert!(process.wait().success());
     let factor = run(dir.path(), &database, &["user", "reset-second-factor", "operator"]);

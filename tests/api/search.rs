@@ -18,7 +18,7 @@ fn slugs(found: &Value) -> Vec<&str> {
 
 #[tokio::test]
 async fn a_dataset_is_found_however_it_is_asked_for() {
-    let app = TestApp::spawn().await;
+    let app = TestApp::with_closed().await;
     let cases = [
         ("街道", "xuhui-subdistricts"),
         ("居委会", "xuhui-residents-committees"),

@@ -95,7 +95,7 @@ async fn a_version_is_named_behind_an_at() {
 
 #[tokio::test]
 async fn a_grant_opens_its_dataset_beside_the_open_ones() {
-    let app = TestApp::spawn().await;
+    let app = TestApp::with_closed().await;
     let firm = app.firm().await;
     let grant = app.grant(&firm).await;
     let sql = json!({ "sql": r#"select count(*) as n from "community-health-visits" union all select count(*) from "shanghai-districts" order by n"# });

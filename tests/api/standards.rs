@@ -61,7 +61,7 @@ async fn graph(app: &TestApp, path: &str) -> Vec<Triple> {
 
 #[tokio::test]
 async fn each_syntax_says_the_same() {
-    let app = TestApp::spawn().await;
+    let app = TestApp::with_closed().await;
     for path in ["/catalog", "/datasets/community-health-visits", "/datasets/xuhui-subdistricts", "/datasets/enterprise-inspection-clues"] {
         let turtle = lines(&graph(&app, &format!("{path}.ttl")).await);
         assert!(turtle.len() > 20, "{path}: {turtle:#?}");
@@ -114,7 +114,7 @@ async fn the_caller_chooses_the_syntax() {
 
 #[tokio::test]
 async fn pages_hold_every_dataset_once() {
-    let app = TestApp::spawn().await;
+    let app = TestApp::with_closed().await;
     let (mut found, mut next, mut pages) = (Vec::new(), Some("/catalog.ttl?limit=3".to_owned()), 0);
     while let Some(path) = next.take() {
         let page = graph(&app, &path).await;
@@ -380,7 +380,7 @@ async fn crawlers_find_every_page_and_nothing_else() {
 
 #[tokio::test]
 async fn dcat_us_names_an_address_only_where_there_is_one() {
-    let app = TestApp::spawn().await;
+    let app = TestApp::with_closed().await;
     let list = app.get("/data.json").await.expect(200).json();
     let datasets = list["dataset"].as_array().unwrap();
     assert_eq!(datasets.len(), 7);

@@ -39,6 +39,11 @@ pub fn shipped() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("datasets")
 }
 
+/// A closed entry, which the project does not ship: nobody vouches for what it says of that body.
+pub fn closed() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/datasets")
+}
+
 /// An application in this process.
 pub struct TestApp {
     pub service: Service,
@@ -79,8 +84,17 @@ impl TestApp {
         Self::start(Some(&shipped()), &[]).await
     }
 
+    /// An application with the shipped datasets and a closed one.
+    pub async fn with_closed() -> Self {
+        Self::start_with(&[&shipped(), &closed()], &[]).await
+    }
+
     /// An application with a folder's datasets, and settings of its own.
     pub async fn start(datasets: Option<&Path>, settings: &[(&str, &str)]) -> Self {
+        Self::start_with(datasets.as_slice(), settings).await
+    }
+
+    async fn start_with(folders: &[&Path], settings: &[(&str, &str)]) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let database = TestDatabase::create(dir.path());
         let mut flags = generous();
@@ -89,8 +103,8 @@ impl TestApp {
         flags.extend(settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         let settings = Settings::load(&flags, std::iter::empty(), None).unwrap();
         let parts = Parts::open(&settings).unwrap();
-        if let Some(datasets) = datasets {
-            let report = import_folder(&parts.tools(), datasets, "service", unwatched).await.unwrap();
+        for folder in folders {
+            let report = import_folder(&parts.tools(), folder, "service", unwatched).await.unwrap();
             assert!(report.mistakes.is_empty(), "{:?}", report.mistakes);
         }
         let (sender, receiver) = std::sync::mpsc::channel();

@@ -1,4 +1,4 @@
-// What the tests share: the browser, the pages, and what is known of the shipped datasets.
+// What the tests share: the browser, the pages, and what is known of the datasets.
 
 import assert from 'node:assert/strict';
 import { createHmac } from 'node:crypto';
@@ -48,10 +48,11 @@ export function launch() {
 }
 
 // The entries as their files say, read without the service. Only what stands on a line of its own is needed.
-export const DATASETS = readdirSync(path.join(ROOT, 'datasets'), { withFileTypes: true })
-  .filter((entry) => entry.isDirectory())
-  .map(({ name: slug }) => {
-    const text = readFileSync(path.join(ROOT, 'datasets', slug, 'dataset.toml'), 'utf8');
+export const DATASETS = ['datasets', 'tests/datasets']
+  .flatMap((folder) => readdirSync(path.join(ROOT, folder), { withFileTypes: true }).map((entry) => ({ folder, entry })))
+  .filter(({ entry }) => entry.isDirectory())
+  .map(({ folder, entry: { name: slug } }) => {
+    const text = readFileSync(path.join(ROOT, folder, slug, 'dataset.toml'), 'utf8');
     const one = (pattern) => {
       const found = pattern.exec(text);
       assert.ok(found, `${slug}: ${pattern} is in dataset.toml`);

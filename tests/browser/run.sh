@@ -2,7 +2,7 @@
 # Tests of the portal in a real browser: tests/browser/run.sh BINARY
 #
 # Installs Chromium and a Chinese font with apt-get where they are missing (as root), starts BINARY on a free port with the
-# shipped datasets in a folder of its own, and runs the tests. Screenshots land in target/browser-tests/shots.
+# shipped datasets and those of tests/datasets in a folder of its own, and runs the tests. Screenshots land in target/browser-tests/shots.
 set -euo pipefail
 
 [ $# -eq 1 ] || { echo "usage: $0 BINARY" >&2; exit 2; }
@@ -47,7 +47,13 @@ trap 'exit 143' TERM
 cd "$temp"
 password='only for this one test run'
 : >"$temp/err.log"
-env -i PATH="$PATH" HOME="$temp" "$binary" serve --listen 127.0.0.1:0 --data-dir "$temp/data" --datasets-dir "$root/datasets" \
+for folder in "$root/datasets" "$root/tests/datasets"; do
+  env -i PATH="$PATH" HOME="$temp" "$binary" import "$folder" --data-dir "$temp/data" >"$temp/out.log" 2>"$temp/err.log" || {
+    cat "$temp/out.log" "$temp/err.log" >&2
+    exit 1
+  }
+done
+env -i PATH="$PATH" HOME="$temp" "$binary" serve --listen 127.0.0.1:0 --data-dir "$temp/data" \
   --operator-password "$password" --shutdown-seconds 1 --limits-login-per-minute 1000 --limits-feedback-per-hour 1000 --limits-feedback-per-hour-total 1000 \
   --limits-anonymous-per-second 1000 --limits-anonymous-burst 10000 --limits-anonymous-queries 8 \
   --smtp-url smtp://127.0.0.1:1 --smtp-from list@example.org \
