@@ -364,7 +364,7 @@ async fn the_feed_goes_from_the_latest_change_to_the_first() {
 
 #[tokio::test]
 async fn crawlers_find_every_page_and_nothing_else() {
-    let app = TestApp::spawn().await;
+    let app = TestApp::with_closed().await;
     let map = app.get("/sitemap.xml").await.expect(200).text();
     let pages: Vec<&str> = map.split("<loc>").skip(1).map(|rest| rest.split_once("</loc>").unwrap().0).collect();
     assert_eq!(pages.len(), 9, "{pages:?}");
